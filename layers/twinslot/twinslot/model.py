@@ -1,0 +1,373 @@
+"""What twinslot talks about: frozen facts, the events that arrive, the acts that follow. No I/O.
+
+Times are seconds since the epoch (UTC, float); durations are whole seconds; sizes are bytes.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+NOBODY = "-"
+"""The application that refused uploads belong to when their key names none; no real one can bear it."""
+
+PORTS = {"blue": 8081, "green": 8082}
+
+
+class Phase(StrEnum):
+    """Where a deployment stands. The order of the members is the order of the work."""
+
+    WAITING = "waiting"
+    STAGING = "staging"
+    FLIPPING = "flipping"
+    BAKING = "baking"
+    REVERTING = "reverting"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How a deployment ended. It has exactly one, and it never changes."""
+
+    LIVE = "LIVE"
+    FAILED = "FAILED"
+    REVERTED = "REVERTED"
+    REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
+    CANCELLED = "CANCELLED"
+
+
+class Kind(StrEnum):
+    """What asked for a deployment."""
+
+    UPLOAD = "upload"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One exact jar. `version` is S3's version id; `sha256` (hex) is None until S3 or a host told it."""
+
+    bucket: str
+    key: str
+    version: str
+    size: int
+    label: str
+    sha256: str | None = None
+
+    def is_same_jar(self, other: "Release | None") -> bool:
+        """Whether both name the same bytes: S3 never changes what a version id stands for."""
+        return other is not None and (self.bucket, self.key, self.version) == (
+            other.bucket,
+            other.key,
+            other.version,
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An application's settings; every one has a default. Written down in docs/settings.md."""
+
+    health_path: str = "/actuator/health"
+    start_seconds: int = 120
+    bake_seconds: int = 30
+    bake_error_percent: int = 5
+    keep_warm_seconds: int = 600
+    java_options: tuple[str, ...] = ()
+    server_name: str = "_"
+    management_port: int | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Where an upload stands among the others: S3's sequencer for one key, event time between keys.
+
+    A rollback has the key "" and no sequencer: it stands over what was uploaded before it.
+    """
+
+    key: str
+    sequencer: str
+    at: float
+
+    def is_after(self, other: "Order | None") -> bool:
+        """Whether this one is newer. Sequencers are hex of unequal length: S3 says to pad the shorter
+        with zeros on the left and to compare as text (S3 User Guide, event message structure)."""
+        if other is None:
+            return True
+        if self.key == other.key and self.sequencer and other.sequencer:
+            width = max(len(self.sequencer), len(other.sequencer))
+            return self.sequencer.rjust(width, "0") > other.sequencer.rjust(width, "0")
+        return self.at > other.at
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a deployment did not go live: on which host (None: no host's fault), in which phase."""
+
+    phase: Phase
+    reason: str
+    host: str | None = None
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Live:
+    """A release that traffic goes to (or went to), and the deployment that brought it there."""
+
+    release: Release
+    deployment: str
+    since: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """The command under way: `name` is what a host recognises a repeat by, together with the deployment.
+
+    `command` is SSM's id, None until it is known; after `deadline` a host that did not answer has failed.
+    """
+
+    name: str
+    verb: str
+    attempt: int
+    deadline: float
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One entry of a timeline: the deployment entered `phase` at this time."""
+
+    phase: Phase
+    at: float
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The work of making one release live, from its acceptance to its one outcome."""
+
+    id: str
+    app: str
+    kind: Kind
+    order: Order
+    release: Release | None
+    by: str
+    phase: Phase = Phase.WAITING
+    outcome: Outcome | None = None
+    timeline: tuple[Passage, ...] = ()
+    fence: int = 0
+    hosts: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    step: Step | None = None
+    live_before: Live | None = None
+    previous_before: Live | None = None
+    failure: Failure | None = None
+    unconfirmed: tuple[str, ...] = ()
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds spent in each phase that was left, in the order they were entered."""
+        spent: dict[str, float] = {}
+        for entered, left in zip(self.timeline, self.timeline[1:], strict=False):
+            spent[entered.phase.value] = spent.get(entered.phase.value, 0.0) + left.at - entered.at
+        return spent
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Act: find the hosts and the settings of the deployment that is about to stage."""
+
+    id: str
+    at: float
+    deployment: str
+
+
+@dataclass(frozen=True)
+class SendCommand:
+    """Act: tell the hosts of the deployment under way to do its step."""
+
+    id: str
+    at: float
+    deployment: str
+    step: str
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Act: tell people and programs how a deployment ended, and what is live now."""
+
+    id: str
+    at: float
+    deployment: Deployment
+    live: Live | None
+
+
+Act = Survey | SendCommand | Announce
+
+
+@dataclass(frozen=True)
+class Application:
+    """The aggregate: all that decides what happens next for one app. `version` counts its writes.
+
+    `live` is where traffic goes, from the moment a flip is commanded; `previous` was live before it.
+    `newest` is the order of the newest upload or rollback that was accepted.
+    """
+
+    name: str
+    live: Live | None = None
+    previous: Live | None = None
+    current: Deployment | None = None
+    waiting: Deployment | None = None
+    newest: Order | None = None
+    fence: int = 0
+    outbox: tuple[Act, ...] = ()
+    version: int = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether the clock has something to look after here."""
+        return bool(self.current or self.waiting or self.outbox)
+
+
+@dataclass(frozen=True)
+class SlotReport:
+    """What a host says of one slot. `state` is systemd's ActiveState; `pid` is 0 when none runs."""
+
+    release: str | None
+    label: str | None
+    state: str
+    verified: bool
+    pid: int
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What a host said at the end of a command, checked for shape and origin. See docs/host.md."""
+
+    host: str
+    app: str
+    verb: str
+    step: str
+    deployment: str
+    fence: int
+    ok: bool
+    reason: str
+    log: tuple[str, ...]
+    live: str | None
+    standby: bool
+    slots: dict[str, SlotReport]
+    sha256: str | None
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """One host's part in a command: `ok` is None while it is under way."""
+
+    host: str
+    ok: bool | None
+    reason: str = ""
+    log: tuple[str, ...] = ()
+    report: HostReport | None = None
+
+
+@dataclass(frozen=True)
+class UploadArrived:
+    """Event: a runnable jar lies in the bucket."""
+
+    id: str
+    app: str
+    release: Release
+    order: Order
+    by: str
+
+
+@dataclass(frozen=True)
+class UploadRefused:
+    """Event: something lies in the bucket that cannot be deployed, and why."""
+
+    id: str
+    app: str
+    order: Order
+    by: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RollbackAsked:
+    """Event: a person wants an earlier release live; None asks for the previous one."""
+
+    id: str
+    app: str
+    at: float
+    by: str
+    to: Live | None = None
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Event: the answer to Survey. `refusal` says why the deployment cannot begin, "" if it can."""
+
+    act: str
+    deployment: str
+    hosts: tuple[str, ...]
+    settings: Settings
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class CommandSent:
+    """Event: SSM took the command of this act and gave it this id."""
+
+    act: str
+    deployment: str
+    step: str
+    command: str
+
+
+@dataclass(frozen=True)
+class CommandFailed:
+    """Event: SSM will never take the command of this act."""
+
+    act: str
+    deployment: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CommandEnded:
+    """Event: what is known of a command's hosts so far; some may still be under way."""
+
+    command: str
+    results: tuple[HostResult, ...]
+
+
+@dataclass(frozen=True)
+class Announced:
+    """Event: the announcement of this act was published."""
+
+    act: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Event: the clock; deadlines that passed are acted on and forgotten acts are repeated."""
+
+
+Event = (
+    UploadArrived
+    | UploadRefused
+    | RollbackAsked
+    | Surveyed
+    | CommandSent
+    | CommandFailed
+    | CommandEnded
+    | Announced
+    | Tick
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows from an event: the application to save, the acts to do after, deployments to record."""
+
+    application: Application
+    acts: tuple[Act, ...] = ()
+    records: tuple[Deployment, ...] = ()
