@@ -302,12 +302,16 @@ class RollbackAsked:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """Event: the answer to Survey. `refusal` says why the deployment cannot begin, "" if it can."""
+    """Event: the answer to Survey: the hosts that can be commanded, and for each one that cannot, why.
+
+    `refusal` says why the deployment cannot begin at all ("" if it can), for example bad settings.
+    """
 
     act: str
     deployment: str
     hosts: tuple[str, ...]
     settings: Settings
+    offline: tuple[HostResult, ...] = ()
     refusal: str = ""
 
 
@@ -366,8 +370,10 @@ Event = (
 
 @dataclass(frozen=True)
 class Decision:
-    """What follows from an event: the application to save, the acts to do after, deployments to record."""
+    """What follows from an event: the application to save, the acts to do after it is saved, the
+    deployments to record in the history and the SSM command ids to remember as this app's."""
 
     application: Application
     acts: tuple[Act, ...] = ()
     records: tuple[Deployment, ...] = ()
+    commands: tuple[str, ...] = ()

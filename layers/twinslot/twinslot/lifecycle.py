@@ -1,0 +1,371 @@
+"""Every rule of a deployment's life, and nothing else: no I/O, no clock, no randomness.
+
+    WAITING -> STAGING -> FLIPPING -> BAKING -> LIVE
+       |          |           |         |
+       |          |           +---------+--> REVERTING -> REVERTED
+       |          +--> FAILED (users never saw it), REFUSED (it could not begin)
+       +--> SUPERSEDED (a newer upload), CANCELLED (a rollback, from any phase)
+
+1.  One deployment of an application is under way; the newest upload waits, an older one is superseded.
+2.  What was uploaded before the newest accepted upload or rollback is superseded, whenever its event comes.
+3.  All hosts stage; only when every one has verified the release do all flip; one that fails to flip or to
+    bake sends all back.
+4.  `live` moves when a flip is commanded, not when it is confirmed: from then on users may see the release.
+5.  Beginning a deployment and going back each raise the fence: what was commanded before can no longer act.
+6.  A host that has not answered by the step's deadline has failed.
+7.  Whatever is decided goes into the outbox with the decision and is struck out when its answer comes back.
+    The controller that decided it has LEASE_SECONDS to do it; then a tick gives it to another.
+8.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
+"""
+
+from dataclasses import replace
+
+from twinslot.errors import NothingToRollBackTo
+from twinslot.model import (
+    Act,
+    Announce,
+    Announced,
+    Application,
+    CommandEnded,
+    CommandFailed,
+    CommandSent,
+    Decision,
+    Deployment,
+    Event,
+    Failure,
+    HostResult,
+    Kind,
+    Live,
+    Order,
+    Outcome,
+    Passage,
+    Phase,
+    RollbackAsked,
+    SendCommand,
+    Settings,
+    Step,
+    Survey,
+    Surveyed,
+    Tick,
+    UploadArrived,
+    UploadRefused,
+)
+
+LEASE_SECONDS = 60
+"""Longer than a function may run, so that no act is done by two controllers unless one of them died."""
+
+SURVEY_SECONDS = 600
+DELIVERY_SECONDS = 60
+"""How long SSM may take to hand a command to an agent; the API's least is 30."""
+
+STAGE_EXTRA_SECONDS = 300
+"""On top of the application's own start: installing nginx on a bare host, downloading the jar."""
+
+FLIP_EXTRA_SECONDS = 60
+BAKE_EXTRA_SECONDS = 60
+REVERT_ATTEMPTS = 3
+
+
+def allowed_seconds(verb: str, settings: Settings) -> int:
+    """Seconds from the decision until a host that is silent counts as failed, delivery included."""
+    execution = {
+        "stage": settings.start_seconds + STAGE_EXTRA_SECONDS,
+        "flip": settings.start_seconds + FLIP_EXTRA_SECONDS,
+        "bake": settings.bake_seconds + BAKE_EXTRA_SECONDS,
+    }
+    return DELIVERY_SECONDS + execution[verb]
+
+
+def decide(application: Application, event: Event, now: float) -> Decision:
+    """What follows from an event, at the time `now` (seconds since the epoch).
+
+    The same arguments give the same decision; the application that was passed in is never changed.
+    Raises NothingToRollBackTo for a rollback without a release to go to.
+    """
+    turn = _Turn(application, now)
+    match event:
+        case UploadArrived():
+            turn.upload_arrived(event)
+        case UploadRefused():
+            turn.upload_refused(event)
+        case RollbackAsked():
+            turn.rollback_asked(event)
+        case Surveyed():
+            turn.surveyed(event)
+        case CommandSent():
+            turn.command_sent(event)
+        case CommandFailed():
+            turn.command_failed(event)
+        case CommandEnded():
+            turn.command_ended(event)
+        case Announced():
+            turn.strike_out(event.act)
+        case Tick():
+            turn.tick()
+    return turn.decision()
+
+
+class _Turn:
+    """One event's consequences while they add up: one method an event, then the moves that they share."""
+
+    def __init__(self, application: Application, now: float) -> None:
+        self.application = application
+        self.now = now
+        self.acts: tuple[Act, ...] = ()
+        self.records: dict[str, Deployment] = {}
+        self.commands: tuple[str, ...] = ()
+
+    def decision(self) -> Decision:
+        return Decision(self.application, self.acts, tuple(self.records.values()), self.commands)
+
+    def upload_arrived(self, event: UploadArrived) -> None:
+        if self.knows(event.id):
+            return
+        upload = self.accept(event.id, Kind.UPLOAD, event.order, event.by)
+        upload = replace(upload, release=event.release)
+        if not event.order.is_after(self.application.newest):
+            newest = self.application.newest
+            reason = f"a newer upload was accepted before this one's event came: {newest.key!r}" if newest else ""
+            self.end(upload, Outcome.SUPERSEDED, Failure(Phase.WAITING, reason))
+            return
+        older = self.application.waiting
+        self.application = replace(self.application, newest=event.order, waiting=upload)
+        self.records[upload.id] = upload
+        if older:
+            self.end(older, Outcome.SUPERSEDED, Failure(Phase.WAITING, f"a newer upload came: {event.order.key!r}"))
+        self.begin_next()
+
+    def upload_refused(self, event: UploadRefused) -> None:
+        if self.knows(event.id):
+            return
+        upload = self.accept(event.id, Kind.UPLOAD, event.order, event.by)
+        self.end(upload, Outcome.REFUSED, Failure(Phase.WAITING, event.reason))
+
+    def rollback_asked(self, event: RollbackAsked) -> None:
+        if self.knows(event.id):
+            return
+        target = event.to or self.application.previous
+        if target is None:
+            raise NothingToRollBackTo(
+                f"{self.application.name}: no release was live before the present one; upload a jar instead"
+            )
+        order = Order("", "", event.at)
+        rollback = replace(self.accept(event.id, Kind.ROLLBACK, order, event.by), release=target.release)
+        under_way, older = self.application.current, self.application.waiting
+        newest = order if order.is_after(self.application.newest) else self.application.newest
+        self.application = replace(self.application, newest=newest, waiting=rollback)
+        self.records[rollback.id] = rollback
+        for ended in (older, under_way):
+            if ended:
+                reason = f"{event.by} asked for a rollback to {target.release.label}"
+                self.end(ended, Outcome.CANCELLED, Failure(ended.phase, reason))
+        self.begin_next()
+
+    def surveyed(self, event: Surveyed) -> None:
+        self.strike_out(event.act)
+        current = self.application.current
+        if not current or current.id != event.deployment or current.step or current.phase is not Phase.STAGING:
+            return
+        refusal = event.refusal
+        if not refusal and not event.hosts and not event.offline:
+            app = self.application.name
+            refusal = f"no running EC2 instance bears the tag twinslot={app}; tag the hosts of {app} and upload again"
+        # A rollback is asked for on the worst day: a host that is gone must not keep the others from it.
+        silent = event.offline if current.kind is Kind.UPLOAD or not event.hosts else ()
+        if refusal:
+            self.end(current, Outcome.REFUSED, Failure(Phase.STAGING, refusal))
+        elif silent:
+            self.end(current, Outcome.REFUSED, _failure(Phase.STAGING, silent[0]))
+        else:
+            unconfirmed = tuple(result.host for result in event.offline)
+            ready = replace(current, hosts=event.hosts, settings=event.settings, unconfirmed=unconfirmed)
+            self.take_step(ready, "stage", "stage")
+
+    def command_sent(self, event: CommandSent) -> None:
+        self.strike_out(event.act)
+        self.commands = (event.command,)
+        current = self.application.current
+        if current and current.id == event.deployment and current.step and current.step.name == event.step:
+            step = replace(current.step, command=event.command)
+            self.application = replace(self.application, current=replace(current, step=step))
+
+    def command_failed(self, event: CommandFailed) -> None:
+        self.strike_out(event.act)
+        current = self.application.current
+        if current and current.id == event.deployment and current.step and current.step.name == event.step:
+            self.step_failed(current, tuple(HostResult(host, False, event.reason) for host in current.hosts))
+
+    def command_ended(self, event: CommandEnded) -> None:
+        current = self.application.current
+        if not current or not current.step or current.step.command != event.command:
+            return
+        if self.now > current.step.deadline:
+            results = tuple(_silent(result, current.step) for result in event.results)
+        else:
+            results = event.results
+        failed = tuple(result for result in results if result.ok is False)
+        done = all(result.ok is not None for result in results)
+        # Going back waits for every host; in all other steps the first failure settles it.
+        if failed and (done or current.phase is not Phase.REVERTING):
+            self.step_failed(current, failed)
+        elif done:
+            self.step_done(current, results)
+
+    def tick(self) -> None:
+        current = self.application.current
+        if current and current.step and not current.step.command and self.now > current.step.deadline:
+            reason = "SSM did not take the command in time; look at the log of the function advance"
+            self.step_failed(current, tuple(HostResult(host, False, reason) for host in current.hosts))
+        elif current and not current.step and self.now > current.timeline[-1].at + SURVEY_SECONDS:
+            reason = f"EC2 and SSM did not say within {SURVEY_SECONDS} s which hosts there are"
+            self.end(current, Outcome.FAILED, Failure(Phase.STAGING, reason))
+        overdue = {act.id for act in self.application.outbox if self.now >= act.at + LEASE_SECONDS}
+        outbox = tuple(
+            replace(act, at=self.now) if act.id in overdue else act for act in self.application.outbox
+        )
+        self.application = replace(self.application, outbox=outbox)
+        self.acts += tuple(act for act in outbox if act.id in overdue)
+
+    def knows(self, deployment: str) -> bool:
+        """Whether this deployment is in the aggregate; the history knows those that are not."""
+        present = (self.application.current, self.application.waiting)
+        return any(known is not None and known.id == deployment for known in present)
+
+    def accept(self, deployment: str, kind: Kind, order: Order, by: str) -> Deployment:
+        timeline = (Passage(Phase.WAITING, self.now),)
+        return Deployment(deployment, self.application.name, kind, order, None, by, timeline=timeline)
+
+    def begin_next(self) -> None:
+        """Begin what waits, if nothing is under way. The fence rises: no earlier command acts any more."""
+        waiting = self.application.waiting
+        if self.application.current or not waiting:
+            return
+        fence = self.application.fence + 1
+        begun = replace(self.enter(waiting, Phase.STAGING), fence=fence)
+        self.application = replace(self.application, fence=fence, current=begun, waiting=None)
+        self.post(Survey(f"{begun.id}/survey", self.now, begun.id))
+
+    def step_done(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
+        match current.phase:
+            case Phase.STAGING:
+                self.staged(current, results)
+            case Phase.FLIPPING:
+                self.take_step(self.enter(current, Phase.BAKING), "bake", "bake")
+            case Phase.BAKING:
+                self.end(current, Outcome.LIVE)
+            case Phase.REVERTING:
+                self.end_reverted(current, ())
+
+    def step_failed(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
+        match current.phase:
+            case Phase.STAGING:
+                self.end(current, Outcome.FAILED, _failure(current.phase, failed[0]))
+            case Phase.REVERTING:
+                self.revert_again(current, failed)
+            case _:
+                self.go_back(replace(current, failure=_failure(current.phase, failed[0])))
+
+    def staged(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
+        """Every host has verified the release: move the traffic, unless they hold different bytes."""
+        reports = [result.report for result in results if result.report]
+        digests = {report.host: report.sha256 for report in reports if report.sha256}
+        if len(set(digests.values())) > 1:
+            told = ", ".join(f"{host} {digest[:12]}" for host, digest in sorted(digests.items()))
+            failure = Failure(Phase.STAGING, f"the hosts hold different bytes of the same jar (sha-256): {told}")
+            self.end(current, Outcome.FAILED, failure)
+            return
+        release = current.release
+        if release and digests:
+            release = replace(release, sha256=next(iter(digests.values())))
+        live, previous = self.application.live, self.application.previous
+        flipping = replace(
+            self.enter(current, Phase.FLIPPING), release=release, live_before=live, previous_before=previous
+        )
+        if release:
+            arrived = Live(release, current.id, self.now)
+            again = live is not None and release.is_same_jar(live.release)
+            self.application = replace(self.application, live=arrived, previous=previous if again else live)
+        self.take_step(flipping, "flip", "flip")
+
+    def go_back(self, current: Deployment) -> None:
+        """Make the release that was live before live again, on every host, whether it had flipped or not."""
+        if current.live_before is None:
+            self.end(current, Outcome.FAILED, current.failure)
+            return
+        self.take_step(self.raise_fence(self.enter(current, Phase.REVERTING)), "revert", "flip")
+
+    def revert_again(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
+        attempt = current.step.attempt + 1 if current.step else 1
+        if attempt > REVERT_ATTEMPTS:
+            self.end_reverted(current, tuple(result.host for result in failed))
+        else:
+            self.take_step(self.raise_fence(current), f"revert-{attempt}", "flip", attempt)
+
+    def end_reverted(self, current: Deployment, unconfirmed: tuple[str, ...]) -> None:
+        self.application = replace(
+            self.application, live=current.live_before, previous=current.previous_before
+        )
+        told = replace(current, unconfirmed=current.unconfirmed + unconfirmed)
+        self.end(told, Outcome.REVERTED, current.failure)
+
+    def raise_fence(self, current: Deployment) -> Deployment:
+        fence = self.application.fence + 1
+        self.application = replace(self.application, fence=fence)
+        return replace(current, fence=fence)
+
+    def enter(self, deployment: Deployment, phase: Phase) -> Deployment:
+        return replace(deployment, phase=phase, timeline=(*deployment.timeline, Passage(phase, self.now)))
+
+    def take_step(self, current: Deployment, name: str, verb: str, attempt: int = 1) -> None:
+        """Command the hosts of the deployment under way, with a deadline for the slowest of them."""
+        self.drop_acts_of(current)
+        deadline = self.now + allowed_seconds(verb, current.settings)
+        stepping = replace(current, step=Step(name, verb, attempt, deadline))
+        self.application = replace(self.application, current=stepping)
+        self.post(SendCommand(f"{current.id}/{name}", self.now, current.id, name))
+
+    def end(self, deployment: Deployment, outcome: Outcome, failure: Failure | None = None) -> None:
+        """Give a deployment its one outcome, record and announce it, and begin what waits."""
+        ended = replace(self.enter(deployment, Phase.ENDED), outcome=outcome, failure=failure, step=None)
+        self.drop_acts_of(ended)
+        current, waiting = self.application.current, self.application.waiting
+        self.application = replace(
+            self.application,
+            current=None if current and current.id == ended.id else current,
+            waiting=None if waiting and waiting.id == ended.id else waiting,
+        )
+        self.records[ended.id] = ended
+        self.post(Announce(f"{ended.id}/announce", self.now, ended, self.application.live))
+        self.begin_next()
+
+    def post(self, act: Act) -> None:
+        self.application = replace(self.application, outbox=(*self.application.outbox, act))
+        self.acts += (act,)
+
+    def strike_out(self, act: str) -> None:
+        outbox = tuple(posted for posted in self.application.outbox if posted.id != act)
+        self.application = replace(self.application, outbox=outbox)
+
+    def drop_acts_of(self, deployment: Deployment) -> None:
+        """Forget what a deployment still wanted done on hosts: its next step replaces it."""
+        stale = {
+            act.id
+            for act in self.application.outbox
+            if not isinstance(act, Announce) and act.deployment == deployment.id
+        }
+        self.application = replace(
+            self.application, outbox=tuple(act for act in self.application.outbox if act.id not in stale)
+        )
+        self.acts = tuple(act for act in self.acts if act.id not in stale)
+
+
+def _failure(phase: Phase, result: HostResult) -> Failure:
+    return Failure(phase, result.reason, result.host, result.log)
+
+
+def _silent(result: HostResult, step: Step) -> HostResult:
+    """A host's result after the deadline: no answer is a failure."""
+    if result.ok is not None:
+        return result
+    reason = f"no report of {step.name} came before its deadline; is the SSM agent running there?"
+    return replace(result, ok=False, reason=reason)
