@@ -1,0 +1,428 @@
+"""The rules of a deployment's life, event by event."""
+
+from dataclasses import replace
+
+import pytest
+from twinslot.errors import NothingToRollBackTo
+from twinslot.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds, decide
+from twinslot.model import (
+    Announce,
+    Announced,
+    Application,
+    CommandEnded,
+    CommandFailed,
+    CommandSent,
+    Decision,
+    Deployment,
+    Event,
+    HostReport,
+    HostResult,
+    Live,
+    Order,
+    Outcome,
+    Phase,
+    Release,
+    RollbackAsked,
+    SendCommand,
+    Settings,
+    Survey,
+    Surveyed,
+    Tick,
+    UploadArrived,
+    UploadRefused,
+)
+
+HOSTS = ("i-0a", "i-0b")
+
+
+def jar(label: str) -> Release:
+    return Release("artifacts", f"shop/shop-{label}.jar", f"version-of-{label}", 1000, label)
+
+
+def upload(label: str, at: float) -> UploadArrived:
+    return UploadArrived(f"D{label}", "shop", jar(label), Order(jar(label).key, "0A", at), "ann")
+
+
+def result(host: str, ok: bool | None = True, sha256: str | None = None, reason: str = "") -> HostResult:
+    report = None
+    if ok is not None:
+        report = HostReport(
+            host, "shop", "stage", "stage", "D", 1, ok, reason, (), "green", False, {}, sha256, {}
+        )
+    return HostResult(host, ok, reason, (), report)
+
+
+class House:
+    """An application that lives through events; what was announced and commanded is kept in order."""
+
+    def __init__(self, application: Application | None = None) -> None:
+        self.application = application or Application("shop")
+        self.now = 1000.0
+        self.announced: list[Announce] = []
+        self.commanded: list[tuple[str, str, int]] = []
+        self.recorded: dict[str, Deployment] = {}
+
+    def meet(self, event: Event, after: float = 1.0) -> Decision:
+        self.now += after
+        decision = decide(self.application, event, self.now)
+        self.application = decision.application
+        self.recorded |= {record.id: record for record in decision.records}
+        for act in decision.acts:
+            match act:
+                case Announce():
+                    self.announced.append(act)
+                case SendCommand():
+                    assert self.application.current
+                    self.commanded.append((act.deployment, act.step, self.application.current.fence))
+                case Survey():
+                    pass
+        return decision
+
+    @property
+    def current(self) -> Deployment:
+        assert self.application.current
+        return self.application.current
+
+    def survey(self, hosts: tuple[str, ...] = HOSTS, **more: object) -> Decision:
+        answer = Surveyed(f"{self.current.id}/survey", self.current.id, hosts, Settings(), **more)  # type: ignore[arg-type]
+        return self.meet(answer)
+
+    def send(self) -> str:
+        assert self.current.step
+        name = self.current.step.name
+        command = f"command-{self.current.id}-{name}"
+        self.meet(CommandSent(f"{self.current.id}/{name}", self.current.id, name, command))
+        return command
+
+    def end(self, *results: HostResult, after: float = 1.0) -> Decision:
+        command = self.send()
+        return self.meet(CommandEnded(command, results or tuple(result(host) for host in HOSTS)), after)
+
+    def deploy(self, label: str) -> None:
+        self.meet(upload(label, self.now))
+        self.survey()
+        for _ in ("stage", "flip", "bake"):
+            self.end()
+
+    def outcomes(self) -> dict[str, Outcome | None]:
+        return {act.deployment.id: act.deployment.outcome for act in self.announced}
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def running() -> House:
+    """v1 and then v2 went live."""
+    house = House()
+    house.deploy("v1")
+    house.deploy("v2")
+    return house
+
+
+def test_an_upload_stages_flips_bakes_and_is_live(house: House) -> None:
+    house.deploy("v1")
+    assert house.commanded == [("Dv1", "stage", 1), ("Dv1", "flip", 1), ("Dv1", "bake", 1)]
+    assert house.outcomes() == {"Dv1": Outcome.LIVE}
+    assert house.application.live and house.application.live.release == jar("v1")
+    assert house.application.current is None
+
+
+def test_seconds_are_told_for_each_phase(house: House) -> None:
+    house.deploy("v1")
+    assert house.announced[0].deployment.seconds() == {
+        "waiting": 0.0,
+        "staging": 3.0,
+        "flipping": 2.0,
+        "baking": 2.0,
+    }
+
+
+def test_the_release_before_becomes_the_previous_one(running: House) -> None:
+    assert running.application.live and running.application.live.release.label == "v2"
+    assert running.application.previous and running.application.previous.release.label == "v1"
+
+
+def test_deploying_the_live_jar_again_keeps_the_previous_release(running: House) -> None:
+    running.meet(replace(upload("v2", running.now), id="Dagain", order=Order("shop/copy.jar", "0B", running.now)))
+    running.survey()
+    running.end()
+    assert running.application.previous and running.application.previous.release.label == "v1"
+
+
+def test_no_host_flips_before_all_have_staged(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey()
+    house.end(result("i-0a"), result("i-0b", None))
+    assert [step for _, step, _ in house.commanded] == ["stage"]
+    assert house.current.phase is Phase.STAGING
+
+
+def test_one_host_that_fails_to_stage_fails_the_deployment_and_moves_no_traffic(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    running.end(result("i-0a"), result("i-0b", False, reason="died"))
+    failure = running.recorded["Dv3"].failure
+    assert running.outcomes()["Dv3"] is Outcome.FAILED
+    assert failure and (failure.host, failure.phase, failure.reason) == ("i-0b", Phase.STAGING, "died")
+    assert ("Dv3", "flip", 3) not in running.commanded
+    assert running.application.live and running.application.live.release.label == "v2"
+
+
+def test_hosts_with_different_bytes_do_not_flip(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey()
+    house.end(result("i-0a", sha256="aa" * 32), result("i-0b", sha256="bb" * 32))
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+    failure = house.recorded["Dv1"].failure
+    assert failure and "different bytes" in failure.reason
+
+
+def test_the_digest_that_hosts_computed_belongs_to_the_release(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey()
+    house.end(*(result(host, sha256="aa" * 32) for host in HOSTS))
+    assert house.application.live and house.application.live.release.sha256 == "aa" * 32
+
+
+@pytest.mark.parametrize("phase", ["flip", "bake"])
+def test_one_host_that_fails_after_the_flip_takes_all_back_under_a_higher_fence(
+    running: House, phase: str
+) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    running.end()
+    if phase == "bake":
+        running.end()
+    running.end(result("i-0a"), result("i-0b", False, reason="5xx"))
+    assert running.current.phase is Phase.REVERTING
+    running.end()
+    assert running.outcomes()["Dv3"] is Outcome.REVERTED
+    assert running.commanded[-1] == ("Dv3", "revert", 4)
+    assert running.application.live and running.application.live.release.label == "v2"
+    assert running.application.previous and running.application.previous.release.label == "v1"
+
+
+def test_a_host_that_fails_the_bake_is_not_waited_for_by_the_others(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    running.end()
+    running.end()
+    running.end(result("i-0a", None), result("i-0b", False))
+    assert running.current.phase is Phase.REVERTING
+
+
+def test_going_back_is_tried_three_times_and_then_says_who_did_not_confirm(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    running.end()
+    for _ in range(4):
+        running.end(result("i-0a"), result("i-0b", False, reason="gone"))
+    assert [step for deployment, step, _ in running.commanded if deployment == "Dv3"] == [
+        "stage",
+        "flip",
+        "revert",
+        "revert-2",
+        "revert-3",
+    ]
+    assert running.outcomes()["Dv3"] is Outcome.REVERTED
+    assert running.recorded["Dv3"].unconfirmed == ("i-0b",)
+
+
+def test_a_first_release_that_fails_its_bake_stays_for_want_of_another(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey()
+    house.end()
+    house.end()
+    house.end(result("i-0a", False))
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+    assert house.application.live and house.application.live.release.label == "v1"
+
+
+def test_the_newest_upload_waits_and_older_waiting_ones_are_superseded(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.meet(upload("v2", 2.0))
+    house.meet(upload("v3", 3.0))
+    assert house.outcomes() == {"Dv2": Outcome.SUPERSEDED}
+    assert house.application.waiting and house.application.waiting.id == "Dv3"
+    house.survey()
+    house.end(result("i-0a", False))
+    assert house.current.id == "Dv3"
+
+
+def test_an_upload_whose_event_comes_late_is_superseded_by_the_newer_one(house: House) -> None:
+    house.meet(upload("v2", 2.0))
+    house.meet(upload("v1", 1.0))
+    assert house.outcomes() == {"Dv1": Outcome.SUPERSEDED}
+    assert house.current.id == "Dv2"
+
+
+def test_uploads_of_one_key_are_ordered_by_their_sequencers_not_their_times(house: House) -> None:
+    newer = replace(upload("v1", 5.0), id="Dnewer", order=Order("shop/a.jar", "0100", 5.0))
+    older = replace(upload("v1", 9.0), id="Dolder", order=Order("shop/a.jar", "FF", 9.0))
+    house.meet(newer)
+    house.meet(older)
+    assert house.outcomes() == {"Dolder": Outcome.SUPERSEDED}
+
+
+def test_the_same_event_twice_is_one_deployment(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    before = house.application
+    decision = house.meet(upload("v1", 1.0))
+    assert decision.application == before and not decision.acts
+
+
+def test_a_refused_upload_is_announced_and_disturbs_nothing(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    current = house.current
+    house.meet(UploadRefused("Dbad", "shop", Order("shop/x.jar", "0B", 3.0), "ann", "shop/x.jar", "no zip"))
+    assert house.outcomes() == {"Dbad": Outcome.REFUSED}
+    assert house.current == current
+
+
+def test_a_rollback_makes_the_previous_release_live(running: House) -> None:
+    running.meet(RollbackAsked("Dback", "shop", running.now, "ann"))
+    assert running.current.release == jar("v1")
+    running.survey()
+    for _ in ("stage", "flip", "bake"):
+        running.end()
+    assert running.application.live and running.application.live.release.label == "v1"
+    assert running.application.previous and running.application.previous.release.label == "v2"
+
+
+def test_a_rollback_ends_what_is_under_way_and_what_waits(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.meet(upload("v4", running.now))
+    running.meet(RollbackAsked("Dback", "shop", running.now + 1, "ann"))
+    assert running.outcomes()["Dv3"] is Outcome.CANCELLED
+    assert running.outcomes()["Dv4"] is Outcome.CANCELLED
+    assert running.current.id == "Dback" and running.current.fence == 4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_rollback_after_the_flip_was_commanded_goes_to_what_was_live_before(
+    running: House, steps: int
+) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    for _ in range(min(steps, 2)):
+        running.end()
+    if steps == 3:
+        running.end(result("i-0a", False))
+        assert running.current.phase is Phase.REVERTING
+    running.meet(RollbackAsked("Dback", "shop", running.now + 1, "ann"))
+    assert running.current.release == jar("v2")
+
+
+def test_a_rollback_stands_over_what_was_uploaded_before_it(running: House) -> None:
+    uploaded = running.now
+    running.meet(RollbackAsked("Dback", "shop", running.now + 5, "ann"))
+    running.meet(upload("v3", uploaded))
+    assert running.outcomes()["Dv3"] is Outcome.SUPERSEDED
+
+
+def test_a_rollback_to_a_named_release_deploys_that_one(running: House) -> None:
+    earlier = Live(jar("v0"), "Dv0", 1.0)
+    running.meet(RollbackAsked("Dback", "shop", running.now, "ann", earlier))
+    assert running.current.release == jar("v0")
+
+
+def test_a_rollback_without_an_earlier_release_is_an_error_that_changes_nothing(house: House) -> None:
+    house.deploy("v1")
+    with pytest.raises(NothingToRollBackTo, match="shop: no release was live before"):
+        house.meet(RollbackAsked("Dback", "shop", house.now, "ann"))
+
+
+def test_an_app_without_hosts_is_refused_before_any_host_is_touched(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey(())
+    assert house.outcomes() == {"Dv1": Outcome.REFUSED}
+    assert house.commanded == []
+    failure = house.recorded["Dv1"].failure
+    assert failure and "twinslot=shop" in failure.reason
+
+
+def test_a_host_whose_agent_is_gone_refuses_an_upload(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey(("i-0a",), offline=(HostResult("i-0b", False, "its agent was last heard of at noon"),))
+    failure = house.recorded["Dv1"].failure
+    assert house.outcomes() == {"Dv1": Outcome.REFUSED}
+    assert failure and failure.host == "i-0b"
+
+
+def test_a_host_whose_agent_is_gone_does_not_keep_the_others_from_a_rollback(running: House) -> None:
+    running.meet(RollbackAsked("Dback", "shop", running.now, "ann"))
+    running.survey(("i-0a",), offline=(HostResult("i-0b", False, "gone"),))
+    assert running.current.hosts == ("i-0a",)
+    assert running.current.unconfirmed == ("i-0b",)
+
+
+def test_bad_settings_refuse_the_deployment(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey(refusal="bake_secs: no such setting")
+    assert house.outcomes() == {"Dv1": Outcome.REFUSED}
+
+
+def test_a_refused_deployment_makes_way_for_the_one_that_waits(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.meet(upload("v2", 2.0))
+    house.survey(())
+    assert house.current.id == "Dv2"
+
+
+def test_a_host_that_is_silent_past_the_deadline_has_failed(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey()
+    house.end(result("i-0a"), result("i-0b", None), after=allowed_seconds("stage", Settings()) + 2)
+    failure = house.recorded["Dv1"].failure
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+    assert failure and failure.host == "i-0b"
+
+
+def test_a_command_that_ssm_refuses_fails_its_step(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey()
+    house.meet(CommandFailed("Dv1/stage", "Dv1", "stage", "no such document"))
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+
+
+def test_a_command_that_was_never_sent_fails_at_its_deadline(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey()
+    house.meet(Tick(), after=allowed_seconds("stage", Settings()) + 1)
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+    assert not any(isinstance(act, SendCommand) for act in house.application.outbox)
+
+
+def test_a_look_up_of_hosts_that_never_answers_ends_the_deployment(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.meet(Tick(), after=SURVEY_SECONDS + 1)
+    assert house.outcomes() == {"Dv1": Outcome.FAILED}
+
+
+def test_the_end_of_a_command_of_before_changes_nothing(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    house.survey()
+    stage = house.send()
+    house.meet(CommandEnded(stage, tuple(result(host) for host in HOSTS)))
+    before = house.application
+    assert house.meet(CommandEnded(stage, (result("i-0a", False),))).application == before
+
+
+def test_an_act_stays_in_the_outbox_until_its_answer_comes(house: House) -> None:
+    house.deploy("v1")
+    (announce,) = house.application.outbox
+    assert isinstance(announce, Announce)
+    house.meet(Announced(announce.id))
+    assert house.application.outbox == ()
+    assert not house.application.busy
+
+
+def test_a_tick_repeats_an_act_only_when_its_lease_is_over(house: House) -> None:
+    house.meet(upload("v1", 1.0))
+    assert house.meet(Tick(), after=LEASE_SECONDS - 1).acts == ()
+    (survey,) = house.meet(Tick(), after=1).acts
+    assert survey.id == "Dv1/survey"
+    assert house.meet(Tick(), after=1).acts == ()
