@@ -1,0 +1,25 @@
+"""S3 "Object Created", by EventBridge: a jar was uploaded."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes import S3EventBridgeNotificationEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from twinslot.assembly import assemble
+from twinslot.telemetry import logger, tracer
+from twinslot.upload import parse
+
+CONTROLLER = assemble()
+DEFAULT_APP = os.environ.get("DEFAULT_APP", "")
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Make the upload a deployment. Raises BadEvent, or TryAgain for Lambda to retry."""
+    notice = S3EventBridgeNotificationEvent(event)
+    upload = parse(notice, DEFAULT_APP)
+    if upload is None:
+        logger.info("ignored: not a .jar", key=notice.detail.object.key)
+        return
+    CONTROLLER.upload(upload)

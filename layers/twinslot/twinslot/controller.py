@@ -1,0 +1,201 @@
+"""Load, decide, save, act: the only place where decisions meet the world.
+
+What an act answers is an event itself, so one invocation goes round until nothing new follows. What fails
+halfway stays in the application's outbox; a tick finds it there.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from twinslot import telemetry
+from twinslot.announcements import Announcer
+from twinslot.artifacts import Artifacts
+from twinslot.errors import BadSettings, CommandRefused, GiveUp, LostRace, NothingToRollBackTo, TryAgain
+from twinslot.fleet import Fleet
+from twinslot.lifecycle import decide
+from twinslot.model import (
+    Act,
+    Announce,
+    Announced,
+    Application,
+    CommandEnded,
+    CommandFailed,
+    CommandSent,
+    Event,
+    Live,
+    RollbackAsked,
+    SendCommand,
+    Settings,
+    Survey,
+    Surveyed,
+    Tick,
+    UploadArrived,
+    UploadRefused,
+)
+from twinslot.settings import SettingsReader
+from twinslot.store import Store
+from twinslot.upload import Upload, deployment_id
+
+RACES = 8
+"""How often a decision is made anew because another controller saved first."""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a person who asked for a rollback is told: its id, where it goes, and what was live until then."""
+
+    deployment: str
+    to: str
+    was_live: Live | None
+
+
+class Controller:
+    """Brings events to applications. `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        artifacts: Artifacts,
+        announcer: Announcer,
+        settings: SettingsReader,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._artifacts = artifacts
+        self._announcer = announcer
+        self._settings = settings
+        self._clock = clock
+
+    def upload(self, upload: Upload) -> None:
+        """Accept what lies in the bucket as a deployment, or refuse it; either way it ends in one outcome.
+
+        Raises TryAgain when S3 or DynamoDB cannot answer now.
+        """
+        self._handle(upload.app, self._judge(upload))
+
+    def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
+        """Make an earlier release live: the previous one, or the one that `to` names (label or deployment).
+
+        `request` identifies the call. Raises NothingToRollBackTo, or TryAgain.
+        """
+        target = None
+        if to is not None:
+            target = self._store.was_live(app, to)
+            if target is None:
+                raise NothingToRollBackTo(f"{app}: no release {to!r} was ever live; see its announcements for labels")
+        now = self._clock()
+        asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
+        before = self._handle(app, asked)
+        target = target or before.previous
+        return Rollback(asked.id, target.release.label if target else "", before.live)
+
+    def command_ended(self, command: str) -> None:
+        """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded yet."""
+        app = self._store.app_of_command(command)
+        self._gather(self._store.load(app), command)
+
+    def tick(self) -> None:
+        """Find and end what no event told of: ended commands, deadlines, acts that were forgotten.
+
+        One app's trouble does not keep the others waiting; the first is raised when all had their turn.
+        """
+        trouble: list[Exception] = []
+        for app in self._store.busy_apps():
+            try:
+                application = self._store.load(app)
+                if application.current and application.current.step and application.current.step.command:
+                    self._gather(application, application.current.step.command)
+                self._handle(app, Tick())
+            except Exception as error:  # noqa: BLE001 - raised below, after the other apps
+                telemetry.logger.exception("tick failed", app=app)
+                trouble.append(error)
+        if trouble:
+            raise trouble[0]
+
+    def _judge(self, upload: Upload) -> UploadArrived | UploadRefused:
+        reason = upload.problem
+        if not reason:
+            try:
+                release = self._artifacts.inspect(upload)
+                return UploadArrived(upload.id, upload.app, release, upload.order, upload.by)
+            except GiveUp as error:
+                reason = str(error)
+        return UploadRefused(upload.id, upload.app, upload.order, upload.by, upload.key, reason)
+
+    def _gather(self, application: Application, command: str) -> None:
+        """Read what the hosts reported of the command under way and bring it to the application."""
+        current = application.current
+        if not current or not current.step or current.step.command != command:
+            return
+        results = self._fleet.results(current, command)
+        self._store.save_reports(application.name, [result.report for result in results if result.report])
+        self._handle(application.name, CommandEnded(command, results))
+
+    def _handle(self, app: str, event: Event) -> Application:
+        """Decide, save and act until nothing new follows; returns the application as the event found it."""
+        repeat = isinstance(event, Tick)
+        found, application, acts = self._decide(self._store.load(app), event)
+        undone = deque(acts)
+        while undone:
+            act = undone.popleft()
+            try:
+                answer = self._act(application, act, repeat)
+            except TryAgain as error:
+                telemetry.log_put_off(app, act, error)
+                continue
+            if answer:
+                _, application, acts = self._decide(application, answer)
+                undone.extend(acts)
+        return found
+
+    def _decide(self, application: Application, event: Event) -> tuple[Application, Application, tuple[Act, ...]]:
+        """Decide and save; when another controller was first, load what it wrote and decide again."""
+        for _ in range(RACES):
+            if isinstance(event, UploadArrived | UploadRefused) and self._store.deployment(application.name, event.id):
+                telemetry.logger.info("known already", deployment=event.id)
+                return application, application, ()
+            decision = decide(application, event, self._clock())
+            if decision.application == application and not decision.acts:
+                return application, application, ()
+            try:
+                saved = self._store.save(application, decision)
+            except LostRace:
+                application = self._store.load(application.name)
+                continue
+            telemetry.log_decision(event, saved, decision.acts)
+            for record in decision.records:
+                telemetry.log_outcome(record)
+            return application, saved, decision.acts
+        raise LostRace(f"{application.name}: {RACES} other writes came first; the event will be tried again")
+
+    def _act(self, application: Application, act: Act, repeat: bool) -> Event | None:
+        """Do one act and return what it answers; None when the application has moved on and it is void."""
+        current = application.current
+        match act:
+            case Announce():
+                self._announcer.publish(act)
+                return Announced(act.id)
+            case Survey():
+                return self._survey(application.name, act)
+            case SendCommand():
+                if not current or current.id != act.deployment or not current.step or current.step.name != act.step:
+                    return None
+                try:
+                    command = self._fleet.send(current, current.step, repeat=repeat)
+                except CommandRefused as error:
+                    return CommandFailed(act.id, act.deployment, act.step, str(error))
+                return CommandSent(act.id, act.deployment, act.step, command)
+            case _:
+                assert_never(act)
+
+    def _survey(self, app: str, act: Survey) -> Surveyed:
+        try:
+            settings = self._settings.read(app)
+        except BadSettings as error:
+            return Surveyed(act.id, act.deployment, (), Settings(), refusal=str(error))
+        hosts, offline = self._fleet.hosts(app)
+        return Surveyed(act.id, act.deployment, hosts, settings, offline)
