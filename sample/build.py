@@ -1,7 +1,7 @@
 """Builds the sample applications' jars: shop-<label>.jar, healthy or with faults, as small or large as asked.
 
-Shop.java is compiled once and kept under build/sample; a jar is then only written, byte for byte the same for the
-same arguments. As a command: python -m sample.build --label 1.4.2 --faults never-healthy build/jars
+Shop.java is compiled once and kept under build/sample; a jar is then only written, byte for byte the same
+for the same arguments. As a command: python -m sample.build --label 1.4.2 --faults never-healthy build/jars
 """
 
 import argparse
@@ -19,17 +19,18 @@ SPRING_SOURCE = Path(__file__).resolve().parent / "spring"
 CACHE = ROOT / "build" / "sample"
 
 MANIFEST_LINE = 72
-"""Bytes of a manifest's line at most, its end not counted; a longer value goes on after a space (jar specification)."""
+"""Most bytes of a manifest's line without its end; more go on in the next, after a space (jar format)."""
 
 PADDING = "padding.bin"
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def build(directory: Path, label: str, faults: str = "", size_bytes: int = 0) -> Path:
-    """Write shop-<label>.jar into `directory` and return its path; `size_bytes` is its exact size, 0 as small as it is.
+    """Write shop-<label>.jar into `directory` and return its path.
 
-    `faults` are those of Shop.java, parted by commas. Raises ValueError for a label that is no file name or a size
-    that the program alone exceeds, and subprocess.CalledProcessError when Shop.java does not compile.
+    `faults` are those of Shop.java, parted by commas; `size_bytes` is the jar's exact size, or 0: no padding.
+    Raises ValueError for a label that is no file name or a size that the program alone exceeds, and
+    subprocess.CalledProcessError when Shop.java does not compile.
     """
     _check(label)
     classes = _compiled()
@@ -40,7 +41,7 @@ def build(directory: Path, label: str, faults: str = "", size_bytes: int = 0) ->
         attributes["Sample-Faults"] = faults
     _write(jar, attributes, classes, padding=None)
     if size_bytes:
-        # An entry costs a header before its bytes (30 + name) and one in the directory at the end (46 + name).
+        # An entry costs a header before its bytes (30 + name) and one in the directory (46 + name).
         padding = size_bytes - jar.stat().st_size - 30 - 46 - 2 * len(PADDING)
         if padding < 0:
             raise ValueError(f"{jar.name} cannot be as small as {size_bytes} bytes")
@@ -79,15 +80,8 @@ def _check(label: str) -> None:
 
 def _maven(target: Path, label: str) -> None:
     """Package the application into `target`; offline if all that it needs was fetched before."""
-    command = [
-        "mvn",
-        "-q",
-        "-B",
-        "-f",
-        str(SPRING_SOURCE / "pom.xml"),
-        f"-Drevision={label}",
-        f"-Dtarget={target}",
-    ]
+    command = ["mvn", "-q", "-B", "-f", str(SPRING_SOURCE / "pom.xml")]
+    command += [f"-Drevision={label}", f"-Dtarget={target}"]
     offline = subprocess.run([*command, "-o", "package"], capture_output=True)
     if offline.returncode != 0:
         subprocess.run([*command, "package"], check=True)
