@@ -1,0 +1,103 @@
+"""S3: the only importer of it. Reads one version of one object by ranges."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from twinslot import aws, jar
+from twinslot.errors import GiveUp, TryAgain
+from twinslot.model import Release
+from twinslot.upload import Upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+GONE = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404")
+"""MethodNotAllowed is S3's answer when the version is a delete marker."""
+
+
+class ArtifactGone(GiveUp):
+    """The object or its version was deleted after its upload."""
+
+
+class ArtifactUnreadable(GiveUp):
+    """S3 refuses to let this function read the object."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One version of one object, as a `jar.Source`; every call is one GET.
+
+    S3 tells no checksum here: the answer to a ranged GET bears none, or that of one part of a multipart
+    upload. The bytes are pinned by the version id instead.
+    """
+
+    client: S3Client
+    bucket: str
+    key: str
+    version: str
+
+    def tail(self, length: int) -> tuple[bytes, int]:
+        """The last `length` bytes and the size of the object. Raises TryAgain, ArtifactGone, ArtifactUnreadable."""
+        try:
+            answer, body = self._get(f"bytes=-{length}")
+        except _Empty:
+            return b"", 0
+        match = CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
+        if not match:
+            # A server may answer with all of the object instead of a range of it.
+            return body, len(body)
+        size = int(match[3])
+        self._check(len(body), min(length, size))
+        return body, size
+
+    def read(self, start: int, length: int) -> bytes:
+        """These bytes. Raises as `tail` does."""
+        _, body = self._get(f"bytes={start}-{start + length - 1}")
+        self._check(len(body), length)
+        return body
+
+    def _get(self, wanted: str) -> tuple[GetObjectOutputTypeDef, bytes]:
+        doing = f"reading {wanted} of s3://{self.bucket}/{self.key} version {self.version}"
+        with aws.calling(doing, ArtifactUnreadable):
+            try:
+                answer = self.client.get_object(
+                    Bucket=self.bucket, Key=self.key, VersionId=self.version, Range=wanted
+                )
+                return answer, answer["Body"].read()
+            except ClientError as error:
+                if aws.code(error) == "InvalidRange":
+                    raise _Empty from error
+                if aws.code(error) in GONE:
+                    raise ArtifactGone(f"{doing}: it was deleted after its upload; upload it again") from error
+                raise
+
+    def _check(self, got: int, wanted: int) -> None:
+        if got != wanted:
+            raise TryAgain(f"s3://{self.bucket}/{self.key}: S3 sent {got} of {wanted} bytes")
+
+
+class _Empty(Exception):
+    """No range fits into an object of 0 bytes."""
+
+
+class Artifacts:
+    """The artifact bucket's side of S3."""
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    def inspect(self, upload: Upload) -> Release:
+        """The release that an upload brought, after at most 3 GETs.
+
+        Raises NotAJar, ArtifactGone, ArtifactUnreadable, TryAgain.
+        """
+        artifact = Artifact(self._client, upload.bucket, upload.key, upload.version)
+        found = jar.inspect(artifact, upload.key)
+        return Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)

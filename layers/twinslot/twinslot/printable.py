@@ -1,0 +1,25 @@
+"""Text of unknown origin, made fit for a log line, a message or a terminal."""
+
+import json
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+CUT = "…"
+
+
+def printable(text: str, limit: int) -> str:
+    """One line of at most `limit` characters: tabs and line ends become spaces, and whatever else cannot
+    be seen (control and bidirectional characters, lone surrogates) becomes U+FFFD."""
+    shown = "".join(_visible(character) for character in text[:limit])
+    return shown if len(text) <= limit else shown[: limit - 1] + CUT
+
+
+def quoted(text: str, limit: int = 100) -> str:
+    """The text between double quotes in ASCII, escaped as JSON is, its first `limit` characters at most."""
+    escaped = json.dumps(text[:limit]).replace("\x7f", "\\u007f")
+    return escaped if len(text) <= limit else escaped[:-1] + CUT + '"'
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character in "\t\r\n" else REPLACEMENT

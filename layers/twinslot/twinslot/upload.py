@@ -1,0 +1,137 @@
+"""What an S3 "Object Created" event says: which app, which object, and under which id it is known.
+
+A key is taken only as `<app>/<path>.jar` in a small set of characters, because it goes on to hosts, messages
+and logs. A key of another kind that ends in `.jar` was meant for twinslot, so its refusal is told; one that
+does not end in `.jar` is nobody's business.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from ulid import ULID
+
+from twinslot.errors import BadEvent
+from twinslot.model import NOBODY, Order
+from twinslot.printable import printable, quoted
+
+APP = re.compile(r"[a-z][a-z0-9-]{0,29}")
+SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
+SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
+SUFFIX = ".jar"
+LONGEST_KEY = 255
+LATEST_MILLISECONDS = 2**48 - 1
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One object that arrived. `problem` says why its key is refused, "" when it is taken; the key of a
+    refused upload is made printable, and its `app` is NOBODY where the key names none."""
+
+    app: str
+    bucket: str
+    key: str
+    version: str
+    size: int
+    order: Order
+    id: str
+    by: str
+    problem: str = ""
+
+
+def parse(detail: Mapping[str, object], event_time: str, default_app: str) -> Upload | None:
+    """The upload that an event's `detail` and `time` tell of; None for a key that is not of a jar.
+
+    `default_app` owns the keys at the bucket's root ("": nobody does). Raises BadEvent for a field that is
+    missing or of the wrong type. Shape: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    bucket = _text(_part(detail, "bucket"), "bucket.", "name")
+    thing = _part(detail, "object")
+    key = _text(thing, "object.", "key")
+    if not key.endswith(SUFFIX):
+        return None
+    version = _text(thing, "object.", "version-id", "; is versioning of the bucket on?")
+    sequencer = _text(thing, "object.", "sequencer")
+    if not SEQUENCER.fullmatch(sequencer):
+        raise BadEvent(f"object.sequencer of the S3 event is {quoted(sequencer)}, not hexadecimal")
+    size = thing.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadEvent(f"object.size of the S3 event is {quoted(str(size))}, not a number of bytes")
+    at = _seconds(event_time)
+    by = _text(detail, "", "requester") if "requester" in detail else "unknown"
+    app, problem = _owner(key, default_app)
+    shown = printable(key, LONGEST_KEY) if problem else key
+    return Upload(
+        app=app,
+        bucket=bucket,
+        key=shown,
+        version=version,
+        size=size,
+        order=Order(shown, sequencer, at),
+        id=deployment_id(at, bucket, key, version),
+        by=printable(by, 100),
+        problem=problem,
+    )
+
+
+def deployment_id(at: float, *identity: str) -> str:
+    """The ULID of the deployment that this identity asks for at this time (seconds since the epoch).
+
+    It is a function of its arguments, so that a repeated event leads to the same deployment: the first 48
+    bits are the time in milliseconds, the other 80 the beginning of the identity's SHA-256.
+    """
+    milliseconds = round(at * 1000)
+    if not 0 <= milliseconds <= LATEST_MILLISECONDS:
+        raise BadEvent(f"{at} s is not a time that a deployment can have")
+    digest = sha256(json.dumps(identity).encode()).digest()
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
+
+
+def _owner(key: str, default_app: str) -> tuple[str, str]:
+    """The app that a key belongs to and "", or the app to file its refusal under and what is wrong."""
+    name, separator, path = key.partition("/")
+    if not separator:
+        name, path = default_app, key
+    if not APP.fullmatch(name):
+        if not separator:
+            advice = "upload it below <app>/, for example to shop/ for the app shop"
+            return NOBODY, f"the key {quoted(key)} lies at the bucket's root, which belongs to no app; {advice}"
+        wanted = "a lower-case letter, then at most 29 lower-case letters, digits or hyphens"
+        return NOBODY, f"the key {quoted(key)} does not begin with the name of an app ({wanted}) and a slash"
+    advice = f"upload it again to, for example, {name}/app-1.0.jar"
+    if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+        return name, f"the key {quoted(key)} is longer than {LONGEST_KEY} bytes; {advice}"
+    segments = path.split("/")
+    if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in segments):
+        allowed = "letters A to Z and a to z, digits, dots, underscores and hyphens between slashes"
+        return name, f"the key {quoted(key)} holds more than {allowed}; {advice}"
+    if segments[-1] == SUFFIX:
+        return name, f"the key {quoted(key)} has no name before {SUFFIX}; {advice}"
+    return name, ""
+
+
+def _part(detail: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = detail.get(name)
+    if not isinstance(part, Mapping):
+        raise BadEvent(f"the S3 event has no {name}, or it is not an object")
+    return part
+
+
+def _text(part: Mapping[str, object], where: str, name: str, hint: str = "") -> str:
+    text = part.get(name)
+    if not isinstance(text, str) or not text:
+        raise BadEvent(f"the S3 event has no {where}{name}, or it is not a text{hint}")
+    return text
+
+
+def _seconds(event_time: object) -> float:
+    try:
+        at = datetime.fromisoformat(event_time)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise BadEvent(f"the time of the S3 event is {quoted(str(event_time))}, not ISO 8601") from error
+    if at.tzinfo is None:
+        raise BadEvent(f"the time of the S3 event is {quoted(str(event_time))}, without a time zone")
+    return at.timestamp()
