@@ -1,0 +1,124 @@
+# `make` alone says what there is. Every target sets up what it needs; what a run makes lies under build/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+SAM := .venv-sam/bin/sam
+REGION := eu-central-1
+TIERS := unit controller host e2e
+
+# The hosts are machines of their own: booting them takes root.
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
+
+.PHONY: help
+help:  ## what can be done
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
+
+# ------------------------------------------------------------------------------------------------ set-up
+
+.PHONY: setup
+setup: build/setup/jars  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
+
+build/setup/packages: sandbox/setup.sh
+	@sandbox/setup.sh packages
+	@mkdir -p $(@D) && touch $@
+
+$(VENV)/installed: requirements/dev.txt | build/setup/packages
+	@sandbox/setup.sh venv $(VENV) $<
+	@touch $@
+
+.venv-sam/installed: requirements/sam.txt | build/setup/packages
+	@sandbox/setup.sh venv .venv-sam $<
+	@touch $@
+
+# Maven fetches what the real Spring Boot application is made of; from then on nothing needs a network.
+build/setup/jars: $(wildcard sample/*.java sample/*.py) $(shell find sample/spring -type f 2>/dev/null) | $(VENV)/installed
+	@$(PY) -m sample.build --label 1.0.0 build/jars >/dev/null
+	@$(PY) -m sample.build --spring --label 1.0.0 build/jars >/dev/null
+	@mkdir -p $(@D) && touch $@
+
+# -------------------------------------------------------------------------------------------- to look at
+
+.PHONY: demo
+demo: setup  ## deployments under load, on a real host, with a table at the end
+	@$(AS_ROOT) $(PY) -m sandbox.demo
+
+.PHONY: sandbox
+sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
+	@$(AS_ROOT) $(PY) -m sandbox
+
+.PHONY: bench-flip
+bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
+	@$(AS_ROOT) $(PY) -m bench.flip
+
+# ------------------------------------------------------------------------------------------------- tests
+
+# Each tier is a run of its own, so that what one leaves behind cannot help or harm another. Tiers that ran no test fail.
+.PHONY: test
+test: setup  ## all tiers: unit, controller, host, e2e
+	@failed=; \
+	for tier in $(TIERS); do $(MAKE) test-$$tier || failed="$$failed $$tier"; done; \
+	printf '\n%s\n' "how each tier ended:"; \
+	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+.PHONY: test-unit test-controller test-host test-e2e
+test-unit test-controller: $(VENV)/installed  ## one tier alone; also test-controller, test-host, test-e2e
+	@mkdir -p build/test
+	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
+
+test-host test-e2e: setup
+	@mkdir -p build/test
+	@$(AS_ROOT) $(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
+
+# ------------------------------------------------------------------------------------------------ checks
+
+.PHONY: check
+check: check-code check-template  ## style, types, imports, the template, the document
+
+.PHONY: check-code
+check-code: $(VENV)/installed
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample
+	@$(VENV)/bin/lint-imports
+	@$(PY) host/embed.py --check
+
+# Circles show only in the translated form: the source is linted as it is, and as CloudFormation gets it.
+.PHONY: check-template
+check-template: $(VENV)/installed build
+	@$(VENV)/bin/cfn-lint --regions $(REGION) --template template.yaml
+	@mkdir -p build/template
+	@$(PY) -m sandbox.translate build/template/translated.json
+	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/template/translated.json
+	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+	@echo "the template is sound, as it is and translated"
+
+.PHONY: build
+build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build --region $(REGION) >build/sam-build.log 2>&1 \
+		|| { cat build/sam-build.log; exit 1; }
+
+# ------------------------------------------------------------------------------------------------ upkeep
+
+.PHONY: lock
+lock: build/setup/uv/installed  ## resolves requirements/*.in and the layer's to exact versions with hashes
+	@UV_CUSTOM_COMPILE_COMMAND="make lock"; export UV_CUSTOM_COMPILE_COMMAND; \
+	compile="build/setup/uv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links"; \
+	$$compile --universal --python-version 3.11 requirements/dev.in -o requirements/dev.txt; \
+	$$compile --universal --python-version 3.11 requirements/sam.in -o requirements/sam.txt; \
+	$$compile --python-version 3.13 --python-platform aarch64-manylinux2014 --constraint requirements/dev.txt \
+		$(addprefix --no-emit-package ,boto3 botocore python-dateutil six urllib3) \
+		layers/twinslot/requirements.in -o layers/twinslot/requirements.txt
+
+build/setup/uv/installed: | $(VENV)/installed
+	@$(PY) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check uv && touch $@
+
+.PHONY: clean
+clean:  ## removes what runs have made
+	@$(AS_ROOT) rm -rf build .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -path './.venv*' -prune -o -name __pycache__ -type d -print0 | xargs -0 $(AS_ROOT) rm -rf

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what a bare Debian 12 or Ubuntu 24.04 lacks. Called by make, a part at a time; repeating a part is cheap.
+#
+#   sandbox/setup.sh packages         system packages, as root or with sudo
+#   sandbox/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file says
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Why each: the environment and its builds; the hosts (machines, addresses, a package repository of their own);
+# the sample applications; the load.
+packages=(
+    python3 python3-venv
+    systemd systemd-container iproute2 iptables dpkg-dev apt-utils
+    openjdk-17-jdk-headless maven
+    wrk
+)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- "$@"
+    else
+        echo "twinslot's set-up needs root or sudo to run: $*" >&2
+        exit 1
+    fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() {
+    local missing=() package
+    command -v dpkg-query >/dev/null || {
+        echo "twinslot's set-up knows Debian 12 and Ubuntu 24.04; install by hand: ${packages[*]}" >&2
+        exit 1
+    }
+    for package in "${packages[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing: ${missing[*]}"
+    as_root apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The first Python of 3.11 or later that runs and can make environments (a version manager's stub may do neither).
+find_python() {
+    local candidate
+    for candidate in python3.13 python3.12 python3.11 python3; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "no Python of version 3.11 or later with venv was found (Debian 12 and Ubuntu 24.04 have one)" >&2
+    return 1
+}
+
+make_venv() {
+    local directory=$1 requirements=$2 python
+    if [ ! -x "$directory/bin/python" ]; then
+        python=$(find_python)
+        echo "making $directory with $python"
+        "$python" -m venv "$directory"
+    fi
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$requirements"
+}
+
+case "${1:-}" in
+    packages) install_packages ;;
+    venv) make_venv "$2" "$3" ;;
+    *) sed -n '2,5p' "$0" >&2; exit 2 ;;
+esac
