@@ -20,6 +20,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     notice = S3EventBridgeNotificationEvent(event)
     upload = parse(notice, DEFAULT_APP)
     if upload is None:
-        logger.info("ignored: not a .jar", key=notice.detail.object.key)
+        logger.info("ignored: its key does not end in .jar", key=notice.detail.object.key)
         return
     CONTROLLER.upload(upload)

@@ -26,7 +26,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "app": app,
         "deployment": rollback.deployment,
         "to": rollback.to,
-        "was_live": {"label": was_live.release.label, "deployment": was_live.deployment} if was_live else None,
+        "was_live": {"label": was_live.release.label, "deployment": was_live.deployment}
+        if was_live
+        else None,
     }
 
 

@@ -146,7 +146,9 @@ def test_the_release_before_becomes_the_previous_one(running: House) -> None:
 
 
 def test_deploying_the_live_jar_again_keeps_the_previous_release(running: House) -> None:
-    running.meet(replace(upload("v2", running.now), id="Dagain", order=Order("shop/copy.jar", "0B", running.now)))
+    running.meet(
+        replace(upload("v2", running.now), id="Dagain", order=Order("shop/copy.jar", "0B", running.now))
+    )
     running.survey()
     running.end()
     assert running.application.previous and running.application.previous.release.label == "v1"

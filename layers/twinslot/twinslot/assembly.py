@@ -1,5 +1,6 @@
 """Puts the controller together, once for each container: clients, names from the environment, the clock."""
 
+import os
 import time
 
 import boto3
@@ -14,13 +15,14 @@ from twinslot.store import Store
 
 def assemble() -> Controller:
     """The controller of this function. Raises GiveUp when an environment variable is missing."""
-    environment = Environment.read()
+    names = Environment.read(os.environ)
     session = boto3.Session()
+    ssm = session.client("ssm")
     return Controller(
-        store=Store(environment.table, session.client("dynamodb")),
-        fleet=Fleet(environment.document, environment.document_version, session.client("ssm"), session.client("ec2")),
+        store=Store(names.table, session.client("dynamodb")),
+        fleet=Fleet(names.document, names.document_version, ssm, session.client("ec2")),
         artifacts=Artifacts(session.client("s3")),
-        announcer=Announcer(environment.topic, environment.rollback_function, session.client("sns")),
-        settings=SettingsReader(session.client("ssm")),
+        announcer=Announcer(names.topic, names.rollback_function, session.client("sns")),
+        settings=SettingsReader(ssm),
         clock=time.time,
     )

@@ -12,7 +12,14 @@ from typing import assert_never
 from twinslot import telemetry
 from twinslot.announcements import Announcer
 from twinslot.artifacts import Artifacts
-from twinslot.errors import BadSettings, CommandRefused, GiveUp, LostRace, NothingToRollBackTo, TryAgain
+from twinslot.errors import (
+    BadSettings,
+    CommandRefused,
+    GiveUp,
+    LostRace,
+    NothingToRollBackTo,
+    TwinslotError,
+)
 from twinslot.fleet import Fleet
 from twinslot.lifecycle import decide
 from twinslot.model import (
@@ -86,7 +93,9 @@ class Controller:
         if to is not None:
             target = self._store.was_live(app, to)
             if target is None:
-                raise NothingToRollBackTo(f"{app}: no release {to!r} was ever live; see its announcements for labels")
+                raise NothingToRollBackTo(
+                    f"{app}: no release {to!r} was ever live; see its announcements for labels"
+                )
         now = self._clock()
         asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
         before = self._handle(app, asked)
@@ -94,7 +103,7 @@ class Controller:
         return Rollback(asked.id, target.release.label if target else "", before.live)
 
     def command_ended(self, command: str) -> None:
-        """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded yet."""
+        """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded."""
         app = self._store.app_of_command(command)
         self._gather(self._store.load(app), command)
 
@@ -110,7 +119,7 @@ class Controller:
                 if application.current and application.current.step and application.current.step.command:
                     self._gather(application, application.current.step.command)
                 self._handle(app, Tick())
-            except Exception as error:  # noqa: BLE001 - raised below, after the other apps
+            except Exception as error:
                 telemetry.logger.exception("tick failed", app=app)
                 trouble.append(error)
         if trouble:
@@ -144,7 +153,7 @@ class Controller:
             act = undone.popleft()
             try:
                 answer = self._act(application, act, repeat)
-            except TryAgain as error:
+            except TwinslotError as error:
                 telemetry.log_put_off(app, act, error)
                 continue
             if answer:
@@ -152,10 +161,14 @@ class Controller:
                 undone.extend(acts)
         return found
 
-    def _decide(self, application: Application, event: Event) -> tuple[Application, Application, tuple[Act, ...]]:
+    def _decide(
+        self, application: Application, event: Event
+    ) -> tuple[Application, Application, tuple[Act, ...]]:
         """Decide and save; when another controller was first, load what it wrote and decide again."""
         for _ in range(RACES):
-            if isinstance(event, UploadArrived | UploadRefused) and self._store.deployment(application.name, event.id):
+            if isinstance(event, UploadArrived | UploadRefused) and self._store.deployment(
+                application.name, event.id
+            ):
                 telemetry.logger.info("known already", deployment=event.id)
                 return application, application, ()
             decision = decide(application, event, self._clock())
@@ -182,7 +195,12 @@ class Controller:
             case Survey():
                 return self._survey(application.name, act)
             case SendCommand():
-                if not current or current.id != act.deployment or not current.step or current.step.name != act.step:
+                if (
+                    not current
+                    or current.id != act.deployment
+                    or not current.step
+                    or current.step.name != act.step
+                ):
                     return None
                 try:
                     command = self._fleet.send(current, current.step, repeat=repeat)

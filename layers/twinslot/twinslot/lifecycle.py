@@ -125,14 +125,18 @@ class _Turn:
         upload = replace(upload, release=event.release)
         if not event.order.is_after(self.application.newest):
             newest = self.application.newest
-            reason = f"a newer upload was accepted before this one's event came: {newest.key!r}" if newest else ""
+            reason = (
+                f"a newer upload was accepted before this one's event came: {newest.key!r}" if newest else ""
+            )
             self.end(upload, Outcome.SUPERSEDED, Failure(Phase.WAITING, reason))
             return
         older = self.application.waiting
         self.application = replace(self.application, newest=event.order, waiting=upload)
         self.records[upload.id] = upload
         if older:
-            self.end(older, Outcome.SUPERSEDED, Failure(Phase.WAITING, f"a newer upload came: {event.order.key!r}"))
+            self.end(
+                older, Outcome.SUPERSEDED, Failure(Phase.WAITING, f"a newer upload came: {event.order.key!r}")
+            )
         self.begin_next()
 
     def upload_refused(self, event: UploadRefused) -> None:
@@ -164,12 +168,17 @@ class _Turn:
     def surveyed(self, event: Surveyed) -> None:
         self.strike_out(event.act)
         current = self.application.current
-        if not current or current.id != event.deployment or current.step or current.phase is not Phase.STAGING:
+        if (
+            not current
+            or current.id != event.deployment
+            or current.step
+            or current.phase is not Phase.STAGING
+        ):
             return
         refusal = event.refusal
         if not refusal and not event.hosts and not event.offline:
             app = self.application.name
-            refusal = f"no running EC2 instance bears the tag twinslot={app}; tag the hosts of {app} and upload again"
+            refusal = f"no running EC2 instance bears the tag twinslot={app}; tag its hosts and upload again"
         # A rollback is asked for on the worst day: a host that is gone must not keep the others from it.
         silent = event.offline if current.kind is Kind.UPLOAD or not event.hosts else ()
         if refusal:
@@ -271,7 +280,9 @@ class _Turn:
         digests = {report.host: report.sha256 for report in reports if report.sha256}
         if len(set(digests.values())) > 1:
             told = ", ".join(f"{host} {digest[:12]}" for host, digest in sorted(digests.items()))
-            failure = Failure(Phase.STAGING, f"the hosts hold different bytes of the same jar (sha-256): {told}")
+            failure = Failure(
+                Phase.STAGING, f"the hosts hold different bytes of the same jar (sha-256): {told}"
+            )
             self.end(current, Outcome.FAILED, failure)
             return
         release = current.release

@@ -54,7 +54,7 @@ def log_outcome(deployment: Deployment) -> None:
 
 
 def log_put_off(app: str, act: Act, error: Exception) -> None:
-    """An act that failed for now: it stays in the outbox and a tick repeats it. Metric: `ActsPutOff` by app."""
+    """An act that failed: it stays in the outbox and a tick repeats it. Metric: `ActsPutOff` by app."""
     logger.warning("put off", app=app, act=act.id, error=str(error))
     with single_metric(name="ActsPutOff", unit=MetricUnit.Count, value=1) as metric:
         metric.add_dimension("app", app)
