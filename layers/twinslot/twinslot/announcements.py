@@ -61,20 +61,21 @@ class Announcement:
 class Announcer:
     """Publishes on one SNS topic. `rollback_function` is the name that the rollback command calls."""
 
-    def __init__(self, client: SNSClient, topic: str, rollback_function: str) -> None:
-        self._client = client
+    def __init__(self, topic: str, rollback_function: str, sns: SNSClient) -> None:
         self._topic = topic
         self._rollback_function = rollback_function
+        self._sns = sns
 
     def publish(self, act: Announce) -> None:
         """Tell the outcome. Raises TryAgain, or GiveUp when SNS will never take it."""
         announcement = compose(act.deployment, act.live, self._rollback_function)
         message = {"default": announcement.json, "email": announcement.text, "sms": announcement.subject}
         attributes: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in announcement.attributes.items()
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in announcement.attributes.items()
         }
         with aws.calling(f"announcing {act.deployment.id}", GiveUp):
-            self._client.publish(
+            self._sns.publish(
                 TopicArn=self._topic,
                 Subject=announcement.subject,
                 Message=json.dumps(message),
@@ -117,11 +118,12 @@ def _text(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
 def _meaning(deployment: Deployment, outcome: Outcome) -> str:
     match outcome:
         case Outcome.LIVE:
-            return "It is live on all hosts that answered." if deployment.unconfirmed else "It is live on all hosts."
+            answered = " that answered" if deployment.unconfirmed else ""
+            return f"It is live on all hosts{answered}."
         case Outcome.FAILED if deployment.failure and deployment.failure.phase in BEFORE_TRAFFIC:
             return "It did not go live; users never saw it."
         case Outcome.FAILED:
-            return "It failed after traffic had moved to it, and there was no release before it to go back to."
+            return "It failed after traffic had moved to it, and there is no release before it to go back to."
         case Outcome.REVERTED:
             return "It failed after traffic had moved to it; the release before it was made live again."
         case Outcome.REFUSED:
@@ -133,8 +135,8 @@ def _meaning(deployment: Deployment, outcome: Outcome) -> str:
 
 
 def _failure(failure: Failure) -> list[str]:
-    where = f"{failure.phase.value} on {printable(failure.host, LONGEST_WORD)}" if failure.host else failure.phase.value
-    lines = [f"Why ({where}): {printable(failure.reason, LONGEST_REASON)}"]
+    host = f" on {printable(failure.host, LONGEST_WORD)}" if failure.host else ""
+    lines = [f"Why ({failure.phase.value}{host}): {printable(failure.reason, LONGEST_REASON)}"]
     if failure.log:
         lines.append("The last lines of its log:")
         lines += [f"  {line}" for line in _log(failure)]
@@ -145,7 +147,8 @@ def _now_live(live: Live | None) -> str:
     if live is None:
         return "Live now: nothing."
     since = datetime.fromtimestamp(live.since, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"Live now: {printable(live.release.label, LONGEST_WORD)} (deployment {live.deployment}, since {since} UTC)"
+    label = printable(live.release.label, LONGEST_WORD)
+    return f"Live now: {label} (deployment {live.deployment}, since {since} UTC)"
 
 
 def _origin(deployment: Deployment) -> str:
@@ -172,9 +175,9 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
             "outcome": outcome.value,
             "at": deployment.timeline[-1].at if deployment.timeline else None,
             "key": printable(deployment.order.key, LONGEST_KEY),
-            "release": asdict(release) | {"label": printable(release.label, LONGEST_WORD)} if release else None,
+            "release": asdict(release) if release else None,
             "live": {
-                "label": printable(live.release.label, LONGEST_WORD),
+                "label": live.release.label,
                 "deployment": live.deployment,
                 "since": live.since,
             }

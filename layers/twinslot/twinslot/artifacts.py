@@ -38,16 +38,19 @@ class Artifact:
     upload. The bytes are pinned by the version id instead.
     """
 
-    client: S3Client
+    s3: S3Client
     bucket: str
     key: str
     version: str
 
     def tail(self, length: int) -> tuple[bytes, int]:
-        """The last `length` bytes and the size of the object. Raises TryAgain, ArtifactGone, ArtifactUnreadable."""
+        """The last `length` bytes and the size of the object.
+
+        Raises ArtifactGone, ArtifactUnreadable, and TryAgain.
+        """
         try:
             answer, body = self._get(f"bytes=-{length}")
-        except _Empty:
+        except _EmptyError:
             return b"", 0
         match = CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
         if not match:
@@ -67,15 +70,15 @@ class Artifact:
         doing = f"reading {wanted} of s3://{self.bucket}/{self.key} version {self.version}"
         with aws.calling(doing, ArtifactUnreadable):
             try:
-                answer = self.client.get_object(
+                answer = self.s3.get_object(
                     Bucket=self.bucket, Key=self.key, VersionId=self.version, Range=wanted
                 )
                 return answer, answer["Body"].read()
             except ClientError as error:
                 if aws.code(error) == "InvalidRange":
-                    raise _Empty from error
+                    raise _EmptyError from error
                 if aws.code(error) in GONE:
-                    raise ArtifactGone(f"{doing}: it was deleted after its upload; upload it again") from error
+                    raise ArtifactGone(f"{doing}: it was deleted since; upload it again") from error
                 raise
 
     def _check(self, got: int, wanted: int) -> None:
@@ -83,21 +86,21 @@ class Artifact:
             raise TryAgain(f"s3://{self.bucket}/{self.key}: S3 sent {got} of {wanted} bytes")
 
 
-class _Empty(Exception):
+class _EmptyError(Exception):
     """No range fits into an object of 0 bytes."""
 
 
 class Artifacts:
     """The artifact bucket's side of S3."""
 
-    def __init__(self, client: S3Client) -> None:
-        self._client = client
+    def __init__(self, s3: S3Client) -> None:
+        self._s3 = s3
 
     def inspect(self, upload: Upload) -> Release:
         """The release that an upload brought, after at most 3 GETs.
 
-        Raises NotAJar, ArtifactGone, ArtifactUnreadable, TryAgain.
+        Raises NotAJar, ArtifactGone, ArtifactUnreadable, and TryAgain.
         """
-        artifact = Artifact(self._client, upload.bucket, upload.key, upload.version)
+        artifact = Artifact(self._s3, upload.bucket, upload.key, upload.version)
         found = jar.inspect(artifact, upload.key)
         return Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)

@@ -16,7 +16,6 @@ import struct
 import zlib
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import PurePosixPath
 from typing import NoReturn, Protocol
 
 from twinslot.errors import NotAJar
@@ -129,7 +128,7 @@ def main_attributes(manifest: bytes) -> dict[str, str]:
 
 def label(version: str, key: str) -> str:
     """What people call the release, in `[A-Za-z0-9._+-]{1,64}`: the version, else the stem of the key."""
-    for text in (version, PurePosixPath(key).stem):
+    for text in (version, key.rpartition("/")[2].removesuffix(".jar")):
         safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", text.strip())[:LONGEST_LABEL]
         if safe.strip("-"):
             return safe
@@ -161,12 +160,12 @@ def _directory(window: _Window) -> _Directory:
         _refuse_without_end(window)
     _, disk, first_disk, _, entries, size, offset, _ = END.unpack_from(tail, at)
     locator = at - END_64_LOCATOR.size
-    if THIRTY_TWO_BITS in (size, offset) or SIXTEEN_BITS in (disk, first_disk, entries):
-        if locator >= END_64.size and tail.startswith(b"PK\6\7", locator):
-            at = locator - END_64.size
-            signature, _, _, _, disk, first_disk, _, entries, size, offset = END_64.unpack_from(tail, at)
-            if signature != b"PK\6\6":
-                _refuse_damaged("its zip64 end record is not where it should be")
+    too_small = THIRTY_TWO_BITS in (size, offset) or SIXTEEN_BITS in (disk, first_disk, entries)
+    if too_small and locator >= END_64.size and tail.startswith(b"PK\6\7", locator):
+        at = locator - END_64.size
+        signature, _, _, _, disk, first_disk, _, entries, size, offset = END_64.unpack_from(tail, at)
+        if signature != b"PK\6\6":
+            _refuse_damaged("its zip64 end record is not where it should be")
     if disk or first_disk:
         _refuse_damaged("it is one part of a split zip archive")
     start = window.tail_start + at - size
@@ -208,16 +207,9 @@ def _find_manifest(window: _Window, directory: _Directory) -> _Manifest:
             unpacked, packed, start = _sizes(extra, unpacked, packed, entry[16])
             found = _Manifest(flags, method, checksum, packed, unpacked, start + directory.shift)
         at += ENTRY.size + name_size + extra_size + comment_size
-    if found:
-        return found
-    if directory.size > len(records):
-        raise NotAJar(
-            f"META-INF/MANIFEST.MF is not in the first {len(records)} bytes of the archive's directory of"
-            f" {directory.size} bytes; build it with `jar`, Maven or Gradle, which put the manifest first"
-        )
-    if at != len(records):
-        _refuse_damaged("its directory ends in the midst of an entry")
-    _refuse_without_manifest()
+    if not found:
+        _refuse_without_manifest_in(directory, records, at)
+    return found
 
 
 def _sizes(extra: bytes, *fields: int) -> tuple[int, ...]:
@@ -293,6 +285,18 @@ def _refuse_without_manifest() -> NoReturn:
     raise NotAJar(f"the file is a zip archive without META-INF/MANIFEST.MF, so Java cannot run it; {WANTED}")
 
 
+def _refuse_without_manifest_in(directory: _Directory, records: bytes, end: int) -> NoReturn:
+    """`end` is where the last whole entry in `records` ends."""
+    if directory.size > len(records):
+        raise NotAJar(
+            f"META-INF/MANIFEST.MF is not in the first {len(records)} bytes of the archive's directory of"
+            f" {directory.size} bytes; build it with `jar`, Maven or Gradle, which put the manifest first"
+        )
+    if end != len(records):
+        _refuse_damaged("its directory ends in the midst of an entry")
+    _refuse_without_manifest()
+
+
 def _refuse_damaged(how: str) -> NoReturn:
     raise NotAJar(f"the jar is damaged: {how}; build and upload it again")
 
@@ -304,5 +308,5 @@ def _refuse_library(key: str, attributes: dict[str, str]) -> NoReturn:
             " upload the other one, whose name does not end in -plain.jar"
         )
     title = attributes.get("implementation-title")
-    what = f"of {quoted(title)} " if title else ""
-    raise NotAJar(f"the manifest {what}has no Main-Class, so this is a library that Java cannot run; {WANTED}")
+    what = f" of {quoted(title)}" if title else ""
+    raise NotAJar(f"the manifest{what} has no Main-Class: this is a library, which Java cannot run; {WANTED}")

@@ -42,26 +42,27 @@ class Upload:
     problem: str = ""
 
 
-def parse(detail: Mapping[str, object], event_time: str, default_app: str) -> Upload | None:
-    """The upload that an event's `detail` and `time` tell of; None for a key that is not of a jar.
+def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
+    """The upload that an event tells of; None for a key that is not of a jar.
 
     `default_app` owns the keys at the bucket's root ("": nobody does). Raises BadEvent for a field that is
     missing or of the wrong type. Shape: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
-    bucket = _text(_part(detail, "bucket"), "bucket.", "name")
-    thing = _part(detail, "object")
-    key = _text(thing, "object.", "key")
+    detail = _fields(event, "detail")
+    bucket = _text(_fields(detail, "bucket"), "bucket.name", "name")
+    thing = _fields(detail, "object")
+    key = _text(thing, "object.key", "key")
     if not key.endswith(SUFFIX):
         return None
-    version = _text(thing, "object.", "version-id", "; is versioning of the bucket on?")
-    sequencer = _text(thing, "object.", "sequencer")
+    version = _text(thing, "object.version-id", "version-id", "; is versioning of the bucket on?")
+    sequencer = _text(thing, "object.sequencer", "sequencer")
     if not SEQUENCER.fullmatch(sequencer):
         raise BadEvent(f"object.sequencer of the S3 event is {quoted(sequencer)}, not hexadecimal")
     size = thing.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise BadEvent(f"object.size of the S3 event is {quoted(str(size))}, not a number of bytes")
-    at = _seconds(event_time)
-    by = _text(detail, "", "requester") if "requester" in detail else "unknown"
+    at = _seconds(_text(event, "time", "time"))
+    by = _text(detail, "requester", "requester") if "requester" in detail else "unknown"
     app, problem = _owner(key, default_app)
     shown = printable(key, LONGEST_KEY) if problem else key
     return Upload(
@@ -98,9 +99,10 @@ def _owner(key: str, default_app: str) -> tuple[str, str]:
     if not APP.fullmatch(name):
         if not separator:
             advice = "upload it below <app>/, for example to shop/ for the app shop"
-            return NOBODY, f"the key {quoted(key)} lies at the bucket's root, which belongs to no app; {advice}"
+            return NOBODY, f"the key {quoted(key)} lies at the bucket's root, which is no app's; {advice}"
         wanted = "a lower-case letter, then at most 29 lower-case letters, digits or hyphens"
-        return NOBODY, f"the key {quoted(key)} does not begin with the name of an app ({wanted}) and a slash"
+        advice = f"upload it below <app>/, whose name is {wanted}"
+        return NOBODY, f"the key {quoted(key)} does not begin with the name of an app; {advice}"
     advice = f"upload it again to, for example, {name}/app-1.0.jar"
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return name, f"the key {quoted(key)} is longer than {LONGEST_KEY} bytes; {advice}"
@@ -113,25 +115,25 @@ def _owner(key: str, default_app: str) -> tuple[str, str]:
     return name, ""
 
 
-def _part(detail: Mapping[str, object], name: str) -> Mapping[str, object]:
-    part = detail.get(name)
+def _fields(whole: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = whole.get(name)
     if not isinstance(part, Mapping):
         raise BadEvent(f"the S3 event has no {name}, or it is not an object")
     return part
 
 
-def _text(part: Mapping[str, object], where: str, name: str, hint: str = "") -> str:
+def _text(part: Mapping[str, object], path: str, name: str, hint: str = "") -> str:
     text = part.get(name)
     if not isinstance(text, str) or not text:
-        raise BadEvent(f"the S3 event has no {where}{name}, or it is not a text{hint}")
+        raise BadEvent(f"the S3 event has no {path}, or it is not a text{hint}")
     return text
 
 
-def _seconds(event_time: object) -> float:
+def _seconds(event_time: str) -> float:
     try:
-        at = datetime.fromisoformat(event_time)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise BadEvent(f"the time of the S3 event is {quoted(str(event_time))}, not ISO 8601") from error
+        at = datetime.fromisoformat(event_time)
+    except ValueError as error:
+        raise BadEvent(f"the time of the S3 event is {quoted(event_time)}, not ISO 8601") from error
     if at.tzinfo is None:
-        raise BadEvent(f"the time of the S3 event is {quoted(str(event_time))}, without a time zone")
+        raise BadEvent(f"the time of the S3 event is {quoted(event_time)}, without a time zone")
     return at.timestamp()

@@ -1,0 +1,244 @@
+"""An app's settings, which are its JSON parameter `/twinslot/apps/<app>`, and the functions' environment.
+
+DEFINITIONS is the one table of what may be set; docs/settings.md is made from it:
+
+    PYTHONPATH=layers/twinslot python -m twinslot.settings > docs/settings.md
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NoReturn
+
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twinslot import aws
+from twinslot.errors import BadSettings, GiveUp
+from twinslot.model import PORTS, Settings
+from twinslot.printable import quoted
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+PARAMETER = "/twinslot/apps/{app}"
+MAX_AGE_SECONDS = 5
+"""Settings are read once a deployment; a change must count for an upload that follows it."""
+
+HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.?=&-]{0,199}")
+HOST_NAME_PART = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+SERVER_NAME = re.compile(rf"_|(?!.{{254}})(\*\.)?{HOST_NAME_PART}(\.{HOST_NAME_PART})*")
+JAVA_OPTION = re.compile(r"-[!-~][ -~]{0,198}")
+MOST_JAVA_OPTIONS = 20
+LOWEST_PORT, HIGHEST_PORT = 1024, 65000
+TAKEN_PORTS = frozenset(port - above for port in PORTS.values() for above in range(len(PORTS)))
+"""A management port serves one slot and the port above it the other: neither may be a slot's own."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One setting. `allowed` says in words what `accepts` checks; values come as JSON gives them."""
+
+    name: str
+    meaning: str
+    allowed: str
+    accepts: Callable[[object], bool]
+
+
+def _text(pattern: re.Pattern[str]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _whole(lowest: int, highest: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and lowest <= value <= highest
+
+
+def _java_options(value: object) -> bool:
+    is_option = _text(JAVA_OPTION)
+    return isinstance(value, list) and len(value) <= MOST_JAVA_OPTIONS and all(map(is_option, value))
+
+
+def _management_port(value: object) -> bool:
+    return value is None or (_whole(LOWEST_PORT, HIGHEST_PORT)(value) and value not in TAKEN_PORTS)
+
+
+DEFINITIONS = (
+    Definition(
+        "health_path",
+        "The path that answers 2xx when the application is healthy, and `UP` where it answers Spring's JSON.",
+        "a path of at most 200 characters: a slash, then letters, digits and `/ _ . ? = & -`",
+        _text(HEALTH_PATH),
+    ),
+    Definition(
+        "start_seconds",
+        "How long a release may take from its start until it is verified.",
+        "a whole number from 5 to 1800",
+        _whole(5, 1800),
+    ),
+    Definition(
+        "bake_seconds",
+        "How long the new live release is watched before the deployment counts as LIVE.",
+        "a whole number from 1 to 1800",
+        _whole(1, 1800),
+    ),
+    Definition(
+        "bake_error_percent",
+        "A larger share of 5xx answers while it is watched sends the traffic back.",
+        "a whole number from 0 to 100",
+        _whole(0, 100),
+    ),
+    Definition(
+        "keep_warm_seconds",
+        "How long the release before stays running after a deployment, so that going back is only a flip.",
+        "a whole number from 0 to 86400",
+        _whole(0, 86400),
+    ),
+    Definition(
+        "java_options",
+        "Options for the JVM, one an item.",
+        f"a list of at most {MOST_JAVA_OPTIONS} texts, each `-` and then 1 to 199 printable ASCII characters",
+        _java_options,
+    ),
+    Definition(
+        "server_name",
+        "The name that nginx answers to; `_` is any.",
+        "`_` or a host name, which may begin with `*.`",
+        _text(SERVER_NAME),
+    ),
+    Definition(
+        "management_port",
+        "Spring's management port in the blue slot, the port above it in the green one; null: there is none.",
+        f"null or a whole number from {LOWEST_PORT} to {HIGHEST_PORT}, except"
+        f" {', '.join(map(str, sorted(TAKEN_PORTS)))}",
+        _management_port,
+    ),
+)
+BY_NAME = {definition.name: definition for definition in DEFINITIONS}
+
+
+def parse(text: str | None) -> Settings:
+    """The settings that a parameter's value spells; None (no parameter) means the defaults.
+
+    Raises BadSettings, which names the key, its value and what is allowed.
+    """
+    if text is None:
+        return Settings()
+    try:
+        given = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadSettings(f"the settings are not JSON: {quoted(text)}") from error
+    if not isinstance(given, dict):
+        raise BadSettings(f"the settings are {quoted(text)}, not a JSON object")
+    for name, value in given.items():
+        definition = BY_NAME.get(name)
+        if definition is None:
+            raise BadSettings(f"there is no setting {quoted(name)}; there are {', '.join(BY_NAME)}")
+        if not definition.accepts(value):
+            raise BadSettings(f"{name} is {_shown(value)}; it must be {definition.allowed}")
+    if "java_options" in given:
+        given["java_options"] = tuple(given["java_options"])
+    return Settings(**given)
+
+
+class SettingsReader:
+    """Reads settings from the Parameter Store through Powertools' cache."""
+
+    def __init__(self, ssm: "SSMClient") -> None:
+        self._provider = SSMProvider(boto3_client=ssm)
+
+    def read(self, app: str) -> Settings:
+        """The settings of an app, the defaults when it has no parameter.
+
+        Raises BadSettings, also when the parameter may not be read, and TryAgain.
+        """
+        name = PARAMETER.format(app=app)
+        with aws.calling(f"reading the parameter {name}", BadSettings):
+            try:
+                text = self._provider.get(name, max_age=MAX_AGE_SECONDS)
+            except GetParameterError as error:
+                # Powertools raises this while it handles the client's error, and copies only its text.
+                cause = error.__context__
+                if isinstance(cause, ClientError) and aws.code(cause) == "ParameterNotFound":
+                    return Settings()
+                if isinstance(cause, BotoCoreError | ClientError):
+                    raise cause from None
+                raise
+        try:
+            return parse(str(text))
+        except BadSettings as error:
+            raise BadSettings(f"the parameter {name} cannot be used: {error}") from error
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the template tells a function. `default_app` is "" when no app owns the bucket's root."""
+
+    table: str
+    topic: str
+    document: str
+    document_version: str
+    rollback_function: str
+    default_app: str
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
+        """From variables that are called as the fields are, in capitals. Raises GiveUp for missing ones."""
+        names = {field.name: field.name.upper() for field in fields(cls)}
+        missing = [name for name in names.values() if not variables.get(name) and name != "DEFAULT_APP"]
+        if missing:
+            raise GiveUp(f"the function's environment lacks {', '.join(missing)}; template.yaml sets them")
+        return cls(**{field: variables.get(name, "") for field, name in names.items()})
+
+
+def page() -> str:
+    """docs/settings.md."""
+    defaults = Settings()
+    rows = [
+        f"| `{definition.name}` | `{json.dumps(getattr(defaults, definition.name))}` | {definition.meaning}"
+        f" | {definition.allowed} |"
+        for definition in DEFINITIONS
+    ]
+    return PAGE.format(rows="\n".join(rows))
+
+
+PAGE = """# Settings
+
+An app's settings are a JSON object in the Systems Manager parameter `/twinslot/apps/<app>`. Every key is
+optional, and so is the parameter. They are read when a deployment begins; a change counts from the next one.
+
+    aws ssm put-parameter --type String --overwrite --name /twinslot/apps/shop \\
+      --value '{{"health_path": "/actuator/health/readiness", "bake_seconds": 60}}'
+
+An unknown key, or a value that is not allowed, refuses the deployment with an announcement that names it.
+
+| key | default | meaning | allowed |
+| --- | --- | --- | --- |
+{rows}
+
+This page is made from `DEFINITIONS` in `layers/twinslot/twinslot/settings.py`:
+
+    PYTHONPATH=layers/twinslot python -m twinslot.settings > docs/settings.md
+"""
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    given = dict(pairs)
+    if len(given) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise BadSettings(f"the settings hold {quoted(max(names, key=names.count))} twice")
+    return given
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _shown(value: object) -> str:
+    return quoted(value) if isinstance(value, str) else quoted(json.dumps(value))[1:-1]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
