@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -84,7 +85,7 @@ def _maven(target: Path, label: str) -> None:
     command += [f"-Drevision={label}", f"-Dtarget={target}"]
     offline = subprocess.run([*command, "-o", "package"], capture_output=True)
     if offline.returncode != 0:
-        subprocess.run([*command, "package"], check=True)
+        subprocess.run([*command, "package"], check=True, stdout=sys.stderr)
 
 
 def _compiled() -> dict[str, bytes]:
