@@ -85,16 +85,22 @@ check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample
-	@$(VENV)/bin/lint-imports
+	@PYTHONPATH=.:layers/twinslot $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
+
+define TRANSLATE
+import json, pathlib
+from sandbox.template import translate
+print(json.dumps(translate(pathlib.Path("template.yaml"), "$(REGION)", {}).document))
+endef
+export TRANSLATE
 
 # Circles show only in the translated form: the source is linted as it is, and as CloudFormation gets it.
 .PHONY: check-template
 check-template: $(VENV)/installed build
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template template.yaml
-	@mkdir -p build/template
-	@$(PY) -m sandbox.translate build/template/translated.json
-	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/template/translated.json
+	@$(PY) -c "$$TRANSLATE" >build/translated.json
+	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/translated.json
 	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 	@echo "the template is sound, as it is and translated"
 
