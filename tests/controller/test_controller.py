@@ -1,0 +1,387 @@
+"""The controller on DynamoDB, S3 and SNS as moto has them; its hosts are a fleet that records its orders."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from twinslot.announcements import Announcer
+from twinslot.artifacts import Artifacts
+from twinslot.controller import Controller
+from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain, UnknownCommand
+from twinslot.lifecycle import LEASE_SECONDS
+from twinslot.model import NOBODY, Application, Decision, Deployment, HostResult, Outcome, Step
+from twinslot.settings import SettingsReader
+from twinslot.store import Store
+from twinslot.upload import parse
+
+REGION = "eu-central-1"
+BUCKET = "artifacts"
+
+
+class Power(Exception):
+    """The function died here."""
+
+
+class RecordingFleet:
+    """Hosts that do as they are told; `verdicts` says how a step ends on which host, else well."""
+
+    def __init__(self) -> None:
+        self.online: tuple[str, ...] = ("i-0a", "i-0b")
+        self.offline: tuple[HostResult, ...] = ()
+        self.verdicts: dict[tuple[str, str], bool | None] = {}
+        self.sent: list[tuple[str, str, bool]] = []
+        self.trouble: Exception | None = None
+
+    def hosts(self, app: str) -> tuple[tuple[str, ...], tuple[HostResult, ...]]:
+        return self.online, self.offline
+
+    def send(self, deployment: Deployment, step: Step, *, repeat: bool) -> str:
+        if self.trouble:
+            trouble, self.trouble = self.trouble, None
+            raise trouble
+        self.sent.append((deployment.id, step.name, repeat))
+        return f"command-{deployment.id}-{step.name}"
+
+    def results(self, deployment: Deployment, command: str) -> tuple[HostResult, ...]:
+        step = deployment.step.name if deployment.step else ""
+        return tuple(
+            HostResult(host, self.verdicts.get((host, step), True), "as told") for host in deployment.hosts
+        )
+
+
+class House:
+    """A bucket, a table, a topic with a queue that hears it, and the controller between them."""
+
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.0
+        self.s3 = boto3.client("s3", region_name=REGION)
+        self.sqs = boto3.client("sqs", region_name=REGION)
+        self.sns = boto3.client("sns", region_name=REGION)
+        self.ssm = boto3.client("ssm", region_name=REGION)
+        dynamodb = boto3.client("dynamodb", region_name=REGION)
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        topic = self.sns.create_topic(Name="announcements")["TopicArn"]
+        self.queue = self.sqs.create_queue(QueueName="heard")["QueueUrl"]
+        self.sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:heard"
+        )
+        dynamodb.create_table(
+            TableName="twinslot",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "busy")
+            ],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "busy",
+                    "KeySchema": [
+                        {"AttributeName": "busy", "KeyType": "HASH"},
+                        {"AttributeName": "pk", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        )
+        self.fleet = RecordingFleet()
+        self.store = Store("twinslot", dynamodb)
+        self.announcer = Announcer(topic, "twinslot-rollback", self.sns)
+        self.controller = Controller(
+            self.store,
+            self.fleet,  # type: ignore[arg-type]
+            Artifacts(self.s3),
+            self.announcer,
+            SettingsReader(self.ssm),
+            lambda: self.now,
+        )
+
+    def event(self, key: str, body: bytes) -> dict[str, Any]:
+        version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"]
+        self.now += 1
+        thing = {"key": key, "size": len(body), "version-id": version, "sequencer": f"{int(self.now):016X}"}
+        detail = {"bucket": {"name": BUCKET}, "object": thing, "requester": "123456789012"}
+        return {"source": "aws.s3", "time": f"2026-11-22T08:{int(self.now) % 60:02}:00Z", "detail": detail}
+
+    def upload(self, label: str) -> str:
+        return self.receive(self.event(f"shop/shop-{label}.jar", jar(label)))
+
+    def receive(self, event: dict[str, Any]) -> str:
+        upload = parse(event, "")
+        assert upload
+        self.controller.upload(upload)
+        return upload.id
+
+    def end_step(self) -> None:
+        """SSM says that the command under way ended."""
+        self.now += 1
+        current = self.application().current
+        assert current and current.step and current.step.command
+        self.controller.command_ended(current.step.command)
+
+    def deploy(self, label: str) -> str:
+        deployment = self.upload(label)
+        for _ in ("stage", "flip", "bake"):
+            self.end_step()
+        return deployment
+
+    def application(self) -> Application:
+        return self.store.load("shop")
+
+    def heard(self) -> list[tuple[str, str]]:
+        """(release or key, outcome) of every announcement so far, oldest first."""
+        told = []
+        while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                body = json.loads(json.loads(message["Body"])["Message"])
+                told.append((body["release"]["label"] if body["release"] else body["key"], body["outcome"]))
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return told
+
+
+def jar(label: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", f"Main-Class: Shop\nImplementation-Version: {label}\n\n")
+    return packed.getvalue()
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield House()
+
+
+def test_an_upload_goes_live_in_three_commands_and_is_announced_once(house: House) -> None:
+    deployment = house.deploy("1.0.0")
+    assert house.fleet.sent == [(deployment, step, False) for step in ("stage", "flip", "bake")]
+    assert house.heard() == [("1.0.0", "LIVE")]
+    assert house.store.busy_apps() == ()
+
+
+def test_a_file_that_is_no_jar_is_refused_and_announced(house: House) -> None:
+    house.receive(house.event("shop/notes.jar", b"just text"))
+    assert house.heard() == [("shop/notes.jar", "REFUSED")]
+    assert house.fleet.sent == []
+
+
+def test_a_key_that_names_no_app_is_refused_under_nobody(house: House) -> None:
+    deployment = house.receive(house.event("Shop $(x)/a.jar", jar("1.0.0")))
+    refused = house.store.deployment(NOBODY, deployment)
+    assert refused and refused.outcome is Outcome.REFUSED
+    assert [outcome for _, outcome in house.heard()] == ["REFUSED"]
+
+
+def test_an_object_that_was_deleted_before_it_was_read_is_refused(house: House) -> None:
+    event = house.event("shop/shop-1.jar", jar("1"))
+    house.s3.delete_object(
+        Bucket=BUCKET, Key="shop/shop-1.jar", VersionId=event["detail"]["object"]["version-id"]
+    )
+    house.receive(event)
+    assert [outcome for _, outcome in house.heard()] == ["REFUSED"]
+
+
+def test_the_same_event_again_is_the_same_deployment_also_after_its_end(house: House) -> None:
+    event = house.event("shop/shop-1.0.0.jar", jar("1.0.0"))
+    house.receive(event)
+    house.receive(event)
+    for _ in ("stage", "flip", "bake"):
+        house.end_step()
+    house.receive(event)
+    assert house.heard() == [("1.0.0", "LIVE")]
+    assert len(house.store.history("shop", 10)) == 1
+
+
+def test_a_refusal_that_is_repeated_is_announced_once(house: House) -> None:
+    event = house.event("shop/notes.jar", b"just text")
+    house.receive(event)
+    house.receive(event)
+    assert len(house.heard()) == 1
+
+
+def test_settings_that_cannot_be_used_refuse_the_deployment_by_name(house: House) -> None:
+    house.ssm.put_parameter(Name="/twinslot/apps/shop", Type="String", Value='{"bake_secs": 3}')
+    deployment = house.upload("1.0.0")
+    refused = house.store.deployment("shop", deployment)
+    assert refused and refused.failure and "bake_secs" in refused.failure.reason
+    assert house.heard() == [("1.0.0", "REFUSED")]
+
+
+def test_a_rollback_names_its_deployment_where_it_goes_and_what_was_live(house: House) -> None:
+    house.deploy("1.0.0")
+    second = house.deploy("1.1.0")
+    rollback = house.controller.rollback("shop", None, "ann", "request-1")
+    assert rollback.to == "1.0.0"
+    assert rollback.was_live and rollback.was_live.deployment == second
+    for _ in ("stage", "flip", "bake"):
+        house.end_step()
+    assert house.heard()[-1] == ("1.0.0", "LIVE")
+
+
+@pytest.mark.parametrize("by_label", [True, False])
+def test_a_rollback_goes_to_any_release_that_was_live(house: House, by_label: bool) -> None:
+    first = house.deploy("1.0.0")
+    house.deploy("1.1.0")
+    house.deploy("1.2.0")
+    rollback = house.controller.rollback("shop", "1.0.0" if by_label else first, "ann", "request-1")
+    assert rollback.to == "1.0.0"
+
+
+def test_a_rollback_to_what_was_never_live_is_an_error_that_names_it(house: House) -> None:
+    house.deploy("1.0.0")
+    house.fleet.verdicts["i-0a", "stage"] = False
+    house.upload("1.1.0")
+    house.end_step()
+    with pytest.raises(NothingToRollBackTo, match=r"shop: no release '1\.1\.0' was ever live"):
+        house.controller.rollback("shop", "1.1.0", "ann", "request-1")
+    assert house.application().current is None
+
+
+def test_a_command_that_nobody_recorded_is_to_be_tried_again(house: House) -> None:
+    with pytest.raises(UnknownCommand):
+        house.controller.command_ended("0b3dd4a0-0000-0000-0000-000000000000")
+
+
+def test_a_tick_finds_what_no_event_told(house: House) -> None:
+    house.upload("1.0.0")
+    for _ in ("stage", "flip", "bake"):
+        house.now += 1
+        house.controller.tick()
+    assert house.heard() == [("1.0.0", "LIVE")]
+
+
+def test_a_tick_finds_the_host_that_never_answers(house: House) -> None:
+    house.upload("1.0.0")
+    house.fleet.verdicts["i-0b", "stage"] = None
+    house.now += 3600
+    house.controller.tick()
+    failed = house.store.history("shop", 1)[0]
+    assert failed.outcome is Outcome.FAILED
+    assert failed.failure and failed.failure.host == "i-0b"
+
+
+def test_a_command_is_sent_by_the_tick_when_the_function_died_before_sending_it(house: House) -> None:
+    house.fleet.trouble = Power()
+    with pytest.raises(Power):
+        house.upload("1.0.0")
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert [(step, repeat) for _, step, repeat in house.fleet.sent] == [("stage", True)]
+
+
+def test_a_command_whose_sending_was_not_saved_is_looked_for_before_it_is_sent_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = house.store.save
+
+    def dies_with_the_command(before: Application, decision: Decision) -> Application:
+        if decision.commands:
+            raise Power
+        return save(before, decision)
+
+    monkeypatch.setattr(house.store, "save", dies_with_the_command)
+    with pytest.raises(Power):
+        house.upload("1.0.0")
+    monkeypatch.setattr(house.store, "save", save)
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert [(step, repeat) for _, step, repeat in house.fleet.sent] == [("stage", False), ("stage", True)]
+
+
+def test_an_announcement_that_sns_throttles_is_made_by_the_tick(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(act: object) -> None:
+        raise TryAgain("slower, please")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.announcer, "publish", throttled)
+        house.receive(house.event("shop/notes.jar", b"just text"))
+    assert house.heard() == []
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert [outcome for _, outcome in house.heard()] == ["REFUSED"]
+
+
+def test_a_command_that_ssm_refuses_fails_the_deployment(house: House) -> None:
+    house.fleet.trouble = CommandRefused("no such document")
+    house.upload("1.0.0")
+    assert house.heard() == [("1.0.0", "FAILED")]
+
+
+def test_a_controller_that_loses_the_race_decides_again_on_what_the_other_wrote(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = house.store.save
+    other = house.event("shop/other.jar", jar("2.0.0"))
+    raced = []
+
+    def another_saves_first(before: Application, decision: Decision) -> Application:
+        if not raced:
+            raced.append(True)
+            house.receive(other)
+        return save(before, decision)
+
+    event = house.event("shop/shop-1.0.0.jar", jar("1.0.0"))
+    event["time"] = "2026-11-22T09:59:00Z"
+    monkeypatch.setattr(house.store, "save", another_saves_first)
+    house.receive(event)
+    application = house.application()
+    assert (
+        application.current and application.current.release and application.current.release.label == "2.0.0"
+    )
+    assert (
+        application.waiting and application.waiting.release and application.waiting.release.label == "1.0.0"
+    )
+
+
+def test_one_apps_trouble_does_not_keep_the_clock_from_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.upload("1.0.0")
+    house.receive(house.event("cart/cart-1.0.0.jar", jar("1.0.0")))
+    results = house.fleet.results
+
+    def cart_is_broken(deployment: Deployment, command: str) -> tuple[HostResult, ...]:
+        if deployment.app == "cart":
+            raise Power
+        return results(deployment, command)
+
+    monkeypatch.setattr(house.fleet, "results", cart_is_broken)
+    with pytest.raises(Power):
+        house.controller.tick()
+    current = house.application().current
+    assert current and current.step and current.step.name == "flip"
+
+
+def test_one_bad_host_of_two_takes_both_back(house: House) -> None:
+    house.deploy("1.0.0")
+    house.fleet.verdicts["i-0b", "bake"] = False
+    second = house.upload("1.1.0")
+    for _ in ("stage", "flip", "bake", "revert"):
+        house.end_step()
+    assert house.fleet.sent[-1] == (second, "revert", False)
+    assert house.heard()[-1] == ("1.1.0", "REVERTED")
+    live = house.application().live
+    assert live and live.release.label == "1.0.0"
+
+
+def test_a_saved_application_reads_as_it_was(house: House) -> None:
+    house.deploy("1.0.0")
+    house.upload("1.1.0")
+    application = house.application()
+    saved = house.store.save(application, Decision(replace(application, fence=99)))
+    assert house.application() == saved
