@@ -1,0 +1,182 @@
+"""The three handlers: what they take, what they refuse, and that each calls the controller once."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from twinslot.controller import Rollback
+from twinslot.errors import BadEvent
+from twinslot.model import Live, Release
+from twinslot.upload import Upload
+
+ROOT = Path(__file__).parents[2]
+
+
+class RecordingController:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def upload(self, upload: Upload) -> None:
+        self.calls.append(("upload", upload.app, upload.key))
+
+    def command_ended(self, command: str) -> None:
+        self.calls.append(("command_ended", command))
+
+    def tick(self) -> None:
+        self.calls.append(("tick",))
+
+    def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
+        self.calls.append(("rollback", app, to, request))
+        live = Live(Release("b", "shop/2.jar", "v", 1, "2.0.0"), "01J00000000000000000000002", 1.0)
+        return Rollback("01J00000000000000000000003", to or "1.0.0", live)
+
+
+@dataclass
+class Context:
+    """What the Lambda runtime hands to a handler, as far as Powertools reads it."""
+
+    function_name: str = "twinslot"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot"
+    aws_request_id: str = "request-1"
+
+
+Function = tuple[Callable[[Any], Any], RecordingController]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Function]:
+    def loaded(name: str) -> Function:
+        for variable in ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION"):
+            monkeypatch.setenv(variable, variable.lower())
+        monkeypatch.setenv("DEFAULT_APP", "")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+        specification = importlib.util.spec_from_file_location(
+            f"{name}_app", ROOT / "functions" / name / "app.py"
+        )
+        assert specification and specification.loader
+        module: ModuleType = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        controller = RecordingController()
+        monkeypatch.setattr(module, "CONTROLLER", controller)
+        return lambda event: module.handler(event, Context()), controller
+
+    return loaded
+
+
+def payload(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return event
+
+
+def test_an_upload_reaches_the_controller(load: Callable[[str], Function]) -> None:
+    handler, controller = load("deploy")
+    handler(payload("s3-object-created"))
+    ((call, app, key),) = controller.calls
+    assert (call, app) == ("upload", "shop")
+    assert key.endswith(".jar")
+
+
+def test_a_key_that_is_no_jar_is_ignored_and_the_log_says_so(
+    load: Callable[[str], Function], caplog: pytest.LogCaptureFixture
+) -> None:
+    handler, controller = load("deploy")
+    event = payload("s3-object-created")
+    event["detail"]["object"]["key"] = "shop/notes.txt"
+    handler(event)
+    assert controller.calls == []
+    assert "ignored: its key does not end in .jar" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    "missing", ["detail", "time", "bucket", "object", "key", "version-id", "sequencer", "size"]
+)
+def test_an_s3_event_that_lacks_a_field_is_an_error_and_not_a_loss(
+    load: Callable[[str], Function], missing: str
+) -> None:
+    handler, controller = load("deploy")
+    event = payload("s3-object-created")
+    for part in (event, event["detail"], event["detail"]["object"]):
+        part.pop(missing, None)
+    with pytest.raises(BadEvent):
+        handler(event)
+    assert controller.calls == []
+
+
+def test_the_end_of_a_command_reaches_the_controller(load: Callable[[str], Function]) -> None:
+    handler, controller = load("advance")
+    event = payload("ssm-command-ended")
+    handler(event)
+    assert controller.calls == [("command_ended", event["detail"]["command-id"])]
+
+
+@pytest.mark.parametrize("verb", ["provision", "report"])
+def test_a_command_that_a_person_sent_is_none_of_ours(load: Callable[[str], Function], verb: str) -> None:
+    handler, controller = load("advance")
+    event = payload("ssm-command-ended")
+    event["detail"]["parameters"] = {"verb": [verb], "app": ["shop"]}
+    handler(event)
+    assert controller.calls == []
+
+
+def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Function]) -> None:
+    handler, _ = load("advance")
+    event = payload("ssm-command-ended")
+    del event["detail"]["command-id"]
+    with pytest.raises(BadEvent, match="command-id"):
+        handler(event)
+
+
+def test_a_minute_that_passed_is_a_tick(load: Callable[[str], Function]) -> None:
+    handler, controller = load("advance")
+    handler(payload("schedule"))
+    assert controller.calls == [("tick",)]
+
+
+def test_a_rollback_answers_where_it_goes_and_what_was_live(load: Callable[[str], Function]) -> None:
+    handler, controller = load("rollback")
+    assert handler({"app": "shop"}) == {
+        "app": "shop",
+        "deployment": "01J00000000000000000000003",
+        "to": "1.0.0",
+        "was_live": {"label": "2.0.0", "deployment": "01J00000000000000000000002"},
+    }
+    assert controller.calls == [("rollback", "shop", None, "request-1")]
+
+
+def test_a_rollback_names_the_release_that_it_wants(load: Callable[[str], Function]) -> None:
+    handler, controller = load("rollback")
+    handler({"app": "shop", "to": "1.4.1"})
+    assert controller.calls == [("rollback", "shop", "1.4.1", "request-1")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"app": ""},
+        {"app": "../shop"},
+        {"app": "Shop"},
+        {"app": "shop", "to": ""},
+        {"app": "shop", "to": 3},
+        {"app": "shop", "to": "x" * 65},
+        {"app": "shop", "force": True},
+        {"app": ["shop"]},
+        ["shop"],
+        "shop",
+        None,
+    ],
+)
+def test_a_rollback_payload_of_another_shape_is_refused(
+    load: Callable[[str], Function], event: object
+) -> None:
+    handler, controller = load("rollback")
+    with pytest.raises(BadEvent):
+        handler(event)
+    assert controller.calls == []
