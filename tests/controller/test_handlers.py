@@ -4,6 +4,7 @@ import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,21 +50,28 @@ class Context:
 Function = tuple[Callable[[Any], Any], RecordingController]
 
 
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Function]:
-    def loaded(name: str) -> Function:
-        for variable in ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION"):
-            monkeypatch.setenv(variable, variable.lower())
-        monkeypatch.setenv("DEFAULT_APP", "")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+@cache
+def _module(name: str) -> ModuleType:
+    """A handler's module, as the runtime loads it: once. Making its clients is most of a cold start."""
+    names = ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION")
+    with pytest.MonkeyPatch.context() as patched:
+        for variable in names:
+            patched.setenv(variable, variable.lower())
+        patched.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        patched.setenv("POWERTOOLS_TRACE_DISABLED", "true")
         specification = importlib.util.spec_from_file_location(
             f"{name}_app", ROOT / "functions" / name / "app.py"
         )
         assert specification and specification.loader
-        module: ModuleType = importlib.util.module_from_spec(specification)
+        module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
-        controller = RecordingController()
+    return module
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Function]:
+    def loaded(name: str) -> Function:
+        module, controller = _module(name), RecordingController()
         monkeypatch.setattr(module, "CONTROLLER", controller)
         return lambda event: module.handler(event, Context()), controller
 
