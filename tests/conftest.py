@@ -29,5 +29,7 @@ def pytest_runtest_makereport(
     report = yield
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, which CI does not allow: {call.excinfo.value if call.excinfo else item.nodeid}"
+        report.longrepr = (
+            f"skipped, which CI does not allow: {call.excinfo.value if call.excinfo else item.nodeid}"
+        )
     return report

@@ -1,0 +1,156 @@
+"""Every asynchronous edge of the stack repeats what failed, keeps what was given up, and calls somebody."""
+
+from typing import Any
+
+import pytest
+
+Resources = dict[str, dict[str, Any]]
+
+FUNCTIONS = ("Deploy", "Advance", "Rollback")
+FOURTEEN_DAYS = 14 * 86400
+
+
+def of_type(resources: Resources, kind: str) -> Resources:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def arn_of(name: str) -> dict[str, list[str]]:
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def dead_letter_queues(resources: Resources) -> set[str]:
+    """The queues that an edge of the stack ends in when all else failed."""
+    targets = [
+        target for rule in of_type(resources, "AWS::Events::Rule").values() for target in rule["Targets"]
+    ]
+    arns = [target["DeadLetterConfig"]["Arn"] for target in targets]
+    arns += [
+        configuration["DestinationConfig"]["OnFailure"]["Destination"]
+        for configuration in of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
+    ]
+    return {arn["Fn::GetAtt"][0] for arn in arns}
+
+
+def test_there_are_three_functions(resources: Resources) -> None:
+    assert set(of_type(resources, "AWS::Lambda::Function")) == set(FUNCTIONS)
+
+
+def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources) -> None:
+    edges = {
+        name: [target["Arn"] for target in rule["Targets"]]
+        for name, rule in of_type(resources, "AWS::Events::Rule").items()
+    }
+    assert edges == {
+        "DeployOnUpload": [arn_of("Deploy")],
+        "AdvanceOnCommandEnded": [arn_of("Advance")],
+        "AdvanceEachMinute": [arn_of("Advance")],
+    }
+    assert resources["AdvanceEachMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+
+
+def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
+    permissions = of_type(resources, "AWS::Lambda::Permission").values()
+    assert all(permission["Principal"] == "events.amazonaws.com" for permission in permissions)
+    allowed = {
+        (permission["SourceArn"]["Fn::GetAtt"][0], permission["FunctionName"]["Ref"])
+        for permission in permissions
+    }
+    assert allowed == {
+        ("DeployOnUpload", "Deploy"),
+        ("AdvanceOnCommandEnded", "Advance"),
+        ("AdvanceEachMinute", "Advance"),
+    }
+
+
+@pytest.mark.parametrize("rule", ["DeployOnUpload", "AdvanceOnCommandEnded", "AdvanceEachMinute"])
+def test_a_delivery_that_fails_is_repeated_and_then_kept(resources: Resources, rule: str) -> None:
+    (target,) = resources[rule]["Properties"]["Targets"]
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] >= 1
+    queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+    senders = [
+        source
+        for policy in of_type(resources, "AWS::SQS::QueuePolicy").values()
+        if policy["Queues"] == [{"Ref": queue}]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Principal"] == {"Service": "events.amazonaws.com"}
+        for source in as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+    ]
+    assert arn_of(rule) in senders
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_event_that_a_function_cannot_take_is_kept(resources: Resources, function: str) -> None:
+    configuration = resources[f"{function}EventInvokeConfig"]["Properties"]
+    queue = configuration["DestinationConfig"]["OnFailure"]["Destination"]
+    assert configuration["FunctionName"] == {"Ref": function}
+    role = resources[f"{function}Role"]["Properties"]
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+    assert {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue} in statements
+
+
+@pytest.mark.parametrize("function", ["Deploy", "Advance"])
+def test_events_are_repeated_when_their_function_fails(resources: Resources, function: str) -> None:
+    assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 2
+
+
+def test_a_rollback_is_never_repeated_since_twice_back_is_forth(resources: Resources) -> None:
+    assert resources["RollbackEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
+
+
+def test_every_queue_is_for_dead_letters_encrypted_and_keeps_them_for_14_days(resources: Resources) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+    assert set(queues) == dead_letter_queues(resources)
+    for queue in queues.values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
+
+
+def test_the_first_dead_letter_in_any_queue_raises_an_alarm(resources: Resources) -> None:
+    watched = set()
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible":
+            (dimension,) = alarm["Dimensions"]
+            watched.add(dimension["Value"]["Fn::GetAtt"][0])
+            assert (alarm["Namespace"], dimension["Name"]) == ("AWS/SQS", "QueueName")
+            assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+            assert alarm["EvaluationPeriods"] == 1
+    assert watched == dead_letter_queues(resources)
+
+
+@pytest.mark.parametrize(("alarm", "metric"), [("ErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")])
+def test_errors_and_throttles_of_every_function_raise_an_alarm(
+    resources: Resources, alarm: str, metric: str
+) -> None:
+    summed = [
+        part["MetricStat"]["Metric"]
+        for part in resources[alarm]["Properties"]["Metrics"]
+        if "MetricStat" in part
+    ]
+    assert {part["MetricName"] for part in summed} == {metric}
+    assert {part["Dimensions"][0]["Value"]["Ref"] for part in summed} == set(FUNCTIONS)
+
+
+def test_a_clock_that_stands_still_raises_an_alarm(resources: Resources) -> None:
+    alarm = resources["ClockAlarm"]["Properties"]
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "Advance"}}]
+    assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("Invocations", "LessThanThreshold")
+    assert alarm["TreatMissingData"] == "breaching"
+
+
+def test_every_alarm_tells_somebody(resources: Resources) -> None:
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+    (allow,) = (
+        statement
+        for statement in resources["AlarmsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    )
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+
+
+def test_the_topic_of_alarms_has_no_key_that_cloudwatch_could_not_use(resources: Resources) -> None:
+    assert "KmsMasterKeyId" not in resources["Alarms"].get("Properties", {})
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
