@@ -1,4 +1,4 @@
-"""The payloads in events/ are what AWS sends: the template's rules take them, and the functions understand them."""
+"""The payloads in events/ are what AWS sends: the template's rules take them, and so do the functions."""
 
 import base64
 import json
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
-
 from twinslot.upload import parse
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from twinslot.settings import Environment
 
 Resources = dict[str, dict[str, Any]]
