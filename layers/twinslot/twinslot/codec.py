@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from twinslot.model import Act
 
@@ -57,8 +57,9 @@ def encode_fields(value: object) -> dict[str, Attribute]:
 
 def decode_fields(kind: type[Value], attributes: dict[str, Attribute]) -> Value:
     """The dataclass `kind` with the fields that these attributes spell."""
+    hints = _hints(cast("Hashable", kind))
     return kind(
-        **{name: _decode(hint, attributes[name]) for name, hint in _hints(kind).items() if name in attributes}
+        **{name: _decode(hint, attributes[name]) for name, hint in hints.items() if name in attributes}
     )
 
 

@@ -2,11 +2,11 @@
 read the whole directory, whose size the uploader chooses.
 
 A jar is read from its end, as Java does: the end record says where the directory lies, the directory says
-where the manifest lies. However large the jar, that is at most 3 reads and 917,504 bytes:
+where the manifest lies. However large the jar, that is at most 3 reads and 917,553 bytes:
 
     tail          131,072    the end record (its comment may be 65,535 bytes), and mostly the whole directory
     directory     655,360    its first 6,000 entries or so, when it begins before the tail
-    manifest      131,072    its local header, whose extra field may be 65,535 bytes, and its data
+    manifest      131,121    its local header, whose extra field may be 65,535 bytes, and its data
 
 Format: PKWARE APPNOTE 6.3.10 (4.3.6 to 4.3.16, 4.5.3); manifest: JAR File Specification.
 """
@@ -23,7 +23,6 @@ from twinslot.printable import printable, quoted
 
 TAIL_BYTES = 131_072
 DIRECTORY_BYTES = 655_360
-MANIFEST_READ_BYTES = 131_072
 LARGEST_MANIFEST = 65_536
 LONGEST_EXTRA = 65_535
 LONGEST_LABEL = 64
@@ -243,7 +242,7 @@ def _unpack(window: _Window, directory: _Directory, manifest: _Manifest) -> byte
     if manifest.start + LOCAL.size > directory.start:
         _refuse_damaged(f"its manifest at {manifest.start} overlaps its directory")
     longest = LOCAL.size + len(MANIFEST) + LONGEST_EXTRA + manifest.packed
-    record = window.read(manifest.start, min(longest, MANIFEST_READ_BYTES, directory.start - manifest.start))
+    record = window.read(manifest.start, min(longest, directory.start - manifest.start))
     header = LOCAL.unpack_from(record)
     name_size, extra_size = header[-2:]
     start = LOCAL.size + name_size + extra_size

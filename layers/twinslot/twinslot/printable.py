@@ -16,7 +16,7 @@ def printable(text: str, limit: int) -> str:
 def quoted(text: str, limit: int = 100) -> str:
     """The text between double quotes in ASCII, escaped as JSON is, its first `limit` characters at most."""
     escaped = json.dumps(text[:limit]).replace("\x7f", "\\u007f")
-    return escaped if len(text) <= limit else escaped[:-1] + CUT + '"'
+    return escaped if len(text) <= limit else escaped[:-1] + '..."'
 
 
 def _visible(character: str) -> str:

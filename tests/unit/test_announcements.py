@@ -1,0 +1,157 @@
+"""An outcome is told to people in words and to programs in JSON, in characters that harm neither."""
+
+import json
+from dataclasses import replace
+
+from twinslot.announcements import Announcement, compose
+from twinslot.model import (
+    NOBODY,
+    Deployment,
+    Failure,
+    Kind,
+    Live,
+    Order,
+    Outcome,
+    Passage,
+    Phase,
+    Release,
+)
+
+ID = "01JD0000000000000000000002"
+OLD = Live(
+    Release("artifacts", "shop/a.jar", "v1", 10, "1.4.1"), "01JD0000000000000000000001", 1_794_000_000.0
+)
+NEW = Release("artifacts", "shop/shop-1.4.2.jar", "v2", 20_000_000, "1.4.2", "ab" * 32)
+LIVE = Deployment(
+    id=ID,
+    app="shop",
+    kind=Kind.UPLOAD,
+    order=Order("shop/shop-1.4.2.jar", "0061", 1_794_441_600.0),
+    release=NEW,
+    by="123456789012",
+    phase=Phase.ENDED,
+    outcome=Outcome.LIVE,
+    timeline=(
+        Passage(Phase.WAITING, 1_794_441_600.0),
+        Passage(Phase.STAGING, 1_794_441_600.5),
+        Passage(Phase.FLIPPING, 1_794_441_604.75),
+        Passage(Phase.BAKING, 1_794_441_605.0),
+        Passage(Phase.ENDED, 1_794_441_635.0),
+    ),
+    hosts=("i-1", "i-2"),
+)
+NEW_LIVE = Live(NEW, ID, 1_794_441_604.75)
+FAILED = replace(
+    LIVE,
+    outcome=Outcome.FAILED,
+    timeline=(*LIVE.timeline[:2], Passage(Phase.ENDED, 1_794_441_700.0)),
+    failure=Failure(Phase.STAGING, "never answered /actuator/health", "i-2", ("Started", "OutOfMemoryError")),
+)
+ROLLBACK = "aws lambda invoke --function-name twinslot-rollback --cli-binary-format raw-in-base64-out"
+ROLLBACK += """ --payload '{"app":"shop"}' /dev/stdout"""
+
+
+def told(deployment: Deployment, live: Live | None = OLD) -> Announcement:
+    return compose(deployment, live, "twinslot-rollback")
+
+
+def test_a_release_that_went_live_is_told_in_full() -> None:
+    announcement = told(LIVE, NEW_LIVE)
+    assert announcement.subject == "twinslot shop 1.4.2 LIVE"
+    assert announcement.attributes == {"app": "shop", "outcome": "LIVE", "announcement": ID}
+    assert (
+        announcement.text
+        == f"""\
+shop 1.4.2: LIVE
+It is live on all hosts.
+
+Live now: 1.4.2 (deployment {ID}, since 2026-11-12 00:00:04 UTC)
+
+waiting: 0.5 s
+staging: 4.2 s
+flipping: 0.2 s
+baking: 30.0 s
+
+Deployment {ID}, an upload of s3://artifacts/shop/shop-1.4.2.jar (version v2) by 123456789012.
+
+To go back to the release before:
+  {ROLLBACK}
+"""
+    )
+
+
+def test_programs_get_the_same_in_json() -> None:
+    assert json.loads(told(FAILED).json) == {
+        "twinslot": 1,
+        "announcement": ID,
+        "deployment": ID,
+        "app": "shop",
+        "kind": "upload",
+        "by": "123456789012",
+        "outcome": "FAILED",
+        "at": 1_794_441_700.0,
+        "key": "shop/shop-1.4.2.jar",
+        "release": {
+            "bucket": "artifacts",
+            "key": "shop/shop-1.4.2.jar",
+            "version": "v2",
+            "size": 20_000_000,
+            "label": "1.4.2",
+            "sha256": "ab" * 32,
+        },
+        "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
+        "seconds": {"waiting": 0.5, "staging": 99.5},
+        "failure": {
+            "phase": "staging",
+            "host": "i-2",
+            "reason": "never answered /actuator/health",
+            "log": ["Started", "OutOfMemoryError"],
+        },
+        "hosts": ["i-1", "i-2"],
+        "unconfirmed": [],
+        "rollback": ROLLBACK,
+    }
+
+
+def test_a_failure_is_told_with_host_phase_reason_log_and_the_way_back() -> None:
+    text = told(FAILED).text
+    assert "shop 1.4.2: FAILED\nIt did not go live; users never saw it." in text
+    assert "Why (staging on i-2): never answered /actuator/health" in text
+    assert "The last lines of its log:\n  Started\n  OutOfMemoryError\n" in text
+    assert "Live now: 1.4.1 (" in text
+    assert ROLLBACK in text
+
+
+def test_a_failure_after_the_flip_does_not_claim_that_nobody_saw_it() -> None:
+    text = told(replace(FAILED, failure=Failure(Phase.BAKING, "5xx", "i-1"))).text
+    assert "users never saw it" not in text
+
+
+def test_a_reverted_release_names_the_hosts_that_nobody_knows_of() -> None:
+    text = told(replace(FAILED, outcome=Outcome.REVERTED, unconfirmed=("i-2", "i-9"))).text
+    assert "the release before it was made live again" in text
+    assert "Not confirmed on: i-2, i-9" in text
+
+
+def test_a_release_that_is_live_on_the_hosts_that_answered_does_not_claim_all() -> None:
+    assert "It is live on all hosts that answered." in told(replace(LIVE, unconfirmed=("i-2",))).text
+
+
+def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
+    refused = Deployment(
+        id=ID,
+        app=NOBODY,
+        kind=Kind.UPLOAD,
+        order=Order("Shop/my app.jar", "0061", 0.0),
+        release=None,
+        by="unknown",
+        outcome=Outcome.REFUSED,
+        failure=Failure(Phase.WAITING, "the key does not begin with the name of an app"),
+    )
+    announcement = told(refused, live=None)
+    assert announcement.subject == "twinslot - Shop/my app.jar REFUSED"
+    assert "Live now: nothing." in announcement.text
+    assert "an upload of Shop/my app.jar by unknown." in announcement.text
+    assert "aws lambda" not in announcement.text
+    failure = json.loads(announcement.json)["failure"]
+    assert all(line.isprintable() for line in (failure["reason"], *failure["log"]))

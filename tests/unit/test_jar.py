@@ -1,0 +1,356 @@
+"""Runnable jars of any size are recognised by three reads; everything else is refused in a sentence."""
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twinslot import jar
+from twinslot.errors import NotAJar
+
+TRUTH: Mapping[str, int] = {}
+MOST_READS = 3
+MOST_BYTES = 1_000_000
+NAME = b"META-INF/MANIFEST.MF"
+SPRING = (
+    b"Manifest-Version: 1.0\r\nMain-Class: org.springframework.boot.loader.launch.JarLauncher\r\n"
+    b"Start-Class: shop.Application\r\nSpring-Boot-Version: 3.5.0\r\nImplementation-Version: 1.4.2\r\n\r\n"
+)
+LAUNCHER = "org.springframework.boot.loader.launch.JarLauncher"
+
+
+@dataclass
+class Sparse:
+    """An object of which only some bytes are kept (the others are zero); remembers what was read of it."""
+
+    size: int
+    pieces: dict[int, bytes]
+    reads: list[int] = field(default_factory=list)
+
+    def tail(self, length: int) -> tuple[bytes, int]:
+        start = max(0, self.size - length)
+        return self._read(start, self.size - start), self.size
+
+    def read(self, start: int, length: int) -> bytes:
+        assert start >= 0
+        assert 0 < length <= self.size - start
+        return self._read(start, length)
+
+    def _read(self, start: int, length: int) -> bytes:
+        self.reads.append(length)
+        assert len(self.reads) <= MOST_READS
+        assert sum(self.reads) <= MOST_BYTES
+        found = bytearray(length)
+        for at, piece in self.pieces.items():
+            first, last = max(at, start), min(at + len(piece), start + length)
+            if first < last:
+                found[first - start : last - start] = piece[first - at : last - at]
+        return bytes(found)
+
+
+def whole(content: bytes) -> Sparse:
+    return Sparse(len(content), {0: content})
+
+
+def entry(name: bytes, data: bytes = b"", lies: Mapping[str, int] = TRUTH, extra: bytes = b"") -> bytes:
+    """One entry of a central directory, which tells the truth about `data` but for the `lies`."""
+    facts = {
+        "flags": 0,
+        "method": 0,
+        "checksum": zlib.crc32(data),
+        "packed": len(data),
+        "unpacked": len(data),
+    }
+    told = {**facts, "start": 0, **lies}
+    record = struct.pack(
+        "<4s6H3L5H2L",
+        *(b"PK\1\2", 20, 20, told["flags"], told["method"], 0, 0, told["checksum"]),
+        *(told["packed"], told["unpacked"], len(name), len(extra), 0, 0, 0, 0, told["start"]),
+    )
+    return record + name + extra
+
+
+def local(name: bytes, data: bytes, extra: bytes = b"") -> bytes:
+    header = struct.pack(
+        "<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, zlib.crc32(data), len(data), len(data), len(name), len(extra)
+    )
+    return header + name + extra + data
+
+
+def end(entries: int, size: int, offset: int, comment: bytes = b"") -> bytes:
+    return struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, entries, entries, size, offset, len(comment)) + comment
+
+
+def end_64(entries: int, size: int, offset: int) -> bytes:
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, size, offset)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, offset + size, 1)
+    return record + locator + end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+
+
+def spread(manifest: bytes, gap: int, others: int = 0, wide: bool = False) -> Sparse:
+    """A jar whose manifest is followed by `gap` bytes of other things and a directory of many entries."""
+    first = local(NAME, manifest)
+    directory = entry(NAME, manifest) + b"".join(
+        entry(b"BOOT-INF/lib/library-number-%08d-with-a-long-name.jar" % number) for number in range(others)
+    )
+    offset = len(first) + gap
+    ending = (end_64 if wide else end)(others + 1, len(directory), offset)
+    return Sparse(offset + len(directory) + len(ending), {0: first, offset: directory + ending})
+
+
+def zipped(manifest: bytes, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("META-INF/MANIFEST.MF", manifest)
+        archive.writestr("BOOT-INF/classes/shop/Application.class", b"\xca\xfe\xba\xbe" * 100)
+        archive.comment = comment
+    return buffer.getvalue()
+
+
+def refusal(content: bytes | Sparse, key: str = "shop/shop-1.4.2.jar") -> str:
+    source = content if isinstance(content, Sparse) else whole(content)
+    with pytest.raises(NotAJar) as raised:
+        jar.inspect(source, key)
+    sentence = str(raised.value)
+    assert sentence.isprintable()
+    assert "upload" in sentence or "build" in sentence
+    return sentence
+
+
+def test_a_spring_boot_jar_is_known_by_one_read_when_it_is_small() -> None:
+    content = zipped(SPRING)
+    source = whole(content)
+    assert jar.inspect(source, "shop/any.jar") == jar.Jar(
+        len(content), "1.4.2", LAUNCHER, sha256(content).hexdigest()
+    )
+    assert len(source.reads) == 1
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("comment", [b"", b"x" * 65_535, b"PK\5\6" * 1000])
+def test_packed_or_not_and_with_any_comment_it_is_read(method: int, comment: bytes) -> None:
+    assert jar.inspect(whole(zipped(SPRING, method, comment)), "shop/a.jar").label == "1.4.2"
+
+
+def test_a_jar_of_500_mb_is_known_by_two_reads() -> None:
+    source = spread(SPRING, gap=500_000_000, others=300)
+    found = jar.inspect(source, "shop/a.jar")
+    assert (found.size, found.main_class, found.sha256) == (source.size, LAUNCHER, None)
+    assert len(source.reads) == 2
+
+
+def test_a_directory_that_begins_before_the_tail_costs_a_third_read() -> None:
+    source = spread(SPRING, gap=500_000_000, others=5000)
+    assert jar.inspect(source, "shop/a.jar").label == "1.4.2"
+    assert len(source.reads) == 3
+
+
+def test_a_jar_of_more_than_4_gb_is_read_by_its_zip64_records() -> None:
+    source = spread(SPRING, gap=5_000_000_000, others=70_000, wide=True)
+    assert jar.inspect(source, "shop/a.jar").size == source.size > 2**32
+
+
+def test_65535_entries_without_zip64_records_are_counted_as_such() -> None:
+    assert jar.inspect(spread(SPRING, gap=0, others=65_534), "shop/a.jar").label == "1.4.2"
+
+
+def test_a_manifest_behind_4_gb_is_found_by_its_zip64_extra_field() -> None:
+    first = local(NAME, SPRING)
+    at = 5_000_000_000
+    extra = struct.pack("<2H5s", 0x9999, 5, b"other") + struct.pack("<2HQ", 1, 8, at)
+    directory = entry(NAME, SPRING, {"start": 0xFFFFFFFF}, extra)
+    offset = at + len(first)
+    ending = end_64(1, len(directory), offset)
+    source = Sparse(offset + len(directory) + len(ending), {at: first, offset: directory + ending})
+    assert jar.inspect(source, "shop/a.jar").label == "1.4.2"
+
+
+def test_a_jar_behind_a_start_script_is_read() -> None:
+    assert (
+        jar.inspect(whole(b"#!/bin/bash\nexec java -jar $0\n" + zipped(SPRING)), "shop/a.jar").label
+        == "1.4.2"
+    )
+
+
+def test_a_long_local_extra_field_does_not_hide_the_manifest() -> None:
+    padded = local(NAME, SPRING, extra=b"\0" * 65_535)
+    gap = 200_000
+    directory = entry(NAME, SPRING)
+    ending = end(1, len(directory), len(padded) + gap)
+    size = len(padded) + gap + len(directory) + len(ending)
+    source = Sparse(size, {0: padded, len(padded) + gap: directory + ending})
+    assert jar.inspect(source, "shop/a.jar").label == "1.4.2"
+
+
+def test_an_empty_object_is_refused() -> None:
+    assert "empty (0 bytes)" in refusal(b"")
+
+
+@pytest.mark.parametrize("content", [b"hello, world\n", b"x", b"\x1b]0;title\x07", b"t" * 300_000])
+def test_a_text_file_is_refused(content: bytes) -> None:
+    assert "is not a jar: it begins with" in refusal(content)
+
+
+@pytest.mark.parametrize("kept", [4, 100, -1, -22])
+def test_an_upload_that_was_cut_short_is_told_apart(kept: int) -> None:
+    assert "cut short" in refusal(zipped(SPRING)[:kept])
+
+
+def test_a_large_upload_that_was_cut_short_is_told_apart() -> None:
+    source = spread(SPRING, gap=500_000_000)
+    source.size -= 1000
+    assert "cut short; upload it again" in refusal(source)
+
+
+def test_a_zip_without_a_manifest_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert "without META-INF/MANIFEST.MF" in refusal(buffer.getvalue())
+
+
+def test_an_empty_zip_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w"):
+        pass
+    assert "without META-INF/MANIFEST.MF" in refusal(buffer.getvalue())
+
+
+def test_spring_boots_plain_jar_is_refused_with_the_name_of_the_other_one() -> None:
+    sentence = refusal(zipped(b"Manifest-Version: 1.0\n\n"), "shop/shop-1.4.2-plain.jar")
+    assert "Spring Boot's plain jar" in sentence
+    assert "upload the other one" in sentence
+
+
+def test_a_library_is_refused() -> None:
+    manifest = b"Manifest-Version: 1.0\nImplementation-Title: guava\x1b[2J\nImplementation-Version: 33\n\n"
+    sentence = refusal(zipped(manifest))
+    assert "no Main-Class" in sentence
+    assert "guava" in sentence
+
+
+def test_a_main_class_outside_of_the_main_section_does_not_count() -> None:
+    assert "no Main-Class" in refusal(zipped(b"Manifest-Version: 1.0\n\nName: a\nMain-Class: evil.Main\n\n"))
+
+
+def hostile(lies: Mapping[str, int]) -> Sparse:
+    first = local(NAME, SPRING)
+    directory = entry(NAME, SPRING, lies)
+    content = first + directory + end(1, len(directory), len(first))
+    return whole(content)
+
+
+@pytest.mark.parametrize(
+    ("lies", "expected"),
+    [
+        ({"unpacked": 1_000_000_000}, "claims 1000000000 bytes"),
+        ({"packed": 1_000_000_000}, "1000000000 packed"),
+        ({"packed": 0xFFFFFFFF}, "zip64 sizes of its manifest are missing"),
+        ({"unpacked": len(SPRING) - 1}, "not what its directory says"),
+        ({"packed": len(SPRING) + 1}, "ends outside of the archive"),
+        ({"checksum": 1}, "not what its directory says"),
+        ({"start": 1}, "is something else"),
+        ({"start": 10_000}, "overlaps its directory"),
+        ({"flags": 1}, "encrypted"),
+        ({"method": 12}, "method 12"),
+        ({"method": 8}, "cannot be unpacked"),
+    ],
+)
+def test_a_directory_that_lies_about_the_manifest_is_refused(lies: dict[str, int], expected: str) -> None:
+    assert expected in refusal(hostile(lies))
+
+
+def test_a_manifest_that_inflates_to_1_gb_is_not_inflated() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(bytes(50_000_000)) + packer.flush()
+    first = local(NAME, packed)
+    lie = entry(NAME, packed, {"method": 8, "unpacked": 1000})
+    assert "not what its directory says" in refusal(whole(first + lie + end(1, len(lie), len(first))))
+
+
+@pytest.mark.parametrize(
+    ("size", "offset"), [(0xFFFFFFF0, 0), (10, 0xFFFFFFF0), (1, 0), (45, 0), (0xFFFFFFFF, 0xFFFFFFFF)]
+)
+def test_an_end_record_that_lies_about_the_directory_is_refused(size: int, offset: int) -> None:
+    refusal(local(NAME, SPRING) + entry(NAME, SPRING) + end(1, size, offset))
+
+
+def test_one_part_of_a_split_archive_is_refused() -> None:
+    content = bytearray(zipped(SPRING))
+    content[-18] = 2
+    assert "split" in refusal(bytes(content))
+
+
+def test_two_manifests_are_refused() -> None:
+    first = local(NAME, SPRING)
+    directory = entry(NAME, SPRING) * 2
+    assert "two manifests" in refusal(first + directory + end(2, len(directory), len(first)))
+
+
+def test_a_manifest_far_into_a_huge_directory_is_refused_not_searched() -> None:
+    first = local(NAME, SPRING)
+    directory = b"".join(entry(b"x" * 50 + b"%08d" % number) for number in range(10_000)) + entry(
+        NAME, SPRING
+    )
+    content = first + directory + end(10_001, len(directory), len(first))
+    assert "which put the manifest first" in refusal(content)
+
+
+def test_continued_lines_are_joined_even_in_the_midst_of_a_character() -> None:
+    umlaut = "ü".encode()
+    manifest = (
+        b"Main-Class: shop\r\n .Appl\r\n ication\nTitle: "
+        + umlaut[:1]
+        + b"\n "
+        + umlaut[1:]
+        + b"\r\rMain-Class: x"
+    )
+    assert jar.main_attributes(manifest) == {"main-class": "shop.Application", "title": "ü"}
+
+
+def test_attribute_names_are_read_in_any_case() -> None:
+    assert jar.main_attributes(b"MAIN-CLASS: a.B\n") == {"main-class": "a.B"}
+
+
+@pytest.mark.parametrize(
+    ("version", "key", "expected"),
+    [
+        ("1.4.2", "shop/x.jar", "1.4.2"),
+        ("", "shop/deep/shop-1.4.2.jar", "shop-1.4.2"),
+        ("  ", "shop.jar", "shop"),
+        ("1.0 beta/2", "x.jar", "1.0-beta-2"),
+        ("$(reboot)", "x.jar", "-reboot-"),
+        ("版本", "shop/x.jar", "x"),
+        ("1" * 100, "x.jar", "1" * 64),
+        ("1.0+build.7", "x.jar", "1.0+build.7"),
+        ("", "shop/-.jar", "unlabelled"),
+    ],
+)
+def test_the_label_is_the_version_or_the_stem_made_safe(version: str, key: str, expected: str) -> None:
+    assert jar.label(version, key) == expected
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_refused_or_known(content: bytes) -> None:
+    with pytest.raises(NotAJar):
+        jar.inspect(whole(content), "shop/a.jar")
+
+
+VALID = zipped(SPRING)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), max_size=6))
+def test_a_jar_with_some_bytes_changed_is_refused_or_known(changes: list[tuple[int, int]]) -> None:
+    content = bytearray(VALID)
+    for at, value in changes:
+        content[at] = value
+    with suppress(NotAJar):
+        assert jar.inspect(whole(bytes(content)), "shop/a.jar").main_class == LAUNCHER
