@@ -153,5 +153,37 @@ def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
     assert "Live now: nothing." in announcement.text
     assert "an upload of Shop/my app.jar by unknown." in announcement.text
     assert "aws lambda" not in announcement.text
-    failure = json.loads(announcement.json)["failure"]
-    assert all(line.isprintable() for line in (failure["reason"], *failure["log"]))
+    assert json.loads(announcement.json)["rollback"] is None
+
+
+def test_a_rollback_is_told_with_the_person_who_asked() -> None:
+    rollback = replace(LIVE, kind=Kind.ROLLBACK, order=Order("", "", 0.0), by="rollback")
+    assert "a rollback that rollback asked for." in told(rollback).text
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_a_sentence_and_an_attribute(outcome: Outcome) -> None:
+    announcement = told(replace(LIVE, outcome=outcome))
+    assert announcement.text.splitlines()[1].endswith(".")
+    assert announcement.attributes["outcome"] == outcome.value
+
+
+def test_a_deployment_under_way_is_not_told() -> None:
+    with pytest.raises(ValueError, match="no outcome"):
+        told(replace(LIVE, outcome=None))
+
+
+HOSTILE = st.text(st.characters(), max_size=300)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=60))
+def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: str, log: list[str]) -> None:
+    failure = Failure(Phase.STAGING, reason, host, tuple(log))
+    announcement = told(replace(FAILED, release=None, order=Order(key, "", 0.0), failure=failure))
+    assert len(announcement.subject) < 100
+    assert announcement.subject.isascii()
+    assert announcement.subject.isprintable()
+    assert all(line.isprintable() for line in announcement.text.split("\n"))
+    assert len(announcement.text.encode()) + len(announcement.json) < 200_000
+    said = json.loads(announcement.json)["failure"]
+    assert all(text.isprintable() for text in (said["reason"], said["host"], *said["log"]))

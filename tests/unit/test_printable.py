@@ -17,9 +17,7 @@ from twinslot.printable import printable, quoted
         ("12345678901", 10, "123456789…"),
     ],
 )
-def test_what_cannot_be_seen_is_replaced_and_what_is_long_is_cut(
-    text: str, limit: int, expected: str
-) -> None:
+def test_what_cannot_be_seen_is_replaced_and_long_text_is_cut(text: str, limit: int, expected: str) -> None:
     assert printable(text, limit) == expected
 
 
