@@ -1,0 +1,170 @@
+"""Which permissions a request needs: the action, the exact ARN, and what conditions may ask about.
+
+Sources: the service authorization reference, and FACTS measured against it. Only what functions and hosts call stands
+here; a role that calls anything else is refused with a text that says so.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sandbox.backends import ACCOUNT, REGION, backend
+from sandbox.policies import Permission, forbids, may
+from sandbox.requests import ApiError, ApiRequest
+from sandbox.stack import account_arn
+
+ON_NOTHING = frozenset(
+    {
+        ("ec2", "DescribeInstances"),
+        ("ssm", "DescribeInstanceInformation"),
+        ("ssm", "ListCommands"),
+        ("ssm", "ListCommandInvocations"),
+        ("ssm", "GetCommandInvocation"),
+        ("ssm", "CancelCommand"),
+    }
+)
+"""Calls that know no resource: their permission is on `*`."""
+
+FREE = frozenset({("sts", "GetCallerIdentity")})
+"""Calls that need no permission."""
+
+
+def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]]) -> None:
+    """Raises ApiError (AccessDenied) unless the caller may do this. Hold the backends' LOCK.
+
+    `resource_policies` are the statements on a bucket or topic, by its ARN.
+    """
+    principal = request.principal
+    if principal is None or (request.service, request.operation) in FREE:
+        return
+    try:
+        needed = list(_needed(request))
+    except LookupError:
+        if principal.statements is None:
+            return
+        text = f"the sandbox does not know which permission {request.service}:{request.operation} needs"
+        raise ApiError(_denied(request), text, 403) from None
+    for bare in needed:
+        permission = Permission(bare.action, bare.resource, {**_about(request), **bare.context})
+        owner = permission.resource.partition("/")[0] if request.service == "s3" else permission.resource
+        denied = forbids(resource_policies.get(owner, []), permission)
+        if denied or (principal.statements is not None and not may(principal.statements, permission)):
+            who = principal.arn
+            text = f"User: {who} is not authorized to perform: {permission.action} on resource: {permission.resource}"
+            raise ApiError(_denied(request), text, 403)
+
+
+def _denied(request: ApiRequest) -> str:
+    if request.service == "ec2":
+        return "UnauthorizedOperation"
+    return "AccessDenied" if request.service == "s3" or request.form else "AccessDeniedException"
+
+
+def _about(request: ApiRequest) -> dict[str, str]:
+    """The global condition keys. The gateway stands for AWS's TLS endpoint, so that transport counts as secure."""
+    context = {"aws:securetransport": "true", "aws:sourceip": request.source_ip}
+    if request.principal:
+        context["aws:principalarn"] = request.principal.arn
+        context |= {f"aws:principaltag/{key.lower()}": value for key, value in request.principal.tags.items()}
+    return context
+
+
+def _needed(request: ApiRequest) -> Iterator[Permission]:
+    if (request.service, request.operation) in ON_NOTHING:
+        return iter([Permission(f"{request.service}:{request.operation}", "*")])
+    return _RULES[request.service](request)
+
+
+def _of_s3(request: ApiRequest) -> Iterator[Permission]:
+    operation = {"HeadObject": "GetObject"}.get(request.operation, request.operation)
+    if operation == "GetObject" and "versionId" in request.query:
+        operation = "GetObjectVersion"
+    if operation not in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
+        raise LookupError(operation)
+    yield Permission(f"s3:{operation}", f"arn:aws:s3:::{request.path.lstrip('/')}")
+
+
+def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
+    parameters = request.json
+    match request.operation:
+        case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" as operation:
+            yield Permission(f"dynamodb:{operation}", _table(parameters["TableName"]))
+        case "Query" | "Scan" as operation:
+            index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+            yield Permission(f"dynamodb:{operation}", _table(parameters["TableName"]) + index)
+        case "TransactWriteItems":
+            actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
+            for item in parameters["TransactItems"]:
+                for verb, write in item.items():
+                    yield Permission(f"dynamodb:{actions.get(verb, 'ConditionCheckItem')}", _table(write["TableName"]))
+        case "TransactGetItems":
+            for item in parameters["TransactItems"]:
+                yield Permission("dynamodb:GetItem", _table(item["Get"]["TableName"]))
+        case "BatchGetItem":
+            for table in parameters["RequestItems"]:
+                yield Permission("dynamodb:BatchGetItem", _table(table))
+        case operation:
+            raise LookupError(operation)
+
+
+def _table(name: str) -> str:
+    return name if name.startswith("arn:") else account_arn("dynamodb", f"table/{name}")
+
+
+def _of_ssm(request: ApiRequest) -> Iterator[Permission]:
+    parameters = request.json
+    match request.operation:
+        case "GetParameter":
+            yield _of_parameter("GetParameter", parameters["Name"])
+        case "GetParameters":
+            for name in parameters["Names"]:
+                yield _of_parameter("GetParameters", name)
+        case "SendCommand":
+            name = parameters["DocumentName"].rpartition("document/")[2]
+            yield Permission("ssm:SendCommand", account_arn("ssm", f"document/{name}"))
+            for instance in parameters.get("InstanceIds", []):
+                yield Permission(
+                    "ssm:SendCommand",
+                    f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance}",
+                    {f"ssm:resourcetag/{key.lower()}": value for key, value in _tags(instance).items()},
+                )
+            if parameters.get("Targets"):
+                # AWS judges a command to a tag instance by instance; a tag of its own is what they all bear.
+                context = {
+                    f"ssm:resourcetag/{target['Key'].removeprefix('tag:').lower()}": target["Values"][0]
+                    for target in parameters["Targets"]
+                    if target["Key"].startswith("tag:")
+                }
+                yield Permission("ssm:SendCommand", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0", context)
+        case operation:
+            raise LookupError(operation)
+
+
+def _of_parameter(operation: str, name: str) -> Permission:
+    return Permission(f"ssm:{operation}", account_arn("ssm", f"parameter/{name.lstrip('/')}"))
+
+
+def _tags(instance: str) -> dict[str, str]:
+    found = backend("ec2").get_instance_by_id(instance)
+    return {tag["key"]: tag["value"] for tag in found.get_tags()} if found else {}
+
+
+def _of_sns(request: ApiRequest) -> Iterator[Permission]:
+    if request.operation != "Publish":
+        raise LookupError(request.operation)
+    yield Permission("sns:Publish", request.form["TopicArn"])
+
+
+def _of_lambda(request: ApiRequest) -> Iterator[Permission]:
+    if request.operation != "Invoke":
+        raise LookupError(request.operation)
+    name = request.path.split("/functions/")[1].split("/")[0].split(":")[-1]
+    yield Permission("lambda:InvokeFunction", account_arn("lambda", f"function:{name}"))
+
+
+_RULES: dict[str, Callable[[ApiRequest], Iterator[Permission]]] = {
+    "s3": _of_s3,
+    "dynamodb": _of_dynamodb,
+    "ssm": _of_ssm,
+    "sns": _of_sns,
+    "lambda": _of_lambda,
+}

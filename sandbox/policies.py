@@ -1,0 +1,100 @@
+"""IAM's decision: may this be done, given statements? Only what is understood is decided; the rest is an error.
+
+The rules are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html for
+one account: what no statement allows is denied, and a denial beats every permission.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+STATEMENT_KEYS = frozenset({"Sid", "Effect", "Principal", "Action", "Resource", "Condition"})
+
+
+class UnknownPolicy(Exception):
+    """A statement uses something of IAM's language that is not understood here."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a request needs: one action on one resource, and what conditions may ask about (keys in lower case)."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def may(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
+    """Whether identity policies made of these statements give the permission. Raises UnknownPolicy."""
+    effects = [statement["Effect"] for statement in statements if _applies(statement, permission)]
+    return "Deny" not in effects and "Allow" in effects
+
+
+def forbids(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
+    """Whether a resource's own policy, made of these statements, denies it to everyone. Raises UnknownPolicy."""
+    return any(
+        statement["Effect"] == "Deny" and statement.get("Principal") == "*" and _applies(statement, permission)
+        for statement in statements
+    )
+
+
+def _applies(statement: Mapping[str, Any], permission: Permission) -> bool:
+    strange = set(statement) - STATEMENT_KEYS
+    if strange:
+        raise UnknownPolicy(f"the sandbox does not understand {sorted(strange)} in a policy's statement")
+    actions = [action.lower() for action in _listed(statement["Action"])]
+    if not any(_like(action)(permission.action.lower()) for action in actions):
+        return False
+    filled = [_filled(resource, permission.context) for resource in _listed(statement["Resource"])]
+    if not any(resource is not None and _like(resource)(permission.resource) for resource in filled):
+        return False
+    return all(
+        _holds(operator, key.lower(), _listed(wanted), permission.context)
+        for operator, block in statement.get("Condition", {}).items()
+        for key, wanted in block.items()
+    )
+
+
+def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str]) -> bool:
+    """One condition. A key that the request does not have meets none of these operators."""
+    test = _OPERATORS.get(operator)
+    if test is None:
+        raise UnknownPolicy(f"the sandbox does not understand the condition operator {operator}")
+    actual = context.get(key)
+    return actual is not None and any(test(str(value), actual) for value in wanted)
+
+
+def _filled(text: str, context: Mapping[str, str]) -> str | None:
+    """The resource with its policy variables filled in; None where the request has no such key."""
+    missing = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal missing
+        found = context.get(match[1].lower())
+        missing = missing or found is None
+        return found or ""
+
+    text = re.sub(r"\$\{([^}]+)\}", value, text)
+    return None if missing else text
+
+
+@lru_cache
+def _like(pattern: str) -> Callable[[str], object]:
+    """IAM's wildcards: * is any text, also with slashes and colons in it; ? is one character."""
+    expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    return re.compile(expression, re.DOTALL).fullmatch
+
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda wanted, actual: wanted == actual,
+    "StringLike": lambda wanted, actual: bool(_like(wanted)(actual)),
+    "ArnEquals": lambda wanted, actual: bool(_like(wanted)(actual)),
+    "ArnLike": lambda wanted, actual: bool(_like(wanted)(actual)),
+    "Bool": lambda wanted, actual: wanted.lower() == actual.lower(),
+}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

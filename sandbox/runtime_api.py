@@ -1,0 +1,199 @@
+"""One execution environment of a Lambda function: a process under the real runtime client, and the Runtime API
+that it asks for work (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+
+An environment does one invocation at a time. It is killed when the function's timeout passes, and never used again
+after it died.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO
+
+INIT_SECONDS = 10
+"""Lambda's own limit for a function's start."""
+
+RESPONSE_BYTES = 6 * 1024 * 1024
+"""Lambda's limit for the response of a synchronous invocation (plus a little that Lambda grants, not granted here)."""
+
+
+@dataclass
+class Job:
+    """One request on its way through an environment; `done` is set when it is answered or given up."""
+
+    request_id: str
+    payload: bytes
+    arn: str
+    timeout: float
+    done: threading.Event = field(default_factory=threading.Event)
+    answer: bytes = b""
+    error: bool = False
+    handed_out: float = 0.0
+    answered: float = 0.0
+
+    def finish(self, answer: bytes, error: bool) -> None:
+        self.answered = time.monotonic()
+        self.answer, self.error = answer, error
+        self.done.set()
+
+    def fail(self, kind: str, message: str) -> None:
+        self.finish(json.dumps({"errorMessage": message, "errorType": kind}).encode(), error=True)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, environment: "Environment") -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.environment = environment
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """The four calls of the Runtime API. Header and body leave in one flush: two cost 40 ms a call."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path != "/2018-06-01/runtime/invocation/next":
+            self.reply(404)
+            return
+        job = self.server.environment.next_job()
+        if job is None:
+            self.close_connection = True
+            return
+        deadline = int((time.time() + job.timeout) * 1000)
+        job.handed_out = time.monotonic()
+        self.reply(
+            200,
+            job.payload,
+            {
+                "Lambda-Runtime-Aws-Request-Id": job.request_id,
+                "Lambda-Runtime-Deadline-Ms": str(deadline),
+                "Lambda-Runtime-Invoked-Function-Arn": job.arn,
+                "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0",
+            },
+        )
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        environment = self.server.environment
+        match self.path.removeprefix("/2018-06-01/runtime/").split("/"):
+            case ["invocation", request_id, "response"]:
+                environment.answered(request_id, body, error=False)
+            case ["invocation", request_id, "error"]:
+                environment.answered(request_id, body, error=True)
+            case ["init", "error"]:
+                environment.failed_to_start(body)
+            case _:
+                self.reply(404)
+                return
+        self.reply(202, b'{"status":"OK"}')
+
+    def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        self.send_response_only(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+
+class Environment:
+    """A running process of a function. `folder` is its code, `variables` its whole environment but the API's address."""
+
+    def __init__(self, handler: str, folder: Path, variables: Mapping[str, str], log: IO[bytes]) -> None:
+        self._jobs: queue.Queue[Job | None] = queue.Queue()
+        self._job: Job | None = None
+        self._ready = threading.Event()
+        self._init_error = b""
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="runtime-api", daemon=True).start()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", handler],
+            cwd=folder,
+            env={**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def run(self, job: Job) -> None:
+        """Give the job to the process and return when it is done, one way or another."""
+        if not self._wait(self._ready, INIT_SECONDS):
+            self._end_unstarted(job)
+            return
+        self._job = job
+        self._jobs.put(job)
+        if self._wait(job.done, job.timeout):
+            return
+        if self.alive:
+            job.fail("Sandbox.Timedout", f"{job.request_id} Task timed out after {job.timeout:.2f} seconds")
+            self.close()
+        elif not job.done.wait(0.2):
+            status = self._process.returncode
+            job.fail("Runtime.ExitError", f"RequestId: {job.request_id} Error: Runtime exited: {status}")
+
+    def close(self) -> None:
+        """Kill the process and its children, and stop listening. Doing it again is harmless."""
+        self._jobs.put(None)
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def next_job(self) -> Job | None:
+        """For the Runtime API: what to do next, None when the environment closes."""
+        self._ready.set()
+        return self._jobs.get()
+
+    def answered(self, request_id: str, body: bytes, error: bool) -> None:
+        """For the Runtime API: the handler returned or raised."""
+        job = self._job
+        if job is None or job.request_id != request_id:
+            return
+        if len(body) > RESPONSE_BYTES:
+            job.fail("Function.ResponseSizeTooLarge", f"Response payload size exceeded maximum: {len(body)} bytes")
+        else:
+            job.finish(body, error)
+
+    def failed_to_start(self, body: bytes) -> None:
+        """For the Runtime API: the function's module could not be imported."""
+        self._init_error = body
+
+    def _end_unstarted(self, job: Job) -> None:
+        was_alive = self.alive
+        self.close()
+        if self._init_error:
+            job.finish(self._init_error, error=True)
+        elif was_alive:
+            job.fail("Sandbox.Timedout", f"{job.request_id} the function did not start within {INIT_SECONDS} seconds")
+        else:
+            job.fail("Runtime.ExitError", f"RequestId: {job.request_id} Error: Runtime exited while it started")
+
+    def _wait(self, event: threading.Event, seconds: float) -> bool:
+        """Whether the event came in time; a dead process ends the wait early."""
+        deadline = time.monotonic() + seconds
+        while not event.wait(0.05):
+            if time.monotonic() > deadline or not self.alive:
+                return event.is_set()
+        return True
