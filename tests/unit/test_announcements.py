@@ -3,6 +3,9 @@
 import json
 from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twinslot.announcements import Announcement, compose
 from twinslot.model import (
     NOBODY,
