@@ -85,7 +85,7 @@ check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample
-	@PYTHONPATH=.:layers/twinslot $(VENV)/bin/lint-imports --no-logo
+	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 
 define TRANSLATE
