@@ -1,0 +1,60 @@
+"""Files that appear wholly or not at all, and last once they are there."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+
+def read_text(path: str) -> str | None:
+    """What the file holds, None when there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: str) -> Any:
+    """The JSON in the file, None when there is no file."""
+    text = read_text(path)
+    return None if text is None else json.loads(text)
+
+
+def sync_directory(path: str) -> None:
+    """Makes the names in a directory last: a rename alone may be lost with the power."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> bool:
+    """Puts the text there in one step, wholly or not at all. False: it was there already."""
+    if read_text(path) == text:
+        return False
+    folder, name = os.path.split(path)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    temporary = f"{folder}/.{name}.new"
+    remove(temporary)
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        os.fchown(file.fileno(), -1, group)
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    sync_directory(folder)
+    return True
+
+
+def remove(path: str) -> bool:
+    """Removes the file for good. False: there was none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    sync_directory(os.path.dirname(path))
+    return True

@@ -1,0 +1,70 @@
+"""The verb flip, and what becomes of the other slot afterwards."""
+
+from __future__ import annotations
+
+import time
+
+from twinslot_host.command import Command, step
+from twinslot_host.files import remove, write_file
+from twinslot_host.places import OTHER
+from twinslot_host.programs import must
+from twinslot_host.proxy import ask_proxy, live_slot, move_traffic
+from twinslot_host.releases import placed
+from twinslot_host.slots import forget, is_verified, serves, slot_of
+from twinslot_host.start import start_slot, verify
+from twinslot_host.trouble import Trouble
+from twinslot_host.units import Unit, both_units, show_units
+
+
+def flip(command: Command) -> None:
+    """Sends users to the slot that holds the release, once that runs it verified."""
+    places, request = command.places, command.request
+    units = both_units(places)
+    sha256 = placed(places, command.release)
+    command.sha256 = sha256
+    slot = slot_of(command, sha256, units) if sha256 else None
+    if not slot:
+        raise Trouble(f"no slot of this host holds {places.app} {command.release.label}: stage it first")
+    if not serves(places, slot, units[slot]):
+        revive(command, slot, units[slot])
+    if not units[slot].enabled:
+        must("systemctl", "enable", "--no-reload", places.unit(slot))
+    pointer = ask_proxy()
+    if live_slot(places) != slot or not pointer or pointer.slot != slot:
+        remove(f"{places.standby}/{slot}")
+        move_traffic(command, slot)
+    reverting = request.step.startswith("revert")
+    settle(
+        command,
+        OTHER[slot],
+        reverting,
+        request.settings.bake_seconds + 60 + request.settings.keep_warm_seconds,
+    )
+
+
+def revive(command: Command, slot: str, unit: Unit) -> None:
+    """Makes a slot run verified what it holds. A process that was never verified, such as one that the boot
+    started, gets its chance; one that was verified and is not well now is replaced, unless it is live."""
+    places = command.places
+    running = unit.state == "active" and unit.pid
+    if running and (not is_verified(places, slot, unit) or live_slot(places) == slot):
+        verify(command, slot, unit, time.monotonic())
+    else:
+        start_slot(command, slot)
+
+
+def settle(command: Command, slot: str, failed: bool, keep_seconds: float) -> None:
+    """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
+    places = command.places
+    unit = show_units(places.unit(slot))[0]
+    if unit.state != "active":
+        remove(f"{places.standby}/{slot}")
+        return
+    if failed:
+        forget(places, slot)
+    elif serves(places, slot, unit):
+        write_file(f"{places.standby}/{slot}", "")
+        step(f"{slot} is the standby")
+    write_file(places.retire_at, str(round(time.time() + (0 if failed else keep_seconds))))
+    must("systemctl", "start", places.retire_unit + ".timer")
+    step(f"{slot} will be retired")

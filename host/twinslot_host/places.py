@@ -1,0 +1,54 @@
+"""Where everything of an app lies on a host, and the names and ports of its two slots."""
+
+from __future__ import annotations
+
+import hashlib
+
+PORTS = {"blue": 8081, "green": 8082}
+OTHER = {"blue": "green", "green": "blue"}
+
+
+class Places:
+    """Where everything of one app lies. What /run holds is gone after a reboot, on purpose."""
+
+    def __init__(self, app: str, root: str = "") -> None:
+        self.app = app
+        self.program = f"{root}/opt/twinslot/twinslot_host.py"
+        self.home = f"{root}/opt/twinslot/{app}"
+        self.releases = f"{self.home}/releases"
+        self.slots = f"{self.home}/slots"
+        self.state = f"{root}/var/lib/twinslot/{app}"
+        self.work = f"{self.state}/work"
+        self.live = f"{self.state}/live"
+        self.green = f"{self.live}/green"
+        self.fence = f"{self.state}/fence"
+        self.ledger = f"{self.state}/ledger.json"
+        self.retire_at = f"{self.state}/retire_at"
+        self.run = f"{root}/run/twinslot/{app}"
+        self.standby = f"{self.run}/standby"
+        self.verified = f"{self.run}/verified"
+        self.units = f"{root}/etc/systemd/system"
+        self.conf_d = f"{root}/etc/nginx/conf.d"
+        self.conf = f"{self.conf_d}/twinslot-{app}.conf"
+        self.access_log = f"{root}/var/log/nginx/twinslot-{app}.log"
+        self.retire_unit = f"twinslot-{app}-retire"
+
+    def unit(self, slot: str) -> str:
+        """The systemd unit of a slot."""
+        return f"twinslot-{self.app}@{slot}.service"
+
+    def user(self) -> str:
+        """The system user that the app runs as. Linux allows 31 characters; a longer name is cut and told
+        apart by a hash."""
+        name = f"twinslot-{self.app}"
+        if len(name) <= 31:
+            return name
+        return name[:22] + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+
+    def release(self, sha256: str) -> str:
+        """The folder of a release."""
+        return f"{self.releases}/{sha256[:12]}"
+
+    def held(self, slot: str) -> str:
+        """The file that says what a slot holds; all else about the slot is made from it."""
+        return f"{self.state}/{slot}.json"

@@ -1,0 +1,86 @@
+"""The verb provision, with which staging begins too."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import sys
+
+from twinslot_host.command import Command, step
+from twinslot_host.files import write_file
+from twinslot_host.places import PORTS
+from twinslot_host.programs import must, run
+from twinslot_host.proxy import ensure_proxy
+from twinslot_host.trouble import Trouble
+from twinslot_host.units import show_units, unit_files
+
+
+def install(missing: dict[str, str]) -> None:
+    """Installs the programs that are missing: program -> package."""
+    if shutil.which("apt-get"):
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
+        apt = ("apt-get", "--quiet", "--yes", "--option=DPkg::Lock::Timeout=300")
+        run(
+            "dpkg", "--configure", "-a", timeout=600, **quiet
+        )  # an install that was cut left its work half done
+        packages = ("install", "--no-install-recommends", *missing.values())
+        if run(*apt, *packages, timeout=900, **quiet).code:
+            run(*apt, "update", timeout=600, **quiet)
+            must(*apt, *packages, timeout=900, **quiet)
+    elif shutil.which("dnf"):
+        must("dnf", "--quiet", "--assumeyes", "install", *missing.values(), timeout=900)
+    else:
+        raise Trouble(f"{' and '.join(missing)} missing, and neither apt-get nor dnf to install them with")
+    step("installed packages")
+
+
+def ensure_programs(command: Command) -> None:
+    """Sees to it that nginx and java are there."""
+    debian = bool(shutil.which("apt-get"))
+    java = "default-jre-headless" if debian else "java-21-amazon-corretto-headless"
+    missing = {
+        name: package for name, package in {"nginx": "nginx", "java": java}.items() if not shutil.which(name)
+    }
+    if missing:
+        with command.timed("install"):
+            install(missing)
+        for name, package in missing.items():
+            if not shutil.which(name):
+                raise Trouble(f"{package} was installed, and there is still no {name} on the path")
+
+
+def provision(command: Command) -> None:
+    """nginx, java, the user, the units, this program for the timer, the proxy. A repeat changes nothing."""
+    places = command.places
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+    for name in sorted(os.listdir(places.conf_d)) if os.path.isdir(places.conf_d) else []:
+        if re.fullmatch(r"twinslot-.+\.conf", name) and name != os.path.basename(places.conf):
+            raise Trouble(
+                f"this host serves {name[9:-5]} already, and ports {list(PORTS.values())} allow but one app"
+            )
+    ensure_programs(command)
+    try:
+        pwd.getpwnam(places.user())
+    except KeyError:
+        must(
+            "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", places.work,
+            "--shell", "/usr/sbin/nologin", places.user(),
+        )  # fmt: skip
+        step("made the user")
+    for folder in (places.releases, places.slots, places.live, places.standby, places.verified):
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+    with open(sys.argv[0], encoding="utf-8") as own:
+        write_file(places.program, own.read(), 0o755)
+    files = unit_files(places, shutil.which("java") or "java")
+    changed = [path for path, text in files.items() if write_file(path, text)]
+    if changed:
+        step("wrote the units")
+    timer = places.retire_unit + ".timer"
+    *slots, timer_unit, nginx = show_units(*map(places.unit, PORTS), timer, "nginx.service")
+    if changed or any(unit.stale for unit in (*slots, timer_unit)):
+        must("systemctl", "daemon-reload")
+    if not timer_unit.enabled:
+        must("systemctl", "enable", "--no-reload", timer)
+    ensure_proxy(command, nginx)

@@ -1,0 +1,115 @@
+"""The two slots: what each holds, and whether the process that runs there was verified to serve it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from typing import NamedTuple
+
+from twinslot_host.command import Command, step
+from twinslot_host.files import read_json, remove, sync_directory, write_file
+from twinslot_host.loopback import ask
+from twinslot_host.places import PORTS, Places
+from twinslot_host.processes import boot_id, started_at
+from twinslot_host.request import Settings, management_port
+from twinslot_host.units import Unit, argument_file
+
+HEALTH_SECONDS = 5.0  # how long one answer of the health path may take
+
+
+class Held(NamedTuple):
+    """What a slot holds: a release, where it came from, and the settings that its process was given."""
+
+    sha256: str
+    label: str
+    source: list[str]
+    settings: Settings
+
+
+def read_held(places: Places, slot: str) -> Held | None:
+    """What the slot holds, whether it runs or not."""
+    value = read_json(places.held(slot))
+    if value is None:
+        return None
+    settings = Settings(**dict(value["settings"], java_options=tuple(value["settings"]["java_options"])))
+    return Held(value["sha256"], value["label"], value["source"], settings)
+
+
+def hold(places: Places, slot: str, held: Held) -> None:
+    """Gives a slot its release. The slot must not run."""
+    value = dict(held._asdict(), settings=held.settings._asdict())
+    write_file(places.held(slot), json.dumps(value), 0o600)
+
+
+def lay_out(places: Places, slot: str, held: Held) -> None:
+    """Writes what the unit reads when it starts: everything of it follows from what the slot holds."""
+    group = pwd.getpwnam(places.user()).pw_gid
+    lines = [f"SERVER_PORT={PORTS[slot]}", f"TWINSLOT_JAR={places.release(held.sha256)}/app.jar"]
+    port = management_port(held.settings, slot)
+    if port is not None:
+        lines.append(f"MANAGEMENT_SERVER_PORT={port}")
+    write_file(f"{places.slots}/{slot}.env", "\n".join(lines) + "\n", 0o640, group)
+    write_file(f"{places.slots}/{slot}.args", argument_file(held.settings.java_options), 0o640, group)
+    link, target = f"{places.slots}/{slot}", os.path.relpath(places.release(held.sha256), places.slots)
+    if not os.path.islink(link) or os.readlink(link) != target:
+        remove(link + ".new")
+        os.symlink(target, link + ".new")
+        os.rename(link + ".new", link)
+        sync_directory(places.slots)
+
+
+def record_verified(places: Places, slot: str, held: Held, pid: int) -> None:
+    """Notes that this very process was verified to serve this release."""
+    record = {"sha256": held.sha256, "pid": pid, "started": started_at(pid), "boot": boot_id()}
+    write_file(f"{places.verified}/{slot}.json", json.dumps(record))
+
+
+def is_verified(places: Places, slot: str, unit: Unit) -> bool:
+    """Whether the process that runs now is the one that was verified, with what the slot holds."""
+    held = read_held(places, slot)
+    if not held or unit.state != "active" or not unit.pid:
+        return False
+    record = {"sha256": held.sha256, "pid": unit.pid, "started": started_at(unit.pid), "boot": boot_id()}
+    return bool(read_json(f"{places.verified}/{slot}.json") == record)
+
+
+def health(held: Held, slot: str, timeout: float = HEALTH_SECONDS) -> str:
+    """Asks a slot for its health. Empty: it is well. Else what it answered."""
+    port = management_port(held.settings, slot) or PORTS[slot]
+    answer = ask(port, held.settings.health_path, timeout)
+    if not answer.status:
+        return f"no answer ({answer.text})"
+    if not 200 <= answer.status < 300:
+        return f"the answer {answer.status}"
+    try:
+        value = json.loads(answer.text)
+    except ValueError:
+        return ""
+    status = value.get("status", "UP") if isinstance(value, dict) else "UP"
+    return "" if status == "UP" else f"the status {str(status)[:40]}"
+
+
+def serves(places: Places, slot: str, unit: Unit) -> bool:
+    """Whether the slot's verified process is alive and well at this moment."""
+    held = read_held(places, slot)
+    return bool(held and is_verified(places, slot, unit) and not health(held, slot))
+
+
+def forget(places: Places, slot: str) -> None:
+    """The slot is no standby and not verified any more. Comes before anything that touches its process."""
+    if remove(f"{places.standby}/{slot}"):
+        step(f"took the standby flag from {slot}")
+    remove(f"{places.verified}/{slot}.json")
+
+
+def slot_of(command: Command, sha256: str, units: dict[str, Unit]) -> str | None:
+    """The slot that holds the release. If both hold these bytes, then the one that took them from this very
+    upload, and of two such the verified one."""
+    places, release = command.places, command.release
+    holders = []
+    for slot in PORTS:
+        held = read_held(places, slot)
+        if held and held.sha256 == sha256:
+            holders.append((held.source == release.source, is_verified(places, slot, units[slot]), slot))
+    return max(holders)[2] if holders else None

@@ -1,0 +1,46 @@
+"""The verb stage."""
+
+from __future__ import annotations
+
+from twinslot_host.command import Command, step
+from twinslot_host.files import remove
+from twinslot_host.places import OTHER, PORTS
+from twinslot_host.programs import must
+from twinslot_host.provision import provision
+from twinslot_host.proxy import live_slot
+from twinslot_host.releases import place, prune
+from twinslot_host.slots import Held, hold, read_held, serves
+from twinslot_host.start import start_slot, stop_slot
+from twinslot_host.units import both_units
+
+
+def fits(held: Held, command: Command, sha256: str) -> bool:
+    """Whether a slot already is what staging would make of it: it took this very upload, or it has the same
+    bytes and would be started with the same options."""
+    settings = command.request.settings
+    same_process = held.settings.java_options == settings.java_options and (
+        held.settings.management_port == settings.management_port
+    )
+    return held.sha256 == sha256 and (held.source == command.release.source or same_process)
+
+
+def stage(command: Command) -> None:
+    """Puts the release into the idle slot, starts it there and verifies it. Users are untouched."""
+    places, release = command.places, command.release
+    with command.timed("provision"):
+        provision(command)
+    sha256 = place(command)
+    units = both_units(places)
+    for slot in PORTS:
+        held = read_held(places, slot)
+        if held and fits(held, command, sha256) and serves(places, slot, units[slot]):
+            return
+    idle = OTHER[live_slot(places) or "blue"]
+    remove(places.retire_at)
+    stop_slot(command, idle)
+    if units[idle].enabled:
+        must("systemctl", "disable", "--no-reload", places.unit(idle))
+    hold(places, idle, Held(sha256, release.label, release.source, command.request.settings))
+    step(f"{idle} holds the release")
+    prune(places, sha256)
+    start_slot(command, idle)
