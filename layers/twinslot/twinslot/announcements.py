@@ -186,7 +186,7 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
             "seconds": deployment.seconds(),
             "failure": {
                 "phase": failure.phase.value,
-                "host": printable(failure.host, LONGEST_WORD) if failure.host else None,
+                "host": None if failure.host is None else printable(failure.host, LONGEST_WORD),
                 "reason": printable(failure.reason, LONGEST_REASON),
                 "log": _log(failure),
             }

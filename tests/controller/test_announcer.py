@@ -1,0 +1,88 @@
+"""One SNS message reaches people as text and programs as JSON, and bears what to filter on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from twinslot.announcements import Announcer, compose
+from twinslot.errors import GiveUp, TryAgain
+from twinslot.model import Announce, Deployment, Kind, Order, Outcome, Passage, Phase
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+ID = "01JD0000000000000000000002"
+REFUSED = Deployment(
+    ID,
+    "shop",
+    Kind.UPLOAD,
+    Order("shop/a.jar", "1", 0.0),
+    None,
+    "somebody",
+    Phase.ENDED,
+    Outcome.REFUSED,
+    (Passage(Phase.ENDED, 1.0),),
+)
+ACT = Announce("act", 1.0, REFUSED, None)
+
+
+@pytest.fixture
+def sns(aws: boto3.Session) -> SNSClient:
+    return aws.client("sns")
+
+
+def test_a_queue_that_filters_on_the_outcome_gets_the_json(aws: boto3.Session, sns: SNSClient) -> None:
+    topic = sns.create_topic(Name="announcements")["TopicArn"]
+    sqs = aws.client("sqs")
+    heard = {}
+    for outcome in ("REFUSED", "LIVE"):
+        queue = sqs.create_queue(QueueName=outcome)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = json.dumps({"outcome": [outcome], "app": ["shop"]})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
+        heard[outcome] = queue
+    Announcer(topic, "twinslot-rollback", sns).publish(ACT)
+    (message,) = sqs.receive_message(QueueUrl=heard["REFUSED"])["Messages"]
+    body = json.loads(message["Body"])
+    assert body["Message"] == compose(REFUSED, None, "twinslot-rollback").json
+    assert body["Subject"] == "twinslot shop shop/a.jar REFUSED"
+    assert {name: value["Value"] for name, value in body["MessageAttributes"].items()} == {
+        "app": "shop",
+        "outcome": "REFUSED",
+        "announcement": ID,
+    }
+    assert "Messages" not in sqs.receive_message(QueueUrl=heard["LIVE"])
+
+
+def test_mail_gets_the_text() -> None:
+    published: list[dict[str, Any]] = []
+
+    class Recording:
+        def publish(self, **request: Any) -> None:
+            published.append(request)
+
+    client: Any = Recording()
+    Announcer("arn:topic", "twinslot-rollback", client).publish(ACT)
+    announcement = compose(REFUSED, None, "twinslot-rollback")
+    assert published[0]["TopicArn"] == "arn:topic"
+    assert published[0]["MessageStructure"] == "json"
+    assert json.loads(published[0]["Message"]) == {
+        "default": announcement.json,
+        "email": announcement.text,
+        "sms": announcement.subject,
+    }
+
+
+@pytest.mark.parametrize(("code", "expected"), [("Throttled", TryAgain), ("NotFound", GiveUp)])
+def test_a_refusal_of_sns_is_wrapped(code: str, expected: type[Exception]) -> None:
+    class Refusing:
+        def publish(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": code}}, "Publish")
+
+    client: Any = Refusing()
+    with pytest.raises(expected, match=f"announcing {ID}"):
+        Announcer("arn:topic", "twinslot-rollback", client).publish(ACT)
