@@ -66,7 +66,9 @@ make_venv() {
         echo "making $directory with $python"
         "$python" -m venv "$directory"
     fi
-    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$requirements"
+    # The file names everything, with hashes: nothing is left to resolve, so that pip's age does not matter.
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --requirement "$requirements"
 }
 
 case "${1:-}" in
