@@ -18,7 +18,15 @@ HONOURED: dict[str, frozenset[str]] = {
     "AWS::IAM::InstanceProfile": frozenset({"InstanceProfileName", "Path", "Roles"}),
     "AWS::IAM::ManagedPolicy": frozenset({"Description", "ManagedPolicyName", "PolicyDocument", "Roles"}),
     "AWS::IAM::Role": frozenset(
-        {"AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "Path", "Policies", "RoleName", "Tags"}
+        {
+            "AssumeRolePolicyDocument",
+            "Description",
+            "ManagedPolicyArns",
+            "Path",
+            "Policies",
+            "RoleName",
+            "Tags",
+        }
     ),
     "AWS::Lambda::EventInvokeConfig": frozenset(
         {"DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"}
@@ -39,7 +47,9 @@ HONOURED: dict[str, frozenset[str]] = {
         }
     ),
     "AWS::Lambda::LayerVersion": frozenset({"Content", "Description", "LayerName"}),
-    "AWS::Lambda::Permission": frozenset({"Action", "FunctionName", "Principal", "SourceAccount", "SourceArn"}),
+    "AWS::Lambda::Permission": frozenset(
+        {"Action", "FunctionName", "Principal", "SourceAccount", "SourceArn"}
+    ),
     "AWS::Logs::LogGroup": frozenset({"LogGroupName", "RetentionInDays"}),
     "AWS::S3::Bucket": frozenset(
         {"BucketEncryption", "BucketName", "NotificationConfiguration", "VersioningConfiguration"}
@@ -53,7 +63,9 @@ HONOURED: dict[str, frozenset[str]] = {
 }
 
 WITHOUT_EFFECT: dict[str, dict[str, str]] = {
-    "AWS::CloudWatch::Alarm": {"*": "nobody feeds CloudWatch here; the template's alarms are judged by their tests"},
+    "AWS::CloudWatch::Alarm": {
+        "*": "nobody feeds CloudWatch here; the template's alarms are judged by their tests"
+    },
     "AWS::DynamoDB::Table": {
         "PointInTimeRecoverySpecification": "nothing here outlives the process",
         "TimeToLiveSpecification": "DynamoDB deletes within days; no sandbox lives that long",
@@ -81,7 +93,9 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
     "AWS::SSM::Document": {"UpdateMethod": "a stack is made once here"},
 }
 
-ATTRIBUTES = frozenset({"Type", "Properties", "Condition", "DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"})
+ATTRIBUTES = frozenset(
+    {"Type", "Properties", "Condition", "DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
+)
 TARGET_KEYS = frozenset({"Arn", "Id", "Input", "RetryPolicy", "DeadLetterConfig"})
 SUBSCRIBERS = frozenset({"lambda", "sqs", "email"})
 """An e-mail subscriber never confirms here, and so never gets anything: as on AWS."""

@@ -216,7 +216,9 @@ class Functions:
             if failures <= retry.attempts and self._closing.wait(pause):
                 return
         if retry.on_failure and not self._closing.is_set():
-            self._send_to(retry.on_failure, _failure_record(function, payload, invocation, failures, condition))
+            self._send_to(
+                retry.on_failure, _failure_record(function, payload, invocation, failures, condition)
+            )
 
 
 def _failure_record(

@@ -35,7 +35,9 @@ class Gateway:
         self._server = make_server(address, 0, self._answer, threaded=True, request_handler=_QuietHandler)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._under_way = threading.local()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True
+        )
         self.answers: dict[tuple[str, str], Callable[[ApiRequest], Answer]] = {}
         self.resource_policies: dict[str, list[dict[str, Any]]] = {}
         self.endpoint = f"http://{address}:{self._server.server_port}"
@@ -53,11 +55,17 @@ class Gateway:
         """The request that this thread is answering, for those whom moto calls back."""
         return getattr(self._under_way, "request", None)
 
-    def answer_json(self, service: str, operation: str, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def answer_json(
+        self, service: str, operation: str, answer: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> None:
         """Let `answer` take the parameters of a JSON operation and return its result, or raise ApiError."""
 
         def wrapped(request: ApiRequest) -> Answer:
-            return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer(request.json)).encode()
+            return (
+                200,
+                {"Content-Type": "application/x-amz-json-1.1"},
+                json.dumps(answer(request.json)).encode(),
+            )
 
         self.answers[service, operation] = wrapped
 
@@ -82,7 +90,10 @@ class Gateway:
             status, (body, headers) = 500, error_body(request, failure)
         finally:
             self._under_way.request = None
-        start_response(f"{status} {'OK' if status < 400 else 'Error'}", [*headers.items(), ("Content-Length", str(len(body)))])
+        start_response(
+            f"{status} {'OK' if status < 400 else 'Error'}",
+            [*headers.items(), ("Content-Length", str(len(body)))],
+        )
         return [] if request.method == "HEAD" else [body]
 
     def _identified(self, request: ApiRequest) -> ApiRequest:
@@ -131,10 +142,17 @@ def _read(environ: WSGIEnvironment) -> ApiRequest:
     }
     length = environ.get("CONTENT_LENGTH")
     stream = environ["wsgi.input"]
-    body = stream.read(int(length)) if length else stream.read() if environ.get("wsgi.input_terminated") else b""
+    body = (
+        stream.read(int(length)) if length else stream.read() if environ.get("wsgi.input_terminated") else b""
+    )
     service = headers.get("authorization", "").partition("/aws4_request")[0].rpartition("/")[2]
     return ApiRequest(
-        service, environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body, environ.get("REMOTE_ADDR", "")
+        service,
+        environ["REQUEST_METHOD"],
+        environ["REQUEST_URI"],
+        headers,
+        body,
+        environ.get("REMOTE_ADDR", ""),
     )
 
 

@@ -95,7 +95,9 @@ def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
             actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
             for item in parameters["TransactItems"]:
                 for verb, write in item.items():
-                    yield Permission(f"dynamodb:{actions.get(verb, 'ConditionCheckItem')}", _table(write["TableName"]))
+                    yield Permission(
+                        f"dynamodb:{actions.get(verb, 'ConditionCheckItem')}", _table(write["TableName"])
+                    )
         case "TransactGetItems":
             for item in parameters["TransactItems"]:
                 yield Permission("dynamodb:GetItem", _table(item["Get"]["TableName"]))

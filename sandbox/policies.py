@@ -35,7 +35,9 @@ def may(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool
 def forbids(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
     """Whether a resource's own policy, made of these statements, denies it to everyone. Raises UnknownPolicy."""
     return any(
-        statement["Effect"] == "Deny" and statement.get("Principal") == "*" and _applies(statement, permission)
+        statement["Effect"] == "Deny"
+        and statement.get("Principal") == "*"
+        and _applies(statement, permission)
         for statement in statements
     )
 

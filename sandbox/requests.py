@@ -75,9 +75,12 @@ class ApiRequest:
             return "Invoke"
         bucket, _, key = self.path.lstrip("/").partition("/")
         if self.service == "s3" and bucket and key:
-            return {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}.get(
-                self.method, self.method
-            )
+            return {
+                "GET": "GetObject",
+                "HEAD": "HeadObject",
+                "PUT": "PutObject",
+                "DELETE": "DeleteObject",
+            }.get(self.method, self.method)
         return f"{self.method} {self.path}"
 
 
@@ -99,4 +102,7 @@ def error_body(request: ApiRequest, error: ApiError) -> tuple[bytes, dict[str, s
         )
         return text.encode(), {"Content-Type": "text/xml"}
     body = {"__type": error.code, "message": error.message, "Message": error.message}
-    return json.dumps(body).encode(), {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
+    return json.dumps(body).encode(), {
+        "Content-Type": "application/x-amz-json-1.1",
+        "x-amzn-ErrorType": error.code,
+    }

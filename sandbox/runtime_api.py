@@ -121,7 +121,9 @@ class Environment:
         self._ready = threading.Event()
         self._init_error = b""
         self._server = _Server(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="runtime-api", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="runtime-api", daemon=True
+        ).start()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", handler],
             cwd=folder,
@@ -172,7 +174,9 @@ class Environment:
         if job is None or job.request_id != request_id:
             return
         if len(body) > RESPONSE_BYTES:
-            job.fail("Function.ResponseSizeTooLarge", f"Response payload size exceeded maximum: {len(body)} bytes")
+            job.fail(
+                "Function.ResponseSizeTooLarge", f"Response payload size exceeded maximum: {len(body)} bytes"
+            )
         else:
             job.finish(body, error)
 
@@ -186,9 +190,14 @@ class Environment:
         if self._init_error:
             job.finish(self._init_error, error=True)
         elif was_alive:
-            job.fail("Sandbox.Timedout", f"{job.request_id} the function did not start within {INIT_SECONDS} seconds")
+            job.fail(
+                "Sandbox.Timedout",
+                f"{job.request_id} the function did not start within {INIT_SECONDS} seconds",
+            )
         else:
-            job.fail("Runtime.ExitError", f"RequestId: {job.request_id} Error: Runtime exited while it started")
+            job.fail(
+                "Runtime.ExitError", f"RequestId: {job.request_id} Error: Runtime exited while it started"
+            )
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
         """Whether the event came in time; a dead process ends the wait early."""

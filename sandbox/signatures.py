@@ -41,11 +41,18 @@ def parse(header: str) -> Authorization:
     if not match:
         raise BadSignature("the Authorization header is no AWS4-HMAC-SHA256 of the documented form")
     headers = tuple(match["headers"].split(";"))
-    return Authorization(match["key"], match["date"], match["region"], match["service"], headers, match["signature"])
+    return Authorization(
+        match["key"], match["date"], match["region"], match["service"], headers, match["signature"]
+    )
 
 
 def check(
-    authorization: Authorization, secret: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    authorization: Authorization,
+    secret: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
 ) -> None:
     """Raises BadSignature unless the request was signed with the secret.
 
@@ -73,7 +80,12 @@ def check(
     canonical = "\n".join(lines)
     scope = f"{authorization.date}/{authorization.region}/{authorization.service}/aws4_request"
     to_sign = "\n".join(
-        ["AWS4-HMAC-SHA256", headers.get("x-amz-date", ""), scope, hashlib.sha256(canonical.encode()).hexdigest()]
+        [
+            "AWS4-HMAC-SHA256",
+            headers.get("x-amz-date", ""),
+            scope,
+            hashlib.sha256(canonical.encode()).hexdigest(),
+        ]
     )
     key = ("AWS4" + secret).encode()
     for part in (authorization.date, authorization.region, authorization.service, "aws4_request"):

@@ -58,7 +58,9 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
                 logical,
                 description["Type"],
                 getattr(made.resource_map[logical], "physical_resource_id", logical),
-                parsing.clean_json(json.loads(json.dumps(description.get("Properties", {}))), made.resource_map),
+                parsing.clean_json(
+                    json.loads(json.dumps(description.get("Properties", {}))), made.resource_map
+                ),
             )
             for logical, description in document["Resources"].items()
             if made.resource_map[logical] is not None
@@ -108,7 +110,9 @@ def _mend_bucket(resource: Resource) -> None:
         bucket.versioning_status = versioning
     notifications = resource.properties.get("NotificationConfiguration", {})
     if set(notifications) - {"EventBridgeConfiguration"}:
-        raise TemplateError(f"{resource.name}: notifications go to EventBridge here, not {sorted(notifications)}")
+        raise TemplateError(
+            f"{resource.name}: notifications go to EventBridge here, not {sorted(notifications)}"
+        )
     if notifications.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled") in (True, "true"):
         bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
 

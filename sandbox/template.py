@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samtranslator.translator.transform import transform
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 CODE_BUCKET = "twinslot-sandbox-code"
@@ -35,13 +37,6 @@ class Translated:
         return resources
 
 
-class _NoManagedPolicies:
-    """The translator's source of managed policies' ARNs by name; the ones it does not bring itself need AWS."""
-
-    def load(self) -> dict[str, str]:
-        return {}
-
-
 def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated:
     """Raises TemplateError where a local file is missing, and the translator's own errors where SAM is wrong."""
     source = yaml_parse(path.read_text())
@@ -58,8 +53,8 @@ def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated
         folders[name] = folder.resolve()
         resource["Properties"][folder_property] = f"s3://{CODE_BUCKET}/{name}"
     defaults = {name: slot.get("Default") for name, slot in source.get("Parameters", {}).items()}
-    values = {**defaults, **parameters, "AWS::Region": region}
-    return Translated(transform(source, values, _NoManagedPolicies()), folders)
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=region))
+    return Translated(translator.translate(source, {**defaults, **parameters}), folders)
 
 
 def _with_includes(node: Any, home: Path) -> Any:

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""The SSM agent of a sandbox's host: asks for commands, runs their scripts, tells how they ended.
+
+Runs inside the machine as a systemd service, with Python 3.9 and its standard library alone. It treats a script as
+amazon-ssm-agent does: a file that `sh -c` runs (so that a first line `#!…` is honoured), in a process group of its own
+that SIGKILL ends on a timeout or a cancellation; standard output and error are read until every process that holds
+them has closed them.
+
+    agent.py ENDPOINT        ENDPOINT answers POST /agent/poll and /agent/result
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+VERSION = "3.3.2746.0"
+"""The version of amazon-ssm-agent that it imitates: the first that knows interpolationType ENV_VAR."""
+
+POLL_SECONDS = 2.0
+WORKERS = 5
+"""Commands that run side by side, as in amazon-ssm-agent; the others wait here."""
+
+MOST_BYTES = 256 * 1024
+"""Of one stream; the service keeps less than that."""
+
+HOME = Path("/var/lib/amazon/ssm")
+
+
+class Running:
+    """A script under way. `cancelled` and `timed_out` say why it was killed."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.cancelled = False
+        self.timed_out = False
+        self.lock = threading.Lock()
+
+    def kill(self) -> None:
+        """End the whole group, at once; what the script started besides it goes too."""
+        with self.lock:
+            if self.process is not None:
+                try:
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+
+class Agent:
+    """The agent: one thread asks, up to WORKERS others run scripts."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.running: dict[str, Running] = {}
+        self.workers = threading.Semaphore(WORKERS)
+
+    def ask_forever(self) -> None:
+        """Poll; what cannot be reached is asked again, so that a restart of the service goes unnoticed."""
+        while True:
+            try:
+                answer = self.call("/agent/poll", {"seconds": POLL_SECONDS, "platform": about()})
+            except (OSError, ValueError):
+                time.sleep(0.5)
+                continue
+            for order in answer["run"]:
+                running = self.running.setdefault(order["command"], Running())
+                threading.Thread(target=self.run, args=(order, running)).start()
+            for command in answer["cancel"]:
+                stopped = self.running.get(command)
+                if stopped:
+                    stopped.cancelled = True
+                    stopped.kill()
+
+    def run(self, order: dict[str, Any], running: Running) -> None:
+        """Run one script and report it until the report is taken."""
+        with self.workers:
+            result = execute(order, running)
+        self.running.pop(order["command"], None)
+        while True:
+            try:
+                self.call("/agent/result", {"command": order["command"], **result})
+                return
+            except (OSError, ValueError):
+                time.sleep(0.5)
+
+    def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self.endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=POLL_SECONDS + 10) as response:
+            answer: dict[str, Any] = json.loads(response.read())
+            return answer
+
+
+def execute(order: dict[str, Any], running: Running) -> dict[str, Any]:
+    """Put the script into a file of its own and run it."""
+    folder = HOME / order["instance"] / "document" / "orchestration" / order["command"] / order["step"]
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "_script.sh"
+    script.write_text(order["script"])
+    script.chmod(0o700)
+    variables = {
+        **os.environ,
+        **order["variables"],
+        "SSM_COMMAND_ID": order["command"],
+        "AWS_SSM_INSTANCE_ID": order["instance"],
+        "AWS_SSM_REGION_NAME": os.environ["AWS_REGION"],
+    }
+    with running.lock:
+        if not running.cancelled:
+            running.process = subprocess.Popen(
+                ["sh", "-c", str(script)],
+                cwd=folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+    process = running.process
+    if process is None:
+        return {"stdout": "", "stderr": "", "exit_code": -1, "cancelled": True, "timed_out": False}
+
+    def give_up() -> None:
+        running.timed_out = True
+        running.kill()
+
+    timer = threading.Timer(order["seconds"], give_up)
+    timer.start()
+    stdout, stderr = process.communicate()
+    timer.cancel()
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    code = process.returncode
+    return {
+        "stdout": stdout[:MOST_BYTES].decode("utf-8", "replace"),
+        "stderr": stderr[:MOST_BYTES].decode("utf-8", "replace"),
+        "exit_code": code if code >= 0 else 128 - code,
+        "cancelled": running.cancelled,
+        "timed_out": running.timed_out,
+    }
+
+
+def about() -> dict[str, str]:
+    """What an agent tells of its host, as DescribeInstanceInformation spells it."""
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        lines = []
+    release = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {
+        "AgentVersion": VERSION,
+        "PlatformName": release.get("NAME", platform.system()).strip('"'),
+        "PlatformVersion": release.get("VERSION_ID", "").strip('"'),
+    }
+
+
+if __name__ == "__main__":
+    Agent(sys.argv[1]).ask_forever()

@@ -1,0 +1,277 @@
+"""The AWS account of a sandbox: the stack of template.yaml, made and wired. Machines are sandbox.py's."""
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from sandbox import moto_hooks, object_events, ssm_api, stack, template
+from sandbox.announcements import Announcement, Announcements, lambda_event
+from sandbox.backends import ACCOUNT, LOCK, REGION, backend, forget_everything
+from sandbox.event_bus import EventBus, queue_name
+from sandbox.functions import CONCURRENCY, Function, Functions, FunctionSpec, Invocation, Retry, Throttled
+from sandbox.gateway import Answer, Gateway
+from sandbox.host_services import HostServices
+from sandbox.moto_hooks import Hooks, Message
+from sandbox.principals import Principals
+from sandbox.requests import ApiError, ApiRequest
+from sandbox.run_command import RunCommand
+from sandbox.ssm_api import SsmApi
+from sandbox.stack import Resource, Stack
+from sandbox.template import TemplateError, Translated
+
+STACK_NAME = "twinslot"
+ASYNCHRONOUS_ANSWER: Answer = (202, {"Content-Type": "application/json"}, b"")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Where the sandbox is faster than AWS, so that nobody waits for nothing. All in seconds but the factor."""
+
+    schedule_factor: float = 12.0
+    """A rate of one minute ticks every five seconds."""
+
+    retry_seconds: tuple[float, ...] = (1.0, 2.0)
+    """Pauses before an asynchronous invocation is repeated (Lambda: 60, 120)."""
+
+    agent_latency: float = 0.0
+    """From SendCommand until an agent gets the command (AWS: about a second)."""
+
+    agent_silence: float = 6.0
+    """An agent that has not asked for so long has lost its connection (AWS: minutes)."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who hears what happens, while it happens. Called by many threads, some of which hold the backends' LOCK."""
+
+    event: Callable[[dict[str, Any]], None] = lambda event: None
+    announcement: Callable[[Announcement], None] = lambda announcement: None
+    invocation: Callable[[Invocation], None] = lambda invocation: None
+
+
+class Aws:
+    """The account, up and running from its making until `close`. There can be one in a process at a time.
+
+    `address` is where the endpoint listens; `logs` is a folder for the functions' output.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        source: Path,
+        parameters: dict[str, str],
+        logs: Path,
+        pace: Pace,
+        listener: Listener,
+    ) -> None:
+        self.invocations: list[Invocation] = []
+        self.announcements = Announcements(listener.announcement)
+        self.principals = Principals()
+        self._listener = listener
+        self._sequencer = object_events.Sequencer()
+        self._closing = threading.Event()
+        self._cleanup = ExitStack()
+        forget_everything()
+        try:
+            translated = template.translate(source, REGION, parameters)
+            self.functions = Functions(self.send_to_queue, self._invoked, pace.retry_seconds)
+            self._cleanup.callback(self.functions.close)
+            self.bus = EventBus(self.functions, self.send_to_queue, listener.event, pace.schedule_factor)
+            self._cleanup.callback(self.bus.close)
+            self.run_command = RunCommand(
+                lambda change: ssm_api.announce(self.bus, change), pace.agent_latency, pace.agent_silence
+            )
+            self._cleanup.callback(self.run_command.close)
+            self.gateway = Gateway(address, self.principals)
+            self._cleanup.callback(self.gateway.close)
+            self.host_services = HostServices(address, self.run_command)
+            self._cleanup.callback(self.host_services.close)
+            self._cleanup.enter_context(moto_hooks.installed(self._hooks()))
+            self.gateway.start()
+            self._answer_what_moto_cannot()
+            self.stack = stack.create(STACK_NAME, translated, parameters)
+            self._wire(translated, logs)
+            expiry = threading.Thread(target=self._expire_commands, name="ssm-expiry", daemon=True)
+            expiry.start()
+            self._cleanup.callback(expiry.join)
+            self._cleanup.callback(self._closing.set)
+        except BaseException:
+            self._cleanup.close()
+            raise
+
+    @property
+    def endpoint(self) -> str:
+        return self.gateway.endpoint
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return self.stack.outputs
+
+    def close(self) -> None:
+        """End every process and thread; doing it again is harmless."""
+        self._cleanup.close()
+
+    def session(self) -> boto3.Session:
+        """The operator's session; its clients need `endpoint_url`, which `client` fills in."""
+        administrator = self.principals.administrator
+        return boto3.Session(administrator.access_key, administrator.secret, region_name=REGION)
+
+    def client(self, service: str) -> Any:
+        """A client of the operator, who may do everything."""
+        return self.session().client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+
+    def variables(self) -> dict[str, str]:
+        """What makes any AWS SDK or CLI use this account, as its operator."""
+        return {
+            **self.principals.administrator.variables(),
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+        }
+
+    def send_to_queue(self, arn: str, message: dict[str, Any]) -> None:
+        """Put a message into a queue of the account."""
+        with LOCK:
+            backend("sqs").send_message(queue_name(arn), json.dumps(message))
+
+    def _hooks(self) -> Hooks:
+        return Hooks(self._object_created, self.announcements.add, self._notify_function)
+
+    def _object_created(self, bucket: Any, key: Any, reason: str) -> None:
+        request = self.gateway.request
+        source_ip = request.source_ip if request else "127.0.0.1"
+        detail = object_events.detail(bucket, key, reason, self._sequencer.next(), source_ip)
+        self.bus.emit("aws.s3", "Object Created", [f"arn:aws:s3:::{bucket.name}"], detail)
+
+    def _notify_function(self, function_arn: str, subscription_arn: str, message: Message) -> None:
+        function = self.functions.find(function_arn)
+        if function is None or not self.bus.may_invoke(
+            function.spec.name, "sns.amazonaws.com", message.topic_arn
+        ):
+            raise TemplateError(f"{message.topic_arn} may not invoke {function_arn}")
+        self.functions.invoke_later(function, json.dumps(lambda_event(message, subscription_arn)).encode())
+
+    def _invoked(self, invocation: Invocation) -> None:
+        self.invocations.append(invocation)
+        self._listener.invocation(invocation)
+
+    def _answer_what_moto_cannot(self) -> None:
+        ssm = SsmApi(self.run_command)
+        self.gateway.answers["lambda", "Invoke"] = self._invoke
+        self.gateway.answer_json("events", "PutEvents", self._put_events)
+        self.gateway.answer_json("ssm", "SendCommand", ssm.send_command)
+        self.gateway.answer_json("ssm", "ListCommands", ssm.list_commands)
+        self.gateway.answer_json("ssm", "ListCommandInvocations", ssm.list_command_invocations)
+        self.gateway.answer_json("ssm", "GetCommandInvocation", ssm.get_command_invocation)
+        self.gateway.answer_json("ssm", "CancelCommand", ssm.cancel_command)
+        self.gateway.answer_json("ssm", "DescribeInstanceInformation", ssm.describe_instance_information)
+
+    def _invoke(self, request: ApiRequest) -> Answer:
+        """Lambda's Invoke, all three types of it."""
+        name = request.path.split("/functions/")[1].removesuffix("/invocations")
+        function = self.functions.find(name)
+        if function is None:
+            raise ApiError("ResourceNotFoundException", f"Function not found: {name}", 404)
+        payload = request.body or b"{}"
+        try:
+            json.loads(payload)
+        except ValueError as error:
+            text = f"Could not parse request body into json: {error}"
+            raise ApiError("InvalidRequestContentException", text) from error
+        match request.headers.get("x-amz-invocation-type", "RequestResponse"):
+            case "Event":
+                self.functions.invoke_later(function, payload)
+                return ASYNCHRONOUS_ANSWER
+            case "DryRun":
+                return 204, {}, b""
+        try:
+            invocation = self.functions.invoke(function, payload)
+        except Throttled as error:
+            raise ApiError("TooManyRequestsException", str(error), 429) from error
+        headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST"}
+        if invocation.error:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        return 200, headers, invocation.answer
+
+    def _put_events(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        entries = parameters["Entries"]
+        forged = [entry["Source"] for entry in entries if entry["Source"].startswith("aws.")]
+        if forged:
+            raise ApiError("NotAuthorizedForSourceException", f"not authorized for the source {forged[0]}")
+        for entry in entries:
+            self.bus.emit(
+                entry["Source"], entry["DetailType"], entry.get("Resources", []), json.loads(entry["Detail"])
+            )
+        return {
+            "FailedEntryCount": 0,
+            "Entries": [{"EventId": str(number)} for number in range(len(entries))],
+        }
+
+    def _wire(self, translated: Translated, logs: Path) -> None:
+        """Let the stack's parts find each other: functions, permissions, schedules, subscribers, policies."""
+        for resource in self.stack.of_kind("AWS::Lambda::Function"):
+            spec = self._function_spec(resource, translated)
+            self.functions.add(Function(spec, self.endpoint, logs))
+        self.bus.wire(self.stack)
+        for resource in self.stack.of_kind("AWS::SNS::Subscription"):
+            properties = resource.properties
+            with LOCK:
+                backend("sns").subscribe(
+                    properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
+                )
+        for resource in self.stack.of_kind("AWS::S3::BucketPolicy"):
+            arn = f"arn:aws:s3:::{resource.properties['Bucket']}"
+            self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]
+        for resource in self.stack.of_kind("AWS::SNS::TopicPolicy"):
+            for arn in resource.properties["Topics"]:
+                self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]
+
+    def _function_spec(self, resource: Resource, translated: Translated) -> FunctionSpec:
+        properties = resource.properties
+        name = resource.id
+        with LOCK:
+            credentials = self.principals.assume(properties["Role"].rpartition("/")[2], name)
+        log_group = properties.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}")
+        return FunctionSpec(
+            name=name,
+            arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}",
+            handler=properties["Handler"],
+            folder=translated.folders[properties["Code"]["S3Key"]],
+            layers=tuple(self._layer_folder(arn, translated) for arn in properties.get("Layers", [])),
+            timeout=float(properties.get("Timeout", 3)),
+            memory=int(properties.get("MemorySize", 128)),
+            environment=properties.get("Environment", {}).get("Variables", {}),
+            credentials=credentials.variables(),
+            log_group=log_group,
+            concurrency=int(properties.get("ReservedConcurrentExecutions", CONCURRENCY)),
+            retry=_retry(self.stack, name),
+        )
+
+    def _layer_folder(self, arn: str, translated: Translated) -> Path:
+        for resource in self.stack.of_kind("AWS::Lambda::LayerVersion"):
+            if resource.id == arn:
+                return translated.folders[resource.properties["Content"]["S3Key"]]
+        raise TemplateError(f"the layer {arn} is none of this stack's")
+
+    def _expire_commands(self) -> None:
+        while not self._closing.wait(0.5):
+            self.run_command.expire()
+
+
+def _retry(made: Stack, function: str) -> Retry:
+    """What a function's EventInvokeConfig says."""
+    for resource in made.of_kind("AWS::Lambda::EventInvokeConfig"):
+        properties = resource.properties
+        if properties["FunctionName"] == function:
+            return Retry(
+                int(properties.get("MaximumRetryAttempts", 2)),
+                float(properties.get("MaximumEventAgeInSeconds", 21600)),
+                properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
+            )
+    return Retry()

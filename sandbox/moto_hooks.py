@@ -1,0 +1,95 @@
+"""Where moto calls the sandbox back: what it cannot do, or does otherwise than AWS, each at one place.
+
+- S3's event to EventBridge has wrong fields, and a tag event besides: the sandbox builds its own.
+- A topic cannot invoke a function.
+- Nobody hears of a topic's messages.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from moto.s3 import notifications
+from moto.s3.notifications import S3NotificationEvent
+from moto.sns.models import Subscription, Topic
+
+CREATED = {
+    S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
+    S3NotificationEvent.OBJECT_CREATED_POST_EVENT: "POST Object",
+    S3NotificationEvent.OBJECT_CREATED_COPY_EVENT: "CopyObject",
+    S3NotificationEvent.OBJECT_CREATED_COMPLETE_MULTIPART_UPLOAD_EVENT: "CompleteMultipartUpload",
+}
+"""S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of here."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to a topic: `texts` by protocol, of which "default" is for all others. `attributes` maps names to
+    (type, value)."""
+
+    id: str
+    topic_arn: str
+    subject: str | None
+    texts: dict[str, str]
+    attributes: dict[str, tuple[str, str]]
+
+    def text_for(self, protocol: str) -> str:
+        return self.texts.get(protocol, self.texts["default"])
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What moto tells, by whom it is heard. All are called while the backends' LOCK is held: none may wait."""
+
+    object_created: Callable[[Any, Any, str], None]
+    """bucket, key and reason, as moto's objects"""
+
+    message_published: Callable[[Message], None]
+
+    function_notified: Callable[[str, str, Message], None]
+    """the ARNs of a function and of the subscription that it hears the message by"""
+
+
+@contextmanager
+def installed(hooks: Hooks) -> Iterator[None]:
+    """moto calls `hooks` while this context lasts."""
+    publish_to_topic, publish_to_subscriber = Topic.publish, Subscription.publish
+
+    def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
+        configuration = bucket.notification_configuration
+        if event in CREATED and configuration is not None and configuration.event_bridge is not None:
+            hooks.object_created(bucket, key, CREATED[event])
+
+    def publish(topic: Any, message: str, **options: Any) -> str:
+        message_id: str = publish_to_topic(topic, message, **options)
+        hooks.message_published(_message(message_id, topic.arn, message, options))
+        return message_id
+
+    def notify(subscription: Any, message: str, message_id: str, **options: Any) -> None:
+        matcher = subscription._filter_policy_matcher
+        if subscription.protocol == "email":
+            return
+        if subscription.protocol != "lambda":
+            publish_to_subscriber(subscription, message, message_id, **options)
+        elif matcher is None or matcher.matches(options.get("message_attributes"), message):
+            told = _message(message_id, subscription.topic.arn, message, options)
+            hooks.function_notified(subscription.endpoint, subscription.arn, told)
+
+    with (
+        mock.patch.object(notifications, "send_event", send_event),
+        mock.patch.object(Topic, "publish", publish),
+        mock.patch.object(Subscription, "publish", notify),
+    ):
+        yield
+
+
+def _message(message_id: str, topic_arn: str, text: str, options: dict[str, Any]) -> Message:
+    attributes = {
+        name: (value["Type"], str(value["Value"]))
+        for name, value in (options.get("message_attributes") or {}).items()
+    }
+    texts = json.loads(text) if options.get("message_structure") == "json" else {"default": text}
+    return Message(message_id, topic_arn, options.get("subject"), texts, attributes)
