@@ -1,0 +1,294 @@
+"""What the machines boot: this machine's own system, made bare by a layer of files over it.
+
+The layer is an overlayfs layer: it removes by whiteouts and opaque directories what an EC2 host would not
+have (people's files, the project itself, nginx, enabled services) and adds what it needs without a
+network (a package repository with nginx, a fixed resolver). It is built once and again when its recipe or
+the system below changes; nothing is ever written to the system itself.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from sandbox import control_groups
+from sandbox.leftovers import lock, mounts_below
+
+PROJECT = Path(__file__).resolve().parent.parent
+PROVIDED = ("nginx",)
+"""Packages that a host can install though it has no network; none of them is installed at first."""
+
+# Top-level names that make up a system. Any other one here is somebody's business.
+_SYSTEM = frozenset(
+    {
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "proc",
+        "run",
+        "sbin",
+        "sys",
+        "usr",
+        "var",
+    }
+)
+_EMPTIED = (
+    *("home", "media", "mnt", "opt", "root", "srv", "tmp"),
+    *("usr/local", "usr/lib/systemd/system-generators"),
+    *(
+        "var/backups",
+        "var/cache/apt",
+        "var/lib/apt/lists",
+        "var/lib/nginx",
+        "var/log",
+        "var/spool",
+        "var/tmp",
+    ),
+    *("etc/apt", "etc/nginx", "etc/systemd/system", "etc/systemd/system-generators", "etc/systemd/user"),
+    *(f"etc/rc{level}.d" for level in "0123456S"),
+)
+# policy-rc.d forbids services to start, in containers. The two others would be those of this machine.
+_REMOVED = ("usr/sbin/policy-rc.d", "var/lib/systemd/random-seed", "etc/nologin")
+_REPOSITORY = "var/lib/packages"
+_MASKED = (
+    *(
+        "console-getty.service",
+        "getty@.service",
+        "getty.target",
+        "systemd-logind.service",
+        "e2scrub_reap.service",
+    ),
+    *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-tmpfiles-clean.timer"),
+    *("systemd-firstboot.service", "systemd-binfmt.service", "systemd-resolved.service"),
+    *("systemd-networkd.service", "systemd-networkd.socket", "systemd-journal-catalog-update.service"),
+    *("systemd-ask-password-wall.path", "systemd-ask-password-console.path", "systemd-hwdb-update.service"),
+    *(
+        "ldconfig.service",
+        "dev-hugepages.mount",
+        "dev-mqueue.mount",
+        "modprobe@.service",
+        "kmod-static-nodes.service",
+    ),
+)
+_FILES = {
+    "etc/apt/sources.list": f"deb [trusted=yes] file:/{_REPOSITORY} ./\n",
+    "etc/fstab": "",
+    # There is no name server: names are in /etc/hosts, and any other one fails at once.
+    "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    "etc/systemd/journald.conf.d/50-host.conf": "[Journal]\nStorage=persistent\nForwardToSyslog=no\n",
+}
+# Directories that programs expect to find in the emptied ones, with the modes that Debian gives them.
+_DIRECTORIES = {
+    "etc/apt/apt.conf.d": 0o755,
+    "etc/apt/preferences.d": 0o755,
+    "etc/apt/trusted.gpg.d": 0o755,
+    "etc/systemd/system/multi-user.target.wants": 0o755,
+    "usr/local/bin": 0o755,
+    "usr/local/sbin": 0o755,
+    "var/log/journal": 0o2755,
+}
+
+
+class Layer:
+    """A directory tree that becomes the upper layer over `below`. Paths are relative to the root."""
+
+    def __init__(self, directory: Path, below: Path = Path("/")) -> None:
+        self.directory = directory
+        self.below = below
+        directory.mkdir()
+        self._resemble(directory, below)
+
+    @staticmethod
+    def _resemble(path: Path, original: Path) -> None:
+        """In an overlay, the upper directory's owner and mode count."""
+        state = original.stat()
+        os.chown(path, state.st_uid, state.st_gid)
+        path.chmod(stat.S_IMODE(state.st_mode))
+
+    def make_parents(self, path: str) -> Path:
+        """The place of a path in the layer, its parents made like those below."""
+        made, original = self.directory, self.below
+        for name in Path(path).parts[:-1]:
+            made, original = made / name, original / name
+            if not made.exists():
+                made.mkdir(mode=0o755)
+                if original.is_dir() and not original.is_symlink():
+                    self._resemble(made, original)
+        return made / Path(path).name
+
+    def write(self, path: str, text: str) -> None:
+        """A file, instead of whatever lies below."""
+        self.make_parents(path).write_text(text)
+
+    def link(self, path: str, target: str) -> None:
+        """A symbolic link, instead of whatever lies below."""
+        self.make_parents(path).symlink_to(target)
+
+    def remove(self, path: str) -> None:
+        """Hides what lies below; nothing to do when there is nothing."""
+        if os.path.lexists(self.below / path):
+            os.mknod(self.make_parents(path), stat.S_IFCHR, os.makedev(0, 0))
+
+    def empty(self, path: str) -> None:
+        """A directory of which nothing below shows through."""
+        place = self.make_parents(path)
+        place.mkdir(mode=0o755, exist_ok=True)
+        if (self.below / path).is_dir():
+            self._resemble(place, self.below / path)
+        os.setxattr(place, "trusted.overlay.opaque", b"y")
+
+
+def mount(directory: Path, image: Path | None = None) -> Path:
+    """Lays `upper` in this directory, filled with an image, over the system; returns the root of both.
+
+    The image is copied: overlayfs takes no lower layer that lies within another one, as it does within /.
+    Raises RuntimeError when that file system cannot hold an upper layer: an overlay, as in containers, cannot.
+    """
+    upper, work, root = directory / "upper", directory / "work", directory / "root"
+    if image:
+        subprocess.run(["cp", "--archive", "--reflink=auto", str(image), str(upper)], check=True)
+    for path in (work, root):
+        path.mkdir()
+    options = f"lowerdir=/,upperdir={upper},workdir={work}"
+    argv = ["mount", "-t", "overlay", "overlay", "-o", options, str(root)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(
+            f"{directory} cannot hold files that lie over the system ({done.stderr.strip()}): "
+            "keep the project on a file system such as ext4 or xfs, not inside a container's own"
+        )
+    return root
+
+
+def ensure(state: Path) -> Path:
+    """The layer, below `state`, that makes a bare host of the system; built when it is not there yet.
+
+    Raises RuntimeError when the system lacks Java or the packages cannot be had.
+    """
+    if not Path("/usr/bin/java").exists():
+        raise RuntimeError("no /usr/bin/java, which every host is to have: run sandbox/setup.sh packages")
+    recipe = hashlib.sha256(str(PROJECT).encode())
+    for part in (Path(__file__), Path("/var/lib/dpkg/status"), Path("/etc/os-release")):
+        recipe.update(part.read_bytes())
+    image = state / f"image-{recipe.hexdigest()[:12]}"
+    with lock(state / "image.lock"):
+        if not image.exists():
+            for other in state.glob("image-*"):
+                shutil.rmtree(other)
+            _build(state / "building", image)
+    return image
+
+
+def _build(work: Path, image: Path) -> None:
+    if work.exists():
+        _discard(work)
+    work.mkdir(parents=True)
+    layer = _bare(work / "upper")
+    root = mount(work)
+    _in(root, _purge(root))
+    _download(root / _REPOSITORY, work)
+    _in(root, ["apt-get", "--quiet", "update"])
+    subprocess.run(["umount", str(root)], check=True)
+    layer.directory.rename(image)
+    _discard(work)
+
+
+def _discard(directory: Path) -> None:
+    for point in mounts_below(directory):
+        subprocess.run(["umount", str(point)], check=True)
+    shutil.rmtree(directory)
+
+
+def _bare(directory: Path) -> Layer:
+    layer = Layer(directory)
+    for entry in sorted(os.listdir("/")):
+        if entry not in _SYSTEM and entry not in _EMPTIED:
+            layer.remove(entry)
+    for path in _EMPTIED:
+        layer.empty(path)
+    for path in _REMOVED:
+        layer.remove(path)
+    project = PROJECT.relative_to("/")
+    if (directory / project.parts[0]).is_dir() and not any(project.is_relative_to(path) for path in _EMPTIED):
+        layer.remove(str(project))
+    for path, mode in _DIRECTORIES.items():
+        place = layer.make_parents(path)
+        place.mkdir()
+        place.chmod(mode)
+    for path, text in _FILES.items():
+        layer.write(path, text)
+    for unit in _MASKED:
+        layer.link(f"etc/systemd/system/{unit}", "/dev/null")
+    layer.link("etc/systemd/system/default.target", "/usr/lib/systemd/system/multi-user.target")
+    for generator in Path("/usr/lib/systemd/system-generators").iterdir():
+        layer.link(f"etc/systemd/system-generators/{generator.name}", "/dev/null")
+    return layer
+
+
+def _in(root: Path, argv: list[str]) -> None:
+    """Runs a command in the image, which is not booted. Raises RuntimeError with its last lines when it fails."""
+    nspawn = ["systemd-nspawn", "--quiet", "--pipe", "--settings=no", "--register=no", "--keep-unit"]
+    nspawn += ["--private-network", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
+    nspawn += ["--setenv=DEBIAN_FRONTEND=noninteractive", f"--directory={root}", "--", *argv]
+    group = f"ts{os.getpid()}image"
+    entering = control_groups.entering(control_groups.create(group), nspawn)
+    try:
+        done = subprocess.run(entering, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    finally:
+        control_groups.remove(group)
+    if done.returncode:
+        raise RuntimeError(f"image: {' '.join(argv)}: {(done.stdout + done.stderr)[-500:]}")
+
+
+def _purge(root: Path) -> list[str]:
+    """The command that removes the provided packages, and what belongs to them, from the image."""
+    shown = subprocess.run(
+        ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", "--showformat=${Package}\\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unwanted = [
+        name for name in shown.stdout.split() if any(name.removeprefix("lib").startswith(p) for p in PROVIDED)
+    ]
+    return ["apt-get", "--quiet", "--yes", "purge", *unwanted]
+
+
+def _download(repository: Path, work: Path) -> None:
+    """Makes a repository of the provided packages and all that they need beyond the image."""
+    repository.mkdir()
+    archives, lists = work / "archives", work / "lists"
+    for directory in (archives, lists):
+        (directory / "partial").mkdir(parents=True)
+    apt = [
+        "apt-get",
+        "--quiet",
+        "--yes",
+        "-o",
+        "APT::Sandbox::User=root",
+        "-o",
+        f"Dir::Cache::archives={archives}",
+    ]
+    apt += ["-o", f"Dir::State::status={work}/root/var/lib/dpkg/status", "-o", "Debug::NoLocking=true"]
+    own = [*apt, "-o", f"Dir::State::lists={lists}"]
+    install = ["install", "--download-only", "--no-install-recommends", *PROVIDED]
+    # This machine's package lists may be missing, or older than what the mirror still has: then newer ones,
+    # of our own.
+    if subprocess.run([*apt, *install], capture_output=True).returncode:
+        for argv in ([*own, "update"], [*own, *install]):
+            done = subprocess.run(argv, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"image: {' '.join(argv)}: {done.stderr[-500:]}")
+    for package in archives.glob("*.deb"):
+        shutil.copy(package, repository)
+    index = subprocess.run(
+        ["apt-ftparchive", "packages", "."], cwd=repository, capture_output=True, check=True
+    )
+    (repository / "Packages").write_bytes(index.stdout)
