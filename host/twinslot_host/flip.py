@@ -10,10 +10,13 @@ from twinslot_host.places import OTHER
 from twinslot_host.programs import must
 from twinslot_host.proxy import ask_proxy, live_slot, move_traffic
 from twinslot_host.releases import placed
+from twinslot_host.retire import retire_after
 from twinslot_host.slots import forget, is_verified, serves, slot_of
-from twinslot_host.start import start_slot, verify
+from twinslot_host.start import start_slot, stop_slot, verify
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import Unit, both_units, show_units
+
+UNBAKED_SECONDS = 60  # how long the bake after a flip may keep us waiting before the old slot's time runs
 
 
 def flip(command: Command) -> None:
@@ -33,13 +36,8 @@ def flip(command: Command) -> None:
     if live_slot(places) != slot or not pointer or pointer.slot != slot:
         remove(f"{places.standby}/{slot}")
         move_traffic(command, slot)
-    reverting = request.step.startswith("revert")
-    settle(
-        command,
-        OTHER[slot],
-        reverting,
-        request.settings.bake_seconds + 60 + request.settings.keep_warm_seconds,
-    )
+    seconds = request.settings.bake_seconds + UNBAKED_SECONDS + request.settings.keep_warm_seconds
+    settle(command, OTHER[slot], request.step.startswith("revert"), seconds)
 
 
 def revive(command: Command, slot: str, unit: Unit) -> None:
@@ -50,21 +48,19 @@ def revive(command: Command, slot: str, unit: Unit) -> None:
     if running and (not is_verified(places, slot, unit) or live_slot(places) == slot):
         verify(command, slot, unit, time.monotonic())
     else:
+        stop_slot(command, slot)
         start_slot(command, slot)
 
 
-def settle(command: Command, slot: str, failed: bool, keep_seconds: float) -> None:
+def settle(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
     """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
     places = command.places
     unit = show_units(places.unit(slot))[0]
-    if unit.state != "active":
-        remove(f"{places.standby}/{slot}")
+    if unit.state == "inactive" and not unit.enabled:
         return
     if failed:
         forget(places, slot)
     elif serves(places, slot, unit):
         write_file(f"{places.standby}/{slot}", "")
         step(f"{slot} is the standby")
-    write_file(places.retire_at, str(round(time.time() + (0 if failed else keep_seconds))))
-    must("systemctl", "start", places.retire_unit + ".timer")
-    step(f"{slot} will be retired")
+    retire_after(command, 0 if failed else warm_seconds)

@@ -28,42 +28,56 @@ def carry_out(request: Request, host: str) -> str:
     """Does what was asked and returns the report. Whatever goes wrong becomes a report too."""
     places = Places(request.app)
     command = Command(request, places)
-    ok, final, reason, log = True, True, "", []
+    if request.verb == "report":
+        return tell(command, host)
     with contextlib.ExitStack() as stack:
         try:
-            if request.verb != "report":
+            earlier = finished(places, request)
+            if not earlier:
+                raise_fence(places, request.fence)
+                stack.enter_context(command.turn())
+                command.heed()
                 earlier = finished(places, request)
-                if not earlier:
-                    raise_fence(places, request.fence)
-                    stack.enter_context(command.turn())
-                    command.heed()
-                    earlier = finished(places, request)
-                if earlier:
-                    return earlier
-                VERBS[request.verb](command)
+            if earlier:
+                return earlier
+            VERBS[request.verb](command)
+        except NotDone as trouble:
+            return tell(command, host, trouble)
         except Trouble as trouble:
-            ok, final, reason, log = False, not isinstance(trouble, NotDone), trouble.reason, trouble.log
+            text = tell(command, host, trouble)
         except Exception as error:
-            ok, reason = False, f"unexpected {type(error).__name__} in {request.verb}: {error}"
-        report = {
-            "twinslot": 1,
-            "host": host,
-            "app": request.app,
-            "verb": request.verb,
-            "step": request.step,
-            "deployment": request.deployment,
-            "fence": request.fence,
-            "ok": ok,
-        }
-        try:
-            report.update(standing(places))
-        except Exception as error:
-            reason = reason or f"unexpected {type(error).__name__} in the report: {error}"
-            report.update(NOTHING_KNOWN, ok=False)
-        text = compose(dict(report, sha256=command.sha256, seconds=command.seconds), reason, log)
-        if final and request.deployment and request.verb != "report":
-            finish(places, request, text)
+            text = tell(
+                command, host, Trouble(f"unexpected {type(error).__name__} in {request.verb}: {error}")
+            )
+        else:
+            text = tell(command, host)
+        if request.deployment:
+            with contextlib.suppress(OSError):  # a full disk must not hide the report
+                finish(places, request, text)
     return text
+
+
+def tell(command: Command, host: str, trouble: Trouble | None = None) -> str:
+    """The report of a command that ended, in trouble or well, and of how things stand after it."""
+    request = command.request
+    report = {
+        "twinslot": 1,
+        "host": host,
+        "app": request.app,
+        "verb": request.verb,
+        "step": request.step,
+        "deployment": request.deployment,
+        "fence": request.fence,
+        "sha256": command.sha256,
+        "seconds": command.seconds,
+    }
+    try:
+        report.update(standing(command.places))
+    except Trouble as unknown:
+        trouble = trouble or unknown
+        report.update(NOTHING_KNOWN)
+    reason, log = (trouble.reason, trouble.log) if trouble else ("", [])
+    return compose(dict(report, ok=trouble is None), reason, log)
 
 
 def answer(environment: dict[str, str]) -> str:
@@ -83,6 +97,20 @@ def answer(environment: dict[str, str]) -> str:
     return compose(dict(report, ok=False, sha256=None, seconds={}, **NOTHING_KNOWN), reason, [])
 
 
+def tick(app: str) -> int:
+    """The timer's turn, which comes again soon: another command goes first."""
+    command = Command(Request("retire", app, "retire"), Places(app))
+    try:
+        with command.turn(wait=0):
+            retire(command)
+    except NotDone:
+        return 0
+    except Trouble as trouble:
+        syslog.syslog(syslog.LOG_ERR, f"the old slot of {app} could not be retired: {trouble.reason}")
+        return 1
+    return 0
+
+
 def main(arguments: list[str], environment: dict[str, str]) -> int:
     """Runs as the script `arguments[0]`: prints the report and returns the exit code.
 
@@ -94,11 +122,9 @@ def main(arguments: list[str], environment: dict[str, str]) -> int:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.umask(0o022)
-    if arguments[1:2] == ["retire"] and re.fullmatch(PATTERNS["app"], arguments[2]):
-        command = Command(Request("retire", arguments[2], "retire"), Places(arguments[2]))
-        with contextlib.suppress(NotDone), command.turn(wait=0):
-            retire(command)
-        return 0
+    os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    if arguments[1:2] == ["retire"]:
+        return tick(arguments[2])
     text = answer(environment)
     with contextlib.suppress(OSError):
         os.write(output, text.encode() + b"\n")

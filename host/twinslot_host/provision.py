@@ -54,7 +54,6 @@ def ensure_programs(command: Command) -> None:
 def provision(command: Command) -> None:
     """nginx, java, the user, the units, this program for the timer, the proxy. A repeat changes nothing."""
     places = command.places
-    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     for name in sorted(os.listdir(places.conf_d)) if os.path.isdir(places.conf_d) else []:
         if re.fullmatch(r"twinslot-.+\.conf", name) and name != os.path.basename(places.conf):
             raise Trouble(

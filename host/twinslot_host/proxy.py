@@ -11,7 +11,7 @@ from twinslot_host.command import Command, step
 from twinslot_host.configuration import LIVE_PATH, configuration
 from twinslot_host.files import read_text, remove, write_file
 from twinslot_host.loopback import ask
-from twinslot_host.places import PORTS, Places
+from twinslot_host.places import OTHER, PORTS, Places
 from twinslot_host.programs import must, run
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import Unit
@@ -101,6 +101,11 @@ def live_slot(places: Places) -> str | None:
     if os.path.exists(places.green):
         return "green"
     return "blue" if os.path.exists(places.held("blue")) else None
+
+
+def idle_slot(places: Places) -> str:
+    """The slot that users are not sent to, and that the next release goes to."""
+    return OTHER[live_slot(places) or "blue"]
 
 
 def point(places: Places, slot: str) -> None:

@@ -1,15 +1,15 @@
-"""The timer's own verb: the old slot ends once its time is over."""
+"""The timer's own verb retire: the slot that is not live ends once its time is over."""
 
 from __future__ import annotations
 
 import time
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import read_text, remove
-from twinslot_host.places import OTHER, PORTS
+from twinslot_host.files import read_text, remove, write_file
+from twinslot_host.places import PORTS
 from twinslot_host.processes import sockets
 from twinslot_host.programs import must
-from twinslot_host.proxy import live_slot
+from twinslot_host.proxy import idle_slot
 from twinslot_host.releases import prune
 from twinslot_host.slots import forget
 from twinslot_host.start import stop_slot
@@ -17,16 +17,22 @@ from twinslot_host.start import stop_slot
 DRAIN_SECONDS = 300.0  # how long a slot past its time waits for its last connections
 
 
+def retire_after(command: Command, seconds: float) -> None:
+    """Gives the slot that is not live this long, over a reboot too."""
+    write_file(command.places.retire_at, str(round(time.time() + seconds)))
+    must("systemctl", "start", command.places.retire_unit + ".timer")
+    step(f"the idle slot has {seconds:.0f} s left")
+
+
 def retire(command: Command) -> None:
-    """The timer's own verb: stops the old slot once its time is over and its last connection gone."""
+    """Stops the slot that is not live once its time is over and its last connection gone."""
     places = command.places
-    due, live = read_text(places.retire_at), live_slot(places)
-    if due is None or live is None:
+    due, old = read_text(places.retire_at), idle_slot(places)
+    if due is None:
         must("systemctl", "stop", places.retire_unit + ".timer")
         return
     if time.time() < float(due):
         return
-    old = OTHER[live]
     forget(places, old)
     if sockets(PORTS[old], "01") and time.time() < float(due) + DRAIN_SECONDS:
         return

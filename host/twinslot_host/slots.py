@@ -81,7 +81,7 @@ def health(held: Held, slot: str, timeout: float = HEALTH_SECONDS) -> str:
     if not answer.status:
         return f"no answer ({answer.text})"
     if not 200 <= answer.status < 300:
-        return f"the answer {answer.status}"
+        return f"the answer {answer.status} {answer.text[:60]}".strip()
     try:
         value = json.loads(answer.text)
     except ValueError:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import remove
-from twinslot_host.places import OTHER, PORTS
+from twinslot_host.places import PORTS
 from twinslot_host.programs import must
 from twinslot_host.provision import provision
-from twinslot_host.proxy import live_slot
+from twinslot_host.proxy import idle_slot
 from twinslot_host.releases import place, prune
+from twinslot_host.retire import retire_after
 from twinslot_host.slots import Held, hold, read_held, serves
 from twinslot_host.start import start_slot, stop_slot
 from twinslot_host.units import both_units
+
+UNFLIPPED_SECONDS = 3600  # how long what was staged runs if no flip comes, because another host failed
 
 
 def fits(held: Held, command: Command, sha256: str) -> bool:
@@ -30,13 +32,14 @@ def stage(command: Command) -> None:
     with command.timed("provision"):
         provision(command)
     sha256 = place(command)
-    units = both_units(places)
+    units, idle = both_units(places), idle_slot(places)
     for slot in PORTS:
         held = read_held(places, slot)
         if held and fits(held, command, sha256) and serves(places, slot, units[slot]):
+            if slot == idle:
+                retire_after(command, UNFLIPPED_SECONDS)
             return
-    idle = OTHER[live_slot(places) or "blue"]
-    remove(places.retire_at)
+    retire_after(command, UNFLIPPED_SECONDS)
     stop_slot(command, idle)
     if units[idle].enabled:
         must("systemctl", "disable", "--no-reload", places.unit(idle))

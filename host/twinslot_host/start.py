@@ -50,18 +50,19 @@ def stop_slot(command: Command, slot: str) -> None:
 def fail_start(command: Command, slot: str, invocation: str, reason: str) -> NoReturn:
     """Ends a start that went wrong: stops the slot unless it is live, and says why, with the last lines."""
     unit = show_units(command.places.unit(slot))[0]
+    # While it runs, the app's last words come before those of its stop. Once it ended, systemd's come last.
+    lines = last_lines(invocation) if started_at(unit.pid) else []
     if slot != live_slot(command.places):
         with contextlib.suppress(NotDone):
             stop_slot(command, slot)
-    raise Trouble(reason, last_lines(invocation or unit.invocation))
+    raise Trouble(reason, lines or last_lines(invocation))
 
 
 def start_slot(command: Command, slot: str) -> None:
-    """Starts what the slot holds and verifies it."""
+    """Starts what the slot holds, which must not run, and verifies it."""
     places = command.places
     held = read_held(places, slot)
     assert held
-    stop_slot(command, slot)
     lay_out(places, slot, held)
     for port in filter(None, (PORTS[slot], management_port(held.settings, slot))):
         squatter = owner(port)

@@ -1,0 +1,73 @@
+"""The texts that a host writes: nginx's configuration, units, java's options, the report."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from twinslot_host.configuration import configuration
+from twinslot_host.places import Places
+from twinslot_host.report import NOTHING_KNOWN, REPORT_BYTES, compose
+from twinslot_host.request import Settings
+from twinslot_host.units import argument_file, unit_files
+
+
+def test_a_configuration_differs_by_its_digest_when_anything_in_it_does() -> None:
+    digests = {
+        configuration(Places(app), Settings(server_name=name), ipv6)[1]
+        for app in ("shop", "till")
+        for name in ("_", "shop.example.com")
+        for ipv6 in (True, False)
+    }
+    assert len(digests) == 8
+
+
+def test_names_of_nginx_carry_the_app() -> None:
+    text, digest = configuration(Places("my-shop"), Settings(), True)
+    assert "upstream my-shop_green_backed {" in text
+    assert "log_format twinslot_my_shop " in text
+    assert f"{digest}\\n" in text
+    assert "@" not in text
+
+
+@pytest.mark.parametrize("app", ["shop", "a" * 30])
+def test_the_apps_user_fits_into_what_linux_allows(app: str) -> None:
+    places = Places(app)
+    assert len(places.user()) <= 31
+    assert places.user().startswith("twinslot-a" if app[0] == "a" else "twinslot-shop")
+
+
+def test_two_long_names_have_two_users() -> None:
+    assert Places("a" * 29 + "b").user() != Places("a" * 30).user()
+
+
+def test_units_have_no_gap_left() -> None:
+    for text in unit_files(Places("shop"), "/usr/bin/java").values():
+        # systemd's own names look like @…@ nowhere in these; java's @file does, and stays.
+        assert "@" not in text.replace("java @/opt/twinslot/shop/slots/%i.args", "")
+
+
+def test_java_reads_its_options_as_they_were_given(tmp_path: Path) -> None:
+    options = ('-Da=b c"d', "-De=\\f #g", "-Dh=@i", "-Dj='k'")
+    (tmp_path / "args").write_text(argument_file(options))
+    shown = subprocess.run(
+        ["java", f"@{tmp_path}/args", "-XshowSettings:properties", "-version"], capture_output=True, text=True
+    )
+    for option in options:
+        name, _, value = option.removeprefix("-D").partition("=")
+        assert f"    {name} = {value}\n" in shown.stderr
+
+
+def test_a_report_fits_and_keeps_the_newest_lines() -> None:
+    lines = [f"{number} \x1b[31m" + "ü" * 400 for number in range(99)]
+    text = compose({"ok": False, **NOTHING_KNOWN}, "a\nb" + "c" * 400, lines)
+    report = json.loads(text)
+    assert len(text.encode()) <= REPORT_BYTES
+    assert text.isprintable()
+    assert len(report["reason"]) == 300
+    assert report["reason"].startswith("a?bc")
+    assert report["log"][-1].startswith("98 ?[31mü")
+
+
+def test_a_report_without_trouble_is_short() -> None:
+    assert json.loads(compose({"ok": True}, "", []))["log"] == []
