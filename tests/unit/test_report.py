@@ -84,6 +84,11 @@ def test_what_stands_around_the_report_is_passed_over() -> None:
     assert read(output).ok
 
 
+def test_a_line_separator_within_the_report_does_not_end_its_line() -> None:
+    output = json.dumps(REPORT | {"reason": "a\u2028b\x85c"}, ensure_ascii=False)
+    assert read(output).reason == "a�b�c"
+
+
 def test_fields_that_a_later_host_adds_are_passed_over() -> None:
     assert read(changed(colour="red")).ok
 

@@ -67,7 +67,7 @@ def _parse(output: str) -> Mapping[str, object]:
     printed = output.partition(ERROR_MARK)[0].strip()
     if not printed:
         _refuse(f"nothing was printed{_stderr(output)}")
-    line = printed.splitlines()[-1]
+    line = printed.split("\n")[-1]
     try:
         fields = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
