@@ -99,7 +99,7 @@ export TRANSLATE
 .PHONY: check-template
 check-template: $(VENV)/installed build
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template template.yaml
-	@$(PY) -c "$$TRANSLATE" >build/translated.json
+	@AWS_DEFAULT_REGION=$(REGION) $(PY) -c "$$TRANSLATE" >build/translated.json
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/translated.json
 	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 	@echo "the template is sound, as it is and translated"
