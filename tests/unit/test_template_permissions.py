@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from twinslot.model import NOBODY
 
 Resources = dict[str, dict[str, Any]]
 Statement = dict[str, Any]
@@ -126,9 +127,11 @@ def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(stack
     own_jars, at_the_root, agent = policy["Statement"]
     assert own_jars["Action"] == "s3:GetObjectVersion"
     assert own_jars["Resource"] == {"Fn::Sub": "${Artifacts.Arn}/${!aws:PrincipalTag/twinslot}/*"}
-    condition, statement, _ = at_the_root["Fn::If"]
-    assert condition == "HasDefaultApp"
-    assert statement["Condition"] == {"StringEquals": {"aws:PrincipalTag/twinslot": {"Ref": "DefaultApp"}}}
+    assert at_the_root["Condition"] == {
+        "StringEquals": {
+            "aws:PrincipalTag/twinslot": {"Fn::If": ["HasDefaultApp", {"Ref": "DefaultApp"}, NOBODY]}
+        }
+    }
     assert actions(agent) == {
         "ssm:UpdateInstanceInformation",
         "ssmmessages:CreateControlChannel",
