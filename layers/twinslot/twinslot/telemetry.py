@@ -10,7 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from twinslot.model import Act, Application, Deployment, Event
 
 logger = Logger()
-tracer = Tracer()
+tracer = Tracer(patch_modules=["botocore"])
+"""Traces AWS calls alone: by default it would import, at each cold start, all that it could patch."""
 
 
 def log_decision(event: Event, application: Application, acts: tuple[Act, ...]) -> None:
