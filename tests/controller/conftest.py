@@ -7,6 +7,7 @@ botocore would send them; SendCommand, ListCommands and everything else are moto
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ssm import SSMClient
 
+# moto reads it with each new account: hundreds of images that no test here starts.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+
 TABLE = "twinslot"
 DOCUMENT = "twinslot-host"
 NOW = 1_794_441_600.0
@@ -35,6 +39,12 @@ PAGE = 2
 def session() -> boto3.Session:
     """One session: most of a client's making is reading the service's model, which a session keeps."""
     return boto3.Session(region_name="eu-central-1")
+
+
+@cache
+def ec2_client() -> EC2Client:
+    """One client: EC2 has the most operations of all, and each of them is made for each client."""
+    return session().client("ec2")
 
 
 @pytest.fixture
@@ -127,7 +137,7 @@ def agents() -> Agents:
 
 @pytest.fixture
 def ec2(aws: boto3.Session) -> EC2Client:
-    return aws.client("ec2")
+    return ec2_client()
 
 
 @pytest.fixture
