@@ -59,15 +59,15 @@ bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 
 # Each tier is a run of its own, so that what one leaves behind cannot help or harm another. Tiers that ran no test fail.
 .PHONY: test
-test: setup  ## all tiers: unit, controller, host, e2e
-	@failed=; \
+test: setup  ## all tiers; one alone: test-unit, test-controller, test-host, test-e2e
+	@rm -f build/test/*.log; failed=; \
 	for tier in $(TIERS); do $(MAKE) test-$$tier || failed="$$failed $$tier"; done; \
 	printf '\n%s\n' "how each tier ended:"; \
-	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log; done; \
+	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 .PHONY: test-unit test-controller test-host test-e2e
-test-unit test-controller: $(VENV)/installed  ## one tier alone; also test-controller, test-host, test-e2e
+test-unit test-controller: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
@@ -19,6 +20,10 @@ os.environ.update(
 )
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# A busy machine is no bug, so that no example has a deadline; in CI every run tries the same examples.
+settings.register_profile("twinslot", deadline=None, derandomize=IN_CI)
+settings.load_profile("twinslot")
 
 
 @pytest.hookimpl(wrapper=True)
