@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 # the sample applications; the load.
 packages=(
     python3 python3-venv
-    systemd systemd-container iproute2 dpkg-dev apt-utils
+    systemd systemd-container iproute2 apt-utils
     openjdk-17-jdk-headless maven
     wrk
 )
