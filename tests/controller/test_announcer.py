@@ -48,7 +48,7 @@ def test_a_queue_that_filters_on_the_outcome_gets_the_json(aws: boto3.Session, s
     Announcer(topic, "twinslot-rollback", sns).publish(ACT)
     (message,) = sqs.receive_message(QueueUrl=heard["REFUSED"])["Messages"]
     body = json.loads(message["Body"])
-    assert body["Message"] == compose(REFUSED, None, "twinslot-rollback").json
+    assert body["Message"] == compose(ACT, "twinslot-rollback").json
     assert body["Subject"] == "twinslot shop shop/a.jar REFUSED"
     assert {name: value["Value"] for name, value in body["MessageAttributes"].items()} == {
         "app": "shop",
@@ -67,7 +67,7 @@ def test_mail_gets_the_text() -> None:
 
     client: Any = Recording()
     Announcer("arn:topic", "twinslot-rollback", client).publish(ACT)
-    announcement = compose(REFUSED, None, "twinslot-rollback")
+    announcement = compose(ACT, "twinslot-rollback")
     assert published[0]["TopicArn"] == "arn:topic"
     assert published[0]["MessageStructure"] == "json"
     assert json.loads(published[0]["Message"]) == {

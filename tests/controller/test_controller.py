@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -20,7 +20,7 @@ from twinslot.settings import SettingsReader
 from twinslot.store import Store
 from twinslot.upload import parse
 
-REGION = "eu-central-1"
+REGION: Literal["eu-central-1"] = "eu-central-1"
 BUCKET = "artifacts"
 
 
@@ -327,7 +327,7 @@ def test_a_controller_that_loses_the_race_decides_again_on_what_the_other_wrote(
 ) -> None:
     save = house.store.save
     other = house.event("shop/other.jar", jar("2.0.0"))
-    raced = []
+    raced: list[bool] = []
 
     def another_saves_first(before: Application, decision: Decision) -> Application:
         if not raced:

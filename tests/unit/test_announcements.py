@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twinslot.announcements import Announcement, compose
 from twinslot.model import (
     NOBODY,
+    Announce,
     Deployment,
     Failure,
     Kind,
@@ -54,8 +55,8 @@ ROLLBACK = "aws lambda invoke --function-name twinslot-rollback --cli-binary-for
 ROLLBACK += """ --payload '{"app":"shop"}' /dev/stdout"""
 
 
-def told(deployment: Deployment, live: Live | None = OLD) -> Announcement:
-    return compose(deployment, live, "twinslot-rollback")
+def told(deployment: Deployment, live: Live | None = OLD, previous: Live | None = OLD) -> Announcement:
+    return compose(Announce("act", 1.0, deployment, live, previous), "twinslot-rollback")
 
 
 def test_a_release_that_went_live_is_told_in_full() -> None:
@@ -77,7 +78,7 @@ baking: 30.0 s
 
 Deployment {ID}, an upload of s3://artifacts/shop/shop-1.4.2.jar (version v2) by 123456789012.
 
-To go back to the release before:
+To go back to 1.4.1:
   {ROLLBACK}
 """
     )
@@ -151,10 +152,16 @@ def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
         outcome=Outcome.REFUSED,
         failure=Failure(Phase.WAITING, "the key does not begin with the name of an app"),
     )
-    announcement = told(refused, live=None)
+    announcement = told(refused, live=None, previous=None)
     assert announcement.subject == "twinslot - Shop/my app.jar REFUSED"
     assert "Live now: nothing." in announcement.text
     assert "an upload of Shop/my app.jar by unknown." in announcement.text
+    assert "aws lambda" not in announcement.text
+    assert json.loads(announcement.json)["rollback"] is None
+
+
+def test_no_rollback_command_is_told_where_nothing_was_live_before() -> None:
+    announcement = told(LIVE, NEW_LIVE, previous=None)
     assert "aws lambda" not in announcement.text
     assert json.loads(announcement.json)["rollback"] is None
 

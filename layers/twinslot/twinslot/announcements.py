@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from twinslot import aws
 from twinslot.errors import GiveUp
-from twinslot.model import NOBODY, Announce, Deployment, Failure, Kind, Live, Outcome, Phase
+from twinslot.model import Announce, Deployment, Failure, Kind, Live, Outcome, Phase
 from twinslot.printable import printable
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Announcer:
 
     def publish(self, act: Announce) -> None:
         """Tell the outcome. Raises TryAgain, or GiveUp when SNS will never take it."""
-        announcement = compose(act.deployment, act.live, self._rollback_function)
+        announcement = compose(act, self._rollback_function)
         message = {"default": announcement.json, "email": announcement.text, "sms": announcement.subject}
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value}
@@ -84,23 +84,26 @@ class Announcer:
             )
 
 
-def compose(deployment: Deployment, live: Live | None, rollback_function: str) -> Announcement:
-    """How this ended deployment is told, when `live` is what traffic goes to."""
+def compose(act: Announce, rollback_function: str) -> Announcement:
+    """How an ended deployment is told; the rollback command only where there is a release to go back to."""
+    deployment, live, previous = act.deployment, act.live, act.previous
     outcome = deployment.outcome
     if outcome is None:
         raise ValueError(f"{deployment.id} has no outcome to announce")
-    rollback = None if deployment.app == NOBODY else _rollback_command(deployment.app, rollback_function)
+    rollback = _rollback_command(deployment.app, rollback_function) if previous else None
     subject = f"twinslot {deployment.app} {_name(deployment)} {outcome.value}"
     return Announcement(
         id=deployment.id,
         subject=_ascii(subject, LONGEST_SUBJECT),
-        text=_text(deployment, outcome, live, rollback),
+        text=_text(deployment, outcome, live, previous, rollback),
         json=_json(deployment, outcome, live, rollback),
         attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
     )
 
 
-def _text(deployment: Deployment, outcome: Outcome, live: Live | None, rollback: str | None) -> str:
+def _text(
+    deployment: Deployment, outcome: Outcome, live: Live | None, previous: Live | None, rollback: str | None
+) -> str:
     paragraphs = [
         [f"{deployment.app} {_name(deployment)}: {outcome.value}", _meaning(deployment, outcome)],
         _failure(deployment.failure) if deployment.failure else [],
@@ -110,7 +113,9 @@ def _text(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
         else [],
         [f"{phase}: {spent:.1f} s" for phase, spent in deployment.seconds().items()],
         [f"Deployment {deployment.id}, {_origin(deployment)}"],
-        ["To go back to the release before:", f"  {rollback}"] if rollback else [],
+        [f"To go back to {printable(previous.release.label, LONGEST_WORD)}:", f"  {rollback}"]
+        if previous and rollback
+        else [],
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
 

@@ -346,7 +346,8 @@ class _Turn:
             waiting=None if waiting and waiting.id == ended.id else waiting,
         )
         self.records[ended.id] = ended
-        self.post(Announce(f"{ended.id}/announce", self.now, ended, self.application.live))
+        live, previous = self.application.live, self.application.previous
+        self.post(Announce(f"{ended.id}/announce", self.now, ended, live, previous))
         self.begin_next()
 
     def post(self, act: Act) -> None:

@@ -189,12 +189,13 @@ class SendCommand:
 
 @dataclass(frozen=True)
 class Announce:
-    """Act: tell people and programs how a deployment ended, and what is live now."""
+    """Act: tell people and programs how a deployment ended, what is live now and what a rollback goes to."""
 
     id: str
     at: float
     deployment: Deployment
     live: Live | None
+    previous: Live | None = None
 
 
 Act = Survey | SendCommand | Announce
