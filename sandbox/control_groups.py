@@ -37,7 +37,8 @@ def create(name: str) -> list[Path]:
 
 def entering(directories: list[Path], argv: list[str]) -> list[str]:
     """The command that enters these groups and then becomes `argv`."""
-    script = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+    enter = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift'
+    script = f'{enter}; unset PWD; exec "$@"'
     return ["/bin/sh", "-c", script, "sh", *map(str, directories), "--", *argv]
 
 

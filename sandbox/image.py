@@ -14,30 +14,16 @@ import subprocess
 from pathlib import Path
 
 from sandbox import control_groups
-from sandbox.leftovers import lock, mounts_below
+from sandbox.leftovers import lock
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROVIDED = ("nginx",)
 """Packages that a host can install though it has no network; none of them is installed at first."""
 
 # Top-level names that make up a system. Any other one here is somebody's business.
-_SYSTEM = frozenset(
-    {
-        "bin",
-        "boot",
-        "dev",
-        "etc",
-        "lib",
-        "lib32",
-        "lib64",
-        "libx32",
-        "proc",
-        "run",
-        "sbin",
-        "sys",
-        "usr",
-        "var",
-    }
+_SYSTEM = (
+    *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32"),
+    *("proc", "run", "sbin", "sys", "usr", "var"),
 )
 _EMPTIED = (
     *("home", "media", "mnt", "opt", "root", "srv", "tmp"),
@@ -54,28 +40,22 @@ _EMPTIED = (
     *("etc/apt", "etc/nginx", "etc/systemd/system", "etc/systemd/system-generators", "etc/systemd/user"),
     *(f"etc/rc{level}.d" for level in "0123456S"),
 )
-# policy-rc.d forbids services to start, in containers. The two others would be those of this machine.
-_REMOVED = ("usr/sbin/policy-rc.d", "var/lib/systemd/random-seed", "etc/nologin")
+_REMOVED = (
+    "etc/nologin",
+    "usr/sbin/policy-rc.d",  # forbids services to start, in containers
+    "var/lib/man-db/auto-update",  # half of the time that an installation takes
+    "var/lib/systemd/random-seed",
+)
 _REPOSITORY = "var/lib/packages"
+# What systemd starts of itself though it has nothing to do here: no console, no hardware, one user.
 _MASKED = (
-    *(
-        "console-getty.service",
-        "getty@.service",
-        "getty.target",
-        "systemd-logind.service",
-        "e2scrub_reap.service",
-    ),
-    *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-tmpfiles-clean.timer"),
-    *("systemd-firstboot.service", "systemd-binfmt.service", "systemd-resolved.service"),
-    *("systemd-networkd.service", "systemd-networkd.socket", "systemd-journal-catalog-update.service"),
-    *("systemd-ask-password-wall.path", "systemd-ask-password-console.path", "systemd-hwdb-update.service"),
-    *(
-        "ldconfig.service",
-        "dev-hugepages.mount",
-        "dev-mqueue.mount",
-        "modprobe@.service",
-        "kmod-static-nodes.service",
-    ),
+    *("console-getty.service", "getty@.service", "getty.target", "systemd-logind.service"),
+    *("systemd-ask-password-wall.path", "systemd-ask-password-console.path"),
+    *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-firstboot.service"),
+    *("systemd-binfmt.service", "systemd-hwdb-update.service", "systemd-journal-catalog-update.service"),
+    *("systemd-resolved.service", "systemd-networkd.service", "systemd-networkd.socket"),
+    *("systemd-tmpfiles-clean.timer", "ldconfig.service", "modprobe@.service", "kmod-static-nodes.service"),
+    *("dev-hugepages.mount", "dev-mqueue.mount"),
 )
 _FILES = {
     "etc/apt/sources.list": f"deb [trusted=yes] file:/{_REPOSITORY} ./\n",
@@ -118,14 +98,17 @@ class Layer:
         for name in Path(path).parts[:-1]:
             made, original = made / name, original / name
             if not made.exists():
-                made.mkdir(mode=0o755)
+                made.mkdir()
+                made.chmod(0o755)
                 if original.is_dir() and not original.is_symlink():
                     self._resemble(made, original)
         return made / Path(path).name
 
     def write(self, path: str, text: str) -> None:
         """A file, instead of whatever lies below."""
-        self.make_parents(path).write_text(text)
+        place = self.make_parents(path)
+        place.write_text(text)
+        place.chmod(0o644)
 
     def link(self, path: str, target: str) -> None:
         """A symbolic link, instead of whatever lies below."""
@@ -139,7 +122,8 @@ class Layer:
     def empty(self, path: str) -> None:
         """A directory of which nothing below shows through."""
         place = self.make_parents(path)
-        place.mkdir(mode=0o755, exist_ok=True)
+        place.mkdir(exist_ok=True)
+        place.chmod(0o755)
         if (self.below / path).is_dir():
             self._resemble(place, self.below / path)
         os.setxattr(place, "trusted.overlay.opaque", b"y")
@@ -149,11 +133,11 @@ def mount(directory: Path, image: Path | None = None) -> Path:
     """Lays `upper` in this directory, filled with an image, over the system; returns the root of both.
 
     The image is copied: overlayfs takes no lower layer that lies within another one, as it does within /.
-    Raises RuntimeError when that file system cannot hold an upper layer: an overlay, as in containers, cannot.
+    Raises RuntimeError when that file system cannot hold an upper layer: a container's own cannot.
     """
     upper, work, root = directory / "upper", directory / "work", directory / "root"
     if image:
-        subprocess.run(["cp", "--archive", "--reflink=auto", str(image), str(upper)], check=True)
+        _copy(image, upper)
     for path in (work, root):
         path.mkdir()
     options = f"lowerdir=/,upperdir={upper},workdir={work}"
@@ -167,9 +151,11 @@ def mount(directory: Path, image: Path | None = None) -> Path:
     return root
 
 
-def ensure(state: Path) -> Path:
-    """The layer, below `state`, that makes a bare host of the system; built when it is not there yet.
+def copy(state: Path, directory: Path) -> Path:
+    """Copies the layer that makes a bare host of the system to a run's directory; returns where it lies.
 
+    The original lies below `state`. When there is none for this recipe and this system, it is built, in the
+    run's directory and control group, so that what a killed build leaves goes with the run.
     Raises RuntimeError when the system lacks Java or the packages cannot be had.
     """
     if not Path("/usr/bin/java").exists():
@@ -177,33 +163,33 @@ def ensure(state: Path) -> Path:
     recipe = hashlib.sha256(str(PROJECT).encode())
     for part in (Path(__file__), Path("/var/lib/dpkg/status"), Path("/etc/os-release")):
         recipe.update(part.read_bytes())
-    image = state / f"image-{recipe.hexdigest()[:12]}"
+    original = state / f"image-{recipe.hexdigest()[:12]}"
     with lock(state / "image.lock"):
-        if not image.exists():
+        if not original.exists():
             for other in state.glob("image-*"):
                 shutil.rmtree(other)
-            _build(state / "building", image)
-    return image
+            _build(directory, original)
+        _copy(original, directory / "image")
+    return directory / "image"
 
 
-def _build(work: Path, image: Path) -> None:
-    if work.exists():
-        _discard(work)
-    work.mkdir(parents=True)
+def _copy(original: Path, to: Path) -> None:
+    """With owners, modes, whiteouts and the attributes that overlayfs reads."""
+    subprocess.run(["cp", "--archive", "--reflink=auto", str(original), str(to)], check=True)
+
+
+def _build(run: Path, original: Path) -> None:
+    work = run / "building"
+    work.mkdir()
     layer = _bare(work / "upper")
     root = mount(work)
-    _in(root, _purge(root))
+    group = f"{run.name}/image"
+    _in(root, group, _purge(root))
     _download(root / _REPOSITORY, work)
-    _in(root, ["apt-get", "--quiet", "update"])
+    _in(root, group, ["apt-get", "--quiet", "update"])
     subprocess.run(["umount", str(root)], check=True)
-    layer.directory.rename(image)
-    _discard(work)
-
-
-def _discard(directory: Path) -> None:
-    for point in mounts_below(directory):
-        subprocess.run(["umount", str(point)], check=True)
-    shutil.rmtree(directory)
+    layer.directory.rename(original)
+    shutil.rmtree(work)
 
 
 def _bare(directory: Path) -> Layer:
@@ -232,17 +218,13 @@ def _bare(directory: Path) -> Layer:
     return layer
 
 
-def _in(root: Path, argv: list[str]) -> None:
-    """Runs a command in the image, which is not booted. Raises RuntimeError with its last lines when it fails."""
+def _in(root: Path, group: str, argv: list[str]) -> None:
+    """Runs a command in the image, which is not booted. Raises RuntimeError with its last words."""
     nspawn = ["systemd-nspawn", "--quiet", "--pipe", "--settings=no", "--register=no", "--keep-unit"]
     nspawn += ["--private-network", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     nspawn += ["--setenv=DEBIAN_FRONTEND=noninteractive", f"--directory={root}", "--", *argv]
-    group = f"ts{os.getpid()}image"
     entering = control_groups.entering(control_groups.create(group), nspawn)
-    try:
-        done = subprocess.run(entering, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    finally:
-        control_groups.remove(group)
+    done = subprocess.run(entering, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"image: {' '.join(argv)}: {(done.stdout + done.stderr)[-500:]}")
 
@@ -264,19 +246,11 @@ def _purge(root: Path) -> list[str]:
 def _download(repository: Path, work: Path) -> None:
     """Makes a repository of the provided packages and all that they need beyond the image."""
     repository.mkdir()
-    archives, lists = work / "archives", work / "lists"
+    archives, lists, status = work / "archives", work / "lists", work / "root/var/lib/dpkg/status"
     for directory in (archives, lists):
         (directory / "partial").mkdir(parents=True)
-    apt = [
-        "apt-get",
-        "--quiet",
-        "--yes",
-        "-o",
-        "APT::Sandbox::User=root",
-        "-o",
-        f"Dir::Cache::archives={archives}",
-    ]
-    apt += ["-o", f"Dir::State::status={work}/root/var/lib/dpkg/status", "-o", "Debug::NoLocking=true"]
+    apt = ["apt-get", "--quiet", "--yes", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=root"]
+    apt += ["-o", f"Dir::Cache::archives={archives}", "-o", f"Dir::State::status={status}"]
     own = [*apt, "-o", f"Dir::State::lists={lists}"]
     install = ["install", "--download-only", "--no-install-recommends", *PROVIDED]
     # This machine's package lists may be missing, or older than what the mirror still has: then newer ones,

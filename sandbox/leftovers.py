@@ -23,6 +23,9 @@ from pathlib import Path
 from sandbox import control_groups, network
 
 _OWNER = "owner"
+# Where systemd-nspawn, when it is killed, leaves an empty directory and a lock for each machine.
+_NSPAWN = Path("/run/systemd/nspawn")
+_RESISTANCE = (OSError, RuntimeError, subprocess.CalledProcessError)
 _runs_of_this_process = iter(range(1, 1 << 30))
 _naming = threading.Lock()
 
@@ -57,13 +60,23 @@ def mounts_below(directory: Path) -> list[Path]:
     return points[::-1]
 
 
+def _locks(root: Path) -> list[Path]:
+    """What nspawn may have locked the root of a machine by."""
+    state = root.stat()
+    return list(_NSPAWN.glob(f"locks/inode-{state.st_dev}:{state.st_ino}"))
+
+
 def remove(directory: Path) -> None:
     """Removes all that the run of this directory made; parts that are gone already are no trouble."""
     if not directory.exists():
         return
     name = directory.name
+    mounts = mounts_below(directory)
+    of_nspawn = [*_NSPAWN.glob(f"propagate/{name}-*"), *(path for point in mounts for path in _locks(point))]
     control_groups.remove(name)
-    for point in mounts_below(directory):
+    for path in of_nspawn:
+        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+    for point in mounts:
         subprocess.run(["umount", str(point)], check=True)
     network.remove(name)
     if mounts_below(directory):
@@ -72,14 +85,18 @@ def remove(directory: Path) -> None:
 
 
 def sweep(runs: Path) -> None:
-    """Removes what dead runs have left. Hold the lock of `runs`."""
+    """Removes what dead runs have left, or says what resists: that need not stop a new run. Hold the lock."""
     for directory in runs.iterdir() if runs.exists() else ():
         if not directory.is_dir():
             continue
         owner = directory / _OWNER
         process, _, birth = owner.read_text().partition(" ") if owner.exists() else ("0", "", "")
-        if not birth or started(int(process)) != birth:
+        if birth and started(int(process)) == birth:
+            continue
+        try:
             remove(directory)
+        except _RESISTANCE as error:
+            print(f"left behind by a dead run, and still there: {directory}: {error}", file=sys.stderr)
 
 
 class Run:
@@ -124,7 +141,7 @@ def _keep(directory: Path) -> None:
         try:
             with lock(directory.parent / "lock"):
                 return remove(directory)
-        except (OSError, RuntimeError, subprocess.CalledProcessError):
+        except _RESISTANCE:
             # A thread of the run may just have been making something; it is dead now, or nearly.
             if time.monotonic() > deadline:
                 raise

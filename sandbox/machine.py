@@ -8,9 +8,9 @@
         machine.write("/etc/motd", "hello"); machine.read("/etc/motd")
         machine.reboot(); machine.kill(); machine.start(); machine.shutdown()
 
-A machine is systemd-nspawn over the layers of `image` and in a namespace of `network`; it is bare: no nginx,
-no agent, Java and Python are there, `apt-get install nginx` works. `Rack.boot` may be called by several threads
-at once. Leaving the `with` removes every trace, and `leftovers` does so however else the process ends.
+A machine is systemd-nspawn over the files of `image`, in a namespace of `network`. It is bare: no nginx, no
+agent; Java and Python are there, and `apt-get install nginx` works. `Rack.boot` may be called by several
+threads at once. Leaving the `with` removes every trace; `leftovers` does so however else the process ends.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ from sandbox.network import Network
 STATE = image.PROJECT / "build" / "sandbox"
 BOOT_SECONDS = 60.0
 _STOP_SECONDS = 90.0
+_REBOOTS = 133  # nspawn's exit code when the machine asks for a reboot
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOOLS = ("systemd-nspawn", "nsenter", "ip", "unshare", "apt-ftparchive")
 
@@ -46,14 +47,10 @@ def unavailable() -> str | None:
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:
         return f"missing here: {', '.join(missing)}; sandbox/setup.sh packages installs them"
-    for namespace in ("mnt", "net", "pid", "uts", "ipc", "cgroup"):
-        if not Path(f"/proc/self/ns/{namespace}").exists():
-            return f"this kernel has no {namespace} namespaces"
-    if "overlay" not in Path("/proc/filesystems").read_text():
-        # The kernel may load it when it is first asked for.
-        subprocess.run(["modprobe", "overlay"], capture_output=True)
-        if "overlay" not in Path("/proc/filesystems").read_text():
-            return "this kernel has no overlayfs"
+    trial = ["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "true"]
+    done = subprocess.run(trial, capture_output=True, text=True)
+    if done.returncode:
+        return f"root may not make namespaces here: {done.stderr.strip()}"
     return None
 
 
@@ -64,7 +61,7 @@ class Machine:
         self.name = name
         self.directory = directory
         self._groups = groups
-        self._unit_name = f"{network.name}-{number}"
+        self._id = f"{network.name}-{number}"
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
         # The namespace lives as long as this process, through every boot.
@@ -77,8 +74,8 @@ class Machine:
         _until(self._has_own_namespace, 10.0, f"{name} got no network namespace")
         self.address = network.connect(number, self._namespace_path)
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        # An abstract address: it is no file, and goes with the socket.
-        self._notices_address = f"@{self._unit_name}"
+        # Abstract: it is no file, and goes with the socket.
+        self._notices_address = f"@{self._id}"
         self._notices.bind("\0" + self._notices_address[1:])
 
     def _has_own_namespace(self) -> bool:
@@ -108,7 +105,7 @@ class Machine:
         argv = ["systemd-nspawn", "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit"]
         argv += [
             f"--directory={self.directory}/root",
-            f"--machine={self._unit_name}",
+            f"--machine={self._id}",
             f"--hostname={self.name}",
         ]
         argv += [f"--network-namespace-path={self._namespace_path}", "--capability=CAP_NET_ADMIN"]
@@ -215,8 +212,11 @@ class Machine:
     def reboot(self) -> None:
         """Restarts the machine in good order, and waits until it is up again."""
         self._signal_leader(signal.SIGRTMIN + 5)
-        self._leader = 0
-        self._wait_until_ready()
+        self._wait_until_off()
+        # In a unit of systemd's, nspawn would be started again for this exit code.
+        if not self._nspawn or self._nspawn.returncode != _REBOOTS:
+            raise RuntimeError(f"{self.name} did not reboot:\n{self.console[-2000:]}")
+        self.start()
 
     def kill(self) -> None:
         """Cuts the power: every process is gone at once. What was written stays; `start` boots it again."""
@@ -253,11 +253,11 @@ class Rack:
         reason = unavailable()
         if reason:
             raise RuntimeError(reason)
-        self._image = image.ensure(state)
         self._run = Run(state / "runs")
         self._machines: list[Machine] = []
         self._making = threading.Lock()
         try:
+            self._image = image.copy(state, self._run.directory)
             with self._run.lock():
                 self._network = Network(self._run.name)
         except BaseException:
@@ -295,7 +295,9 @@ class Rack:
         own = {"/etc/machine-id": secrets.token_hex(16) + "\n", "/etc/hostname": f"{name}\n"}
         own["/etc/hosts"] = f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n"
         for path, text in (own | dict(files or {})).items():
-            _place(root, path).write_text(text)
+            place = _place(root, path)
+            place.write_text(text)
+            place.chmod(0o644)
         for unit in units:
             wants = _place(root, f"/etc/systemd/system/multi-user.target.wants/{unit}")
             wants.symlink_to(f"/etc/systemd/system/{unit}")
@@ -307,7 +309,7 @@ class Rack:
 
 
 def _place(root: Path, path: str) -> Path:
-    """Where a machine's path lies on this machine, its directory made. Raises ValueError when it would lie elsewhere."""
+    """Where a path of the machine lies here, its directory made. Raises ValueError when it leads out."""
     place = root / path.lstrip("/")
     parent = place.parent.resolve()
     if not parent.is_relative_to(root.resolve()) or place.is_symlink():

@@ -9,8 +9,8 @@ import json
 import subprocess
 from pathlib import Path
 
-# The first of these that overlaps nothing is taken. 10.213.0.0/16 has no meaning; it is merely seldom used.
-_CANDIDATES = tuple(ipaddress.IPv4Network("10.213.0.0/16").subnets(new_prefix=24))
+# The first subnet in it that overlaps nothing is taken. The range has no meaning; it is merely seldom used.
+_RANGE = ipaddress.IPv4Network("10.213.0.0/16")
 PREFIX = 24
 
 
@@ -39,10 +39,10 @@ def _taken() -> list[ipaddress.IPv4Network]:
 
 def choose_subnet(taken: list[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
     """The first candidate that overlaps none of the taken ones. Raises RuntimeError when none is left."""
-    for candidate in _CANDIDATES:
+    for candidate in _RANGE.subnets(new_prefix=PREFIX):
         if not any(candidate.overlaps(network) for network in taken):
             return candidate
-    raise RuntimeError(f"no free subnet in {_CANDIDATES[0].supernet(16)}: remove bridges that are not needed")
+    raise RuntimeError(f"no free subnet in {_RANGE}: remove bridges that are not needed")
 
 
 class Network:
@@ -91,7 +91,7 @@ def remove(name: str) -> None:
     """Removes the bridge and the cables in it; nothing to do when there is none."""
     links = json.loads(_ip("-j", "link", "show"))
     for link in links:
-        if link["ifname"] == name or link.get("master") == name:
+        if link["ifname"] == name or link["ifname"].startswith((f"{name}.", f"{name}p")):
             # A cable goes by itself with its machine, perhaps at this moment.
             subprocess.run(["ip", "link", "delete", link["ifname"]], capture_output=True)
     left = [link["ifname"] for link in json.loads(_ip("-j", "link", "show")) if link["ifname"] == name]
