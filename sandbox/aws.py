@@ -97,6 +97,7 @@ class Aws:
             self._answer_what_moto_cannot()
             self.stack = stack.create(STACK_NAME, translated, parameters)
             self._wire(translated, logs)
+            self._warm_up()
             expiry = threading.Thread(target=self._expire_commands, name="ssm-expiry", daemon=True)
             expiry.start()
             self._cleanup.callback(expiry.join)
@@ -258,6 +259,15 @@ class Aws:
             if resource.id == arn:
                 return translated.folders[resource.properties["Content"]["S3Key"]]
         raise TemplateError(f"the layer {arn} is none of this stack's")
+
+    def _warm_up(self) -> None:
+        """Let moto load what it loads on first use: a second for DynamoDB's model alone, in nobody's deployment."""
+        self.client("dynamodb").list_tables()
+        self.client("s3").list_buckets()
+        self.client("ssm").describe_parameters()
+        self.client("ec2").describe_instances()
+        self.client("sns").list_topics()
+        self.client("sts").get_caller_identity()
 
     def _expire_commands(self) -> None:
         while not self._closing.wait(0.5):

@@ -1,20 +1,21 @@
 """AWS's endpoint on this machine: one port, all services, the stock AWS CLI and SDKs as clients.
 
 Each call is identified by its signature, judged by the caller's policies, and answered by the sandbox where moto
-cannot, else by moto, one at a time.
+cannot, else by moto, one at a time. Connections are kept, and an answer leaves in one piece: a function's handler
+time is mostly such calls.
 """
 
 import io
 import json
-import socket
+import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from urllib.parse import unquote_to_bytes
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from sandbox import permissions, signatures
 from sandbox.backends import LOCK
@@ -25,6 +26,11 @@ from sandbox.requests import ApiError, ApiRequest, error_body
 Answer = tuple[int, dict[str, str], bytes]
 """An HTTP status, headers and body."""
 
+ONE_APP_SERVICES = frozenset(
+    {"cloudformation", "dynamodb", "ec2", "events", "iam", "lambda", "logs", "sns", "sqs", "ssm", "sts"}
+)
+"""Services of which moto answers every request with the same target by one application: it is looked up once."""
+
 
 class Gateway:
     """The server. `answers` maps (service, operation) to whoever answers it instead of moto, without the LOCK."""
@@ -32,8 +38,8 @@ class Gateway:
     def __init__(self, address: str, principals: Principals) -> None:
         self._principals = principals
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server(address, 0, self._answer, threaded=True, request_handler=_QuietHandler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._apps: dict[tuple[str, str], Any] = {}
+        self._server = _Server(address, self)
         self._under_way = threading.local()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True
@@ -61,40 +67,30 @@ class Gateway:
         """Let `answer` take the parameters of a JSON operation and return its result, or raise ApiError."""
 
         def wrapped(request: ApiRequest) -> Answer:
-            return (
-                200,
-                {"Content-Type": "application/x-amz-json-1.1"},
-                json.dumps(answer(request.json)).encode(),
-            )
+            headers = {"Content-Type": "application/x-amz-json-1.1"}
+            return 200, headers, json.dumps(answer(request.json)).encode()
 
         self.answers[service, operation] = wrapped
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = _read(environ)
+    def answer(self, request: ApiRequest) -> Answer:
+        """Answer a request that has no caller yet."""
         try:
             request = self._identified(request)
             self._under_way.request = request
             with LOCK:
                 permissions.check(request, self.resource_policies)
             own = self.answers.get((request.service, request.operation))
-            if own is None:
-                return self._ask_moto(environ, request, start_response)
-            status, headers, body = own(request)
+            return own(request) if own else self._ask_moto(request)
         except ApiError as error:
-            status, (body, headers) = error.status, error_body(request, error)
+            return _failed(request, error)
         except UnknownPolicy as error:
-            status, (body, headers) = 500, error_body(request, ApiError("InternalError", str(error)))
+            return _failed(request, ApiError("InternalError", str(error), 500))
         except Exception as error:
             traceback.print_exc()
-            failure = ApiError("InternalError", f"the sandbox failed: {type(error).__name__}: {error}")
-            status, (body, headers) = 500, error_body(request, failure)
+            text = f"the sandbox failed: {type(error).__name__}: {error}"
+            return _failed(request, ApiError("InternalError", text, 500))
         finally:
             self._under_way.request = None
-        start_response(
-            f"{status} {'OK' if status < 400 else 'Error'}",
-            [*headers.items(), ("Content-Length", str(len(body)))],
-        )
-        return [] if request.method == "HEAD" else [body]
 
     def _identified(self, request: ApiRequest) -> ApiRequest:
         """The request with its caller. Raises ApiError where AWS would not know him."""
@@ -123,45 +119,120 @@ class Gateway:
             principal,
         )
 
-    def _ask_moto(
-        self, environ: WSGIEnvironment, request: ApiRequest, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        environ["wsgi.input"] = io.BytesIO(request.body)
-        environ["CONTENT_LENGTH"] = str(len(request.body))
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
+    def _ask_moto(self, request: ApiRequest) -> Answer:
+        answered: list[Answer] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> None:
+            answered.append((int(status.split()[0]), dict(headers), b""))
+
+        environ = _environ(request)
         with LOCK:
-            return [b"".join(self._moto(environ, start_response))]
+            body = b"".join(self._app_for(request, environ)(environ, start_response))
+        status, headers, _ = answered[0]
+        return status, headers, body
+
+    def _app_for(self, request: ApiRequest, environ: dict[str, Any]) -> Any:
+        key = (request.service, request.headers.get("x-amz-target", "").partition(".")[0])
+        app = self._apps.get(key)
+        if app is None:
+            app = self._moto.get_application(environ)
+            if request.service in ONE_APP_SERVICES:
+                self._apps[key] = app
+        return app
 
 
-def _read(environ: WSGIEnvironment) -> ApiRequest:
-    """The request, its body read to the end. Whose service it is for is not known before its signature is read."""
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+def _failed(request: ApiRequest, error: ApiError) -> Answer:
+    body, headers = error_body(request, error)
+    return error.status, headers, body
+
+
+def _environ(request: ApiRequest) -> dict[str, Any]:
+    """The request as WSGI has it (PEP 3333: the path's bytes as Latin-1)."""
+    path, _, query = request.target.partition("?")
+    host, _, port = request.headers.get("host", "localhost:80").partition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": request.target,
+        "RAW_URI": request.target,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port or "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": request.source_ip,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
     }
-    length = environ.get("CONTENT_LENGTH")
-    stream = environ["wsgi.input"]
-    body = (
-        stream.read(int(length)) if length else stream.read() if environ.get("wsgi.input_terminated") else b""
-    )
-    service = headers.get("authorization", "").partition("/aws4_request")[0].rpartition("/")[2]
-    return ApiRequest(
-        service,
-        environ["REQUEST_METHOD"],
-        environ["REQUEST_URI"],
-        headers,
-        body,
-        environ.get("REMOTE_ADDR", ""),
-    )
+    for name, value in request.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name not in ("content-length", "transfer-encoding", "expect"):
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+    return environ
 
 
-class _QuietHandler(MotoRequestHandler):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: str, gateway: Gateway) -> None:
+        super().__init__((address, 0), _Handler)
+        self.gateway = gateway
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
     disable_nagle_algorithm = True
+    server: _Server
 
-    def setup(self) -> None:
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        super().setup()
+    def handle_any(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        service = headers.get("authorization", "").partition("/aws4_request")[0].rpartition("/")[2]
+        request = ApiRequest(
+            service, self.command, self.path, headers, self._body(headers), self.client_address[0]
+        )
+        status, answered, body = self.server.gateway.answer(request)
+        self.send_response_only(status)
+        for name, value in answered.items():
+            if name.lower() not in ("content-length", "connection"):
+                self.send_header(name, value)
+        # HEAD tells the length of what it does not send.
+        length = answered.get("Content-Length") or answered.get("content-length")
+        self.send_header("Content-Length", length if length and self.command == "HEAD" else str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_any
+
+    def handle_expect_100(self) -> bool:
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
+    def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(headers.get("content-length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
+
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing: the sandbox tells what happens in its own words."""

@@ -6,11 +6,13 @@ Metadata: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-
 
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from sandbox.backends import ACCOUNT, REGION
 from sandbox.principals import Principal
@@ -65,6 +67,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: str, services: HostServices) -> None:
         super().__init__((address, 0), _Handler)
         self.services = services
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A host that went away is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
