@@ -48,7 +48,7 @@ class EventBus:
     ) -> None:
         self._functions = functions
         self._send_to = send_to
-        self._seen = seen
+        self._watchers = [seen]
         self._schedule_factor = schedule_factor
         self._permissions: tuple[_Permission, ...] = ()
         self._losing: list[Callable[[dict[str, Any]], bool]] = []
@@ -82,6 +82,10 @@ class EventBus:
         for clock in self._clocks:
             clock.join()
 
+    def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
+        """Let one more hear of every event."""
+        self._watchers.append(watcher)
+
     def lose_next(self, matches: Callable[[dict[str, Any]], bool]) -> None:
         """Let the next event that matches get lost, as best-effort delivery may."""
         self._losing.append(matches)
@@ -108,7 +112,8 @@ class EventBus:
             if matches(event):
                 self._losing.remove(matches)
                 return
-        self._seen(event)
+        for watcher in self._watchers:
+            watcher(event)
         with LOCK:
             rules = list(backend("events").event_buses["default"].rules.values())
             chosen = [

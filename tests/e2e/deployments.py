@@ -1,0 +1,57 @@
+"""What the tests do again and again: upload, and wait for the announcement of just that upload."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.announcements import Announcement
+from sandbox.sandbox import Sandbox
+
+SETTINGS = {"start_seconds": 10, "bake_seconds": 2, "keep_warm_seconds": 600}
+DEADLINE_SECONDS = 90
+"""For one deployment: the first one on a host installs nginx."""
+
+
+class Deployer:
+    """Uploads to one sandbox, and knows each upload's announcement by its version id or its key."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def deploy(self, jar: Path, key: str | None = None, app: str = "shop") -> Announcement:
+        """Upload, and wait until the deployment has ended."""
+        return self.outcome_of(self._sandbox.upload(jar, key or f"{app}/{jar.name}"))
+
+    def outcome_of(self, version: str, seconds: float = DEADLINE_SECONDS) -> Announcement:
+        """How the deployment of this version ended."""
+        return self._sandbox.announcements.wait_for(lambda each: _version(each) == version, seconds)
+
+    def refusal_of(self, key: str) -> Announcement:
+        """How the upload to this key was refused."""
+        return self._sandbox.announcements.wait_for(
+            lambda each: each.data.get("key") == key and each.data["outcome"] == "REFUSED", DEADLINE_SECONDS
+        )
+
+    def roll_back(self, to: str | None = None, app: str = "shop") -> Announcement:
+        """Ask for a rollback, and wait until it has ended."""
+        asked = self._sandbox.invoke("Rollback", {"app": app} | ({"to": to} if to else {}))
+        return self._sandbox.announcements.wait_for(
+            lambda each: each.data.get("deployment") == asked["deployment"], DEADLINE_SECONDS
+        )
+
+    def count(self, version: str) -> int:
+        """How many announcements tell of this version."""
+        return sum(_version(each) == version for each in self._sandbox.announcements.all())
+
+
+def _version(announcement: Announcement) -> str | None:
+    release = announcement.data.get("release")
+    return release["version"] if release and announcement.data["kind"] == "upload" else None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Look again and again, until it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come true in {seconds} s"
+        time.sleep(0.05)

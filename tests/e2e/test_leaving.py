@@ -1,0 +1,118 @@
+"""`make sandbox` as a person runs it, and what is left when it ends, in good order or not."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.sandbox import PROJECT, unavailable
+from tests.e2e.deployments import wait_until
+
+
+@dataclass
+class Started:
+    """A running `make sandbox`. `name` is what its bridge, mounts and control groups are called by."""
+
+    process: subprocess.Popen[str]
+    welcome: str
+    name: str
+
+    def leftovers(self) -> list[str]:
+        """Everything of it that this machine still has."""
+        links = [link["ifname"] for link in _ip("link", "show") if self.name in link["ifname"]]
+        mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if f"/{self.name}" in line]
+        groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{self.name}*")]
+        endpoint = re.findall(r"http://[0-9.]+:\d+", self.welcome)[0].encode()
+        return links + mounts + groups + _processes(self.name.encode(), endpoint)
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    reason = unavailable()
+    if reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI has to run the e2e tests, but: {reason}")
+        pytest.skip(reason)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "sandbox"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield _welcomed(process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_says_what_to_do_and_leaves_nothing_behind(started: Started) -> None:
+    assert "s3 cp" in started.welcome
+    assert "lambda invoke" in started.welcome
+    assert started.leftovers(), "a running sandbox is seen"
+    _invoke_a_function(started)
+
+    started.process.send_signal(signal.SIGINT)
+
+    assert started.process.wait(30) == 0
+    assert started.leftovers() == []
+
+
+def test_killed_it_leaves_nothing_behind_either(started: Started) -> None:
+    _invoke_a_function(started)
+
+    started.process.kill()
+    started.process.wait()
+
+    wait_until(lambda: started.leftovers() == [])
+
+
+def _welcomed(process: subprocess.Popen[str]) -> Started:
+    """Wait for the last line of its welcome."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    welcome = "".join(lines)
+    address = re.findall(r"http://([0-9.]+):\d+", welcome)[0]
+    bridges = [
+        link["ifname"]
+        for link in _ip("address", "show")
+        for each in link["addr_info"]
+        if each.get("local") == address
+    ]
+    return Started(process, welcome, bridges[0])
+
+
+def _invoke_a_function(started: Started) -> None:
+    """So that there is a function's process to be left behind."""
+    variables = dict(re.findall(r"(AWS_\w+)=(\S+)", started.welcome))
+    code = "import boto3; boto3.client('lambda').invoke(FunctionName='twinslot-rollback', Payload='{}')"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True, timeout=60)
+
+
+def _ip(*arguments: str) -> list[dict[str, object]]:
+    shown = subprocess.run(["ip", "-j", *arguments], check=True, capture_output=True, text=True).stdout
+    found: list[dict[str, object]] = json.loads(shown)
+    return found
+
+
+def _processes(*marks: bytes) -> list[str]:
+    """The processes that bear one of these in their control group, command line or environment."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        if int(directory.name) == os.getpid():
+            continue
+        try:
+            told = b"\0".join((directory / name).read_bytes() for name in ("cgroup", "cmdline", "environ"))
+        except OSError:
+            continue
+        if any(mark in told for mark in marks):
+            found.append(f"{directory.name}: {(directory / 'comm').read_text().strip()}")
+    return found

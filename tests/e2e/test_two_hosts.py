@@ -1,0 +1,82 @@
+"""Two hosts of one application: what fails on one of them must not be seen on the other."""
+
+import pytest
+
+from sandbox.sandbox import Host, Sandbox
+from tests.e2e.conftest import Jar
+from tests.e2e.deployments import Deployer
+from tests.e2e.visitors import Visitors, page
+
+DROP_IN = "/etc/systemd/system/twinslot-shop@.service.d/fault.conf"
+
+
+@pytest.fixture(scope="module")
+def hosts(sandbox: Sandbox, shop: str, deployer: Deployer, jar: Jar) -> list[Host]:
+    """Both hosts, on which 1.0.0 was live first."""
+    hosts = sandbox.add_hosts([shop, shop])
+    told = deployer.deploy(jar("1.0.0"))
+    assert told.data["outcome"] == "LIVE", told.text
+    return hosts
+
+
+def test_an_upload_goes_live_on_both_by_the_same_number_of_invocations(
+    sandbox: Sandbox, deployer: Deployer, jar: Jar, hosts: list[Host]
+) -> None:
+    told = deployer.deploy(jar("1.1.0"))
+
+    assert told.data["outcome"] == "LIVE"
+    assert sorted(told.data["hosts"]) == sorted(host.instance_id for host in hosts)
+    for host in hosts:
+        assert "1.1.0" in page(host.address)
+    mine = [each for each in sandbox.invocations if told.data["release"]["version"].encode() in each.payload]
+    events = [each for each in sandbox.invocations if b"Command Status-change" in each.payload]
+    assert len(mine) == 1
+    assert len(events) == 2 * 3, "two deployments of three commands, an event each"
+
+
+def test_one_host_that_fails_to_stage_keeps_the_release_from_both(
+    deployer: Deployer, jar: Jar, hosts: list[Host]
+) -> None:
+    with _faulty(hosts[1], "never-healthy"), Visitors(*(host.address for host in hosts)) as visitors:
+        told = deployer.deploy(jar("2.0.0"))
+
+    assert told.data["outcome"] == "FAILED"
+    assert told.data["failure"]["host"] == hosts[1].instance_id
+    assert set(visitors.statuses) == {200}
+    assert not any("2.0.0" in body for _, _, body in visitors.answers)
+
+
+def test_one_host_that_misbehaves_while_it_bakes_sends_both_back(
+    deployer: Deployer, jar: Jar, hosts: list[Host]
+) -> None:
+    before = [page(host.address) for host in hosts]
+
+    with _faulty(hosts[1], "errors-after=live+0"), Visitors(*(host.address for host in hosts)) as visitors:
+        told = deployer.deploy(jar("3.0.0"))
+
+    assert told.data["outcome"] == "REVERTED"
+    assert told.data["failure"]["host"] == hosts[1].instance_id
+    assert told.data["unconfirmed"] == []
+    assert [page(host.address) for host in hosts] == before
+    assert any("3.0.0" in body for body in visitors.seen_on(hosts[0].address)), "the sound host had it live"
+    assert {status for address, status, _ in visitors.answers if address == hosts[0].address} == {200}
+
+
+class _faulty:
+    """While this context lasts, whatever the host's slots start has this fault."""
+
+    def __init__(self, host: Host, fault: str) -> None:
+        self._host = host
+        self._fault = fault
+
+    def __enter__(self) -> None:
+        self._host.machine.write(DROP_IN, f"[Service]\nEnvironment=SAMPLE_FAULTS={self._fault}\n")
+        self._reload()
+
+    def __exit__(self, *_: object) -> None:
+        self._host.machine.run(["rm", DROP_IN], timeout_seconds=10)
+        self._reload()
+
+    def _reload(self) -> None:
+        done = self._host.machine.run(["systemctl", "daemon-reload"], timeout_seconds=30)
+        assert done.returncode == 0, done.stderr
