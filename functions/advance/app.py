@@ -1,4 +1,4 @@
-"""An SSM command ended, or a minute passed: take every deployment as far as it can go."""
+"""An SSM command ended, a minute passed, or the hosts are to be inspected."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,31 +8,45 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
 from twinslot.telemetry import logger, tracer
+from twinslot.upload import APP
 
 CONTROLLER = assemble()
+INSPECT = {"twinslot": "inspect"}
+"""What the rule EachQuarter of template.yaml sends."""
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Bring the end of a command, or the clock's tick, to the controller.
+    """Bring the end of a command, the clock's tick or an inspection to the controller.
 
     Raises BadEvent, or UnknownCommand for Lambda to retry.
     """
     notice = EventBridgeEvent(event)
-    if event.get("source") != "aws.ssm":
+    if event == INSPECT:
+        CONTROLLER.inspect()
+    elif event.get("source") == "aws.ssm":
+        _command_ended(notice.detail)
+    else:
         CONTROLLER.tick()
-        return
-    command = notice.detail.get("command-id")
+
+
+def _command_ended(detail: Mapping[str, Any]) -> None:
+    """A deployment's command, or one that has none: `report` (an inspection, or a person), `provision`."""
+    command = detail.get("command-id")
     if not isinstance(command, str) or not command:
         raise BadEvent("aws.ssm: detail.command-id is missing; nothing can be concluded from this event")
-    if _was_sent_by_a_person(notice.detail):
-        logger.info("ignored: no deployment's command", command=command)
-        return
-    CONTROLLER.command_ended(command)
-
-
-def _was_sent_by_a_person(detail: Mapping[str, Any]) -> bool:
-    """`provision` and `report` may be sent by hand: they bear no deployment and change no state."""
     parameters = detail.get("parameters")
-    return isinstance(parameters, Mapping) and parameters.get("verb") in (["provision"], ["report"])
+    verb, app = (_only(parameters, name) for name in ("verb", "app"))
+    if verb == "provision":
+        logger.info("ignored: provisioning changes no deployment", command=command)
+    elif verb == "report" and APP.fullmatch(app):
+        CONTROLLER.hosts_reported(app, command)
+    else:
+        CONTROLLER.command_ended(command)
+
+
+def _only(parameters: object, name: str) -> str:
+    """The one value of a parameter, which SSM gives as a list; "" when it is not there."""
+    value = parameters.get(name) if isinstance(parameters, Mapping) else None
+    return str(value[0]) if isinstance(value, list) and len(value) == 1 else ""

@@ -15,7 +15,17 @@ from twinslot.artifacts import Artifacts
 from twinslot.controller import Controller
 from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain, UnknownCommand
 from twinslot.lifecycle import LEASE_SECONDS
-from twinslot.model import NOBODY, Application, Decision, Deployment, HostResult, Outcome, Step
+from twinslot.model import (
+    NOBODY,
+    Application,
+    Decision,
+    Deployment,
+    HostReport,
+    HostResult,
+    Outcome,
+    SlotReport,
+    Step,
+)
 from twinslot.settings import SettingsReader
 from twinslot.store import Store
 from twinslot.upload import parse
@@ -36,6 +46,8 @@ class RecordingFleet:
         self.offline: tuple[HostResult, ...] = ()
         self.verdicts: dict[tuple[str, str], bool | None] = {}
         self.sent: list[tuple[str, str, bool]] = []
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.reported: tuple[HostResult, ...] = ()
         self.trouble: Exception | None = None
 
     def hosts(self, app: str) -> tuple[tuple[str, ...], tuple[HostResult, ...]]:
@@ -47,6 +59,13 @@ class RecordingFleet:
             raise trouble
         self.sent.append((deployment.id, step.name, repeat))
         return f"command-{deployment.id}-{step.name}"
+
+    def ask(self, app: str, hosts: tuple[str, ...]) -> str:
+        self.asked.append((app, hosts))
+        return f"report-of-{app}"
+
+    def reports(self, app: str, command: str) -> tuple[HostResult, ...]:
+        return self.reported
 
     def results(self, deployment: Deployment, command: str) -> tuple[HostResult, ...]:
         step = deployment.step.name if deployment.step else ""
@@ -64,7 +83,7 @@ class House:
         self.sqs = boto3.client("sqs", region_name=REGION)
         self.sns = boto3.client("sns", region_name=REGION)
         self.ssm = boto3.client("ssm", region_name=REGION)
-        dynamodb = boto3.client("dynamodb", region_name=REGION)
+        self.dynamodb = dynamodb = boto3.client("dynamodb", region_name=REGION)
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         topic = self.sns.create_topic(Name="announcements")["TopicArn"]
@@ -137,17 +156,24 @@ class House:
     def application(self) -> Application:
         return self.store.load("shop")
 
-    def heard(self) -> list[tuple[str, str]]:
-        """(release or key, outcome) of every announcement so far, oldest first."""
-        told = []
+    def told_drift(self) -> list[list[dict[str, str]]]:
+        """The differences of every announcement of drift so far."""
+        return [body["differences"] for body in self._bodies()]
+
+    def _bodies(self) -> Iterator[dict[str, Any]]:
         while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
             "Messages"
         ):
             for message in messages:
-                body = json.loads(json.loads(message["Body"])["Message"])
-                told.append((body["release"]["label"] if body["release"] else body["key"], body["outcome"]))
                 self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return told
+                yield json.loads(json.loads(message["Body"])["Message"])
+
+    def heard(self) -> list[tuple[str, str]]:
+        """(release or key, outcome) of every announcement so far, oldest first."""
+        return [
+            (body["release"]["label"] if body["release"] else body["key"], body["outcome"])
+            for body in self._bodies()
+        ]
 
 
 def jar(label: str) -> bytes:
@@ -377,6 +403,45 @@ def test_one_bad_host_of_two_takes_both_back(house: House) -> None:
     assert house.heard()[-1] == ("1.1.0", "REVERTED")
     live = house.application().live
     assert live and live.release.label == "1.0.0"
+
+
+def test_an_inspection_asks_the_hosts_of_apps_on_which_nothing_is_under_way(house: House) -> None:
+    house.deploy("1.0.0")
+    house.controller.inspect()
+    assert house.fleet.asked == [("shop", ("i-0a", "i-0b"))]
+    house.upload("1.1.0")
+    house.controller.inspect()
+    assert len(house.fleet.asked) == 1
+
+
+def test_a_host_that_cannot_be_asked_is_told_of_once(house: House) -> None:
+    house.deploy("1.0.0")
+    house.heard()
+    house.fleet.online = ("i-0a",)
+    house.fleet.offline = (HostResult("i-0b", False, "its agent is gone"),)
+    house.controller.inspect()
+    house.controller.inspect()
+    assert house.told_drift() == [[{"host": "i-0b", "what": "its agent is gone"}]]
+
+
+def test_a_host_that_is_not_as_the_table_says_is_told_of_and_its_report_kept(house: House) -> None:
+    house.deploy("1.0.0")
+    house.heard()
+    live = house.application().live
+    assert live
+    slots = {"green": SlotReport(live.release.sha256, "1.0.0", "failed", False, 0)}
+    said = HostReport(
+        "i-0a", "shop", "report", "report", "", 0, True, "", (), "green", False, slots, None, {}
+    )
+    house.fleet.reported = (HostResult("i-0a", True, report=said),)
+    house.controller.hosts_reported("shop", "report-of-shop")
+    ((difference,),) = house.told_drift()
+    assert difference["host"] == "i-0a"
+    assert "is gone (failed)" in difference["what"]
+    kept = house.dynamodb.get_item(
+        TableName="twinslot", Key={"pk": {"S": "APP#shop"}, "sk": {"S": "HOST#i-0a"}}
+    )
+    assert kept["Item"]["verb"] == {"S": "report"}
 
 
 def test_a_saved_application_reads_as_it_was(house: House) -> None:

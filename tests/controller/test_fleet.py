@@ -304,6 +304,25 @@ def test_a_killed_host_is_explained_by_both_its_status_and_what_it_printed(
     assert '"half a rep"' in reason
 
 
+def test_hosts_are_asked_for_a_report_that_belongs_to_no_deployment(
+    fleet: Fleet, ssm: SSMClient, ec2: EC2Client
+) -> None:
+    hosts = tuple(launch(ec2, "shop", 2))
+    command = fleet.ask("shop", hosts)
+    (sent,) = ssm.list_commands(CommandId=command)["Commands"]
+    assert sent["Parameters"] == {"verb": ["report"], "app": ["shop"], "step": ["report"]}
+    assert sorted(sent["InstanceIds"]) == sorted(hosts)
+
+
+def test_a_report_is_believed_of_the_host_that_gave_it(fleet: Fleet, agents: Agents) -> None:
+    said = json.loads(report(HOSTS[0])) | {"verb": "report", "step": "report", "deployment": ""}
+    agents.did(COMMAND, HOSTS[0], "Success", json.dumps(said))
+    agents.did(COMMAND, HOSTS[1], "Success", json.dumps(said))
+    true, lie = fleet.reports("shop", COMMAND)
+    assert true.ok
+    assert (lie.ok, lie.report) == (False, None)
+
+
 class Refusing:
     """A client of which every call fails with this error."""
 

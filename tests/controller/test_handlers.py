@@ -28,6 +28,12 @@ class RecordingController:
     def command_ended(self, command: str) -> None:
         self.calls.append(("command_ended", command))
 
+    def hosts_reported(self, app: str, command: str) -> None:
+        self.calls.append(("hosts_reported", app, command))
+
+    def inspect(self) -> None:
+        self.calls.append(("inspect",))
+
     def tick(self) -> None:
         self.calls.append(("tick",))
 
@@ -124,13 +130,28 @@ def test_the_end_of_a_command_reaches_the_controller(load: Callable[[str], Funct
     assert controller.calls == [("command_ended", event["detail"]["command-id"])]
 
 
-@pytest.mark.parametrize("verb", ["provision", "report"])
-def test_a_command_that_a_person_sent_is_none_of_ours(load: Callable[[str], Function], verb: str) -> None:
+def test_provisioning_by_hand_is_no_deployments_command(load: Callable[[str], Function]) -> None:
     handler, controller = load("advance")
     event = payload("ssm-command-ended")
-    event["detail"]["parameters"] = {"verb": [verb], "app": ["shop"]}
+    event["detail"]["parameters"] = {"verb": ["provision"], "app": ["shop"]}
     handler(event)
     assert controller.calls == []
+
+
+def test_reports_that_anyone_asked_the_hosts_for_are_held_against_the_table(
+    load: Callable[[str], Function],
+) -> None:
+    handler, controller = load("advance")
+    event = payload("ssm-command-ended")
+    event["detail"]["parameters"] = {"verb": ["report"], "app": ["shop"]}
+    handler(event)
+    assert controller.calls == [("hosts_reported", "shop", event["detail"]["command-id"])]
+
+
+def test_a_quarter_of_an_hour_that_passed_is_an_inspection(load: Callable[[str], Function]) -> None:
+    handler, controller = load("advance")
+    handler(payload("inspect"))
+    assert controller.calls == [("inspect",)]
 
 
 def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Function]) -> None:

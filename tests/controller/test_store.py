@@ -171,6 +171,15 @@ def test_only_apps_with_something_to_look_after_are_busy(store: Store) -> None:
     shop = store.load("shop")
     store.save(shop, Decision(replace(shop, outbox=())))
     assert set(store.busy_apps()) == {"billing", NOBODY}
+    assert store.idle_apps() == ()
+
+
+def test_an_app_with_a_live_release_and_nothing_under_way_is_idle(store: Store) -> None:
+    shop = store.load("shop")
+    live = Live(Release("b", "shop/1.jar", "v1", 10, "1.0.0"), identity(1), NOW)
+    store.save(shop, Decision(replace(shop, live=live)))
+    assert store.idle_apps() == ("shop",)
+    assert store.busy_apps() == ()
 
 
 def report(host: str, fence: int = 1) -> HostReport:

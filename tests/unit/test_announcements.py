@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announcements import Announcement, compose
+from twinslot.announcements import Announcement, compose, warn
 from twinslot.model import (
     NOBODY,
     Announce,
     Deployment,
+    Difference,
     Failure,
     Kind,
     Live,
@@ -19,6 +20,7 @@ from twinslot.model import (
     Passage,
     Phase,
     Release,
+    Warn,
 )
 
 ID = "01JD0000000000000000000002"
@@ -176,6 +178,17 @@ def test_every_outcome_has_a_sentence_and_an_attribute(outcome: Outcome) -> None
     announcement = told(replace(LIVE, outcome=outcome))
     assert announcement.text.splitlines()[1].endswith(".")
     assert announcement.attributes["outcome"] == outcome.value
+
+
+def test_hosts_that_are_not_as_they_should_be_are_told_one_by_one() -> None:
+    found = (Difference("i-1", "users get 1.4.1"), Difference("i-2", "its agent\nis gone"))
+    announcement = warn(Warn("shop/drift-1", 5.0, "shop", found, NEW_LIVE))
+    assert announcement.subject == "twinslot shop DRIFT on i-1, i-2"
+    assert announcement.attributes == {"app": "shop", "outcome": "DRIFT", "announcement": "shop/drift-1"}
+    assert "i-1: users get 1.4.1\n\ni-2: its agent is gone\n" in announcement.text
+    assert "What should be live: 1.4.2" in announcement.text
+    body = json.loads(announcement.json)
+    assert [difference["host"] for difference in body["differences"]] == ["i-1", "i-2"]
 
 
 def test_a_deployment_under_way_is_not_told() -> None:

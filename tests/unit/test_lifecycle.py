@@ -25,11 +25,13 @@ from twinslot.model import (
     RollbackAsked,
     SendCommand,
     Settings,
+    SlotReport,
     Survey,
     Surveyed,
     Tick,
     UploadArrived,
     UploadRefused,
+    Warn,
 )
 
 HOSTS = ("i-0a", "i-0b")
@@ -46,8 +48,9 @@ def upload(label: str, at: float) -> UploadArrived:
 def result(host: str, ok: bool | None = True, sha256: str | None = None, reason: str = "") -> HostResult:
     report = None
     if ok is not None:
+        slots = {"green": SlotReport(sha256, "some", "active", True, 7)}
         report = HostReport(
-            host, "shop", "stage", "stage", "D", 1, ok, reason, (), "green", False, {}, sha256, {}
+            host, "shop", "stage", "stage", "D", 1, ok, reason, (), "green", False, slots, sha256, {}
         )
     return HostResult(host, ok, reason, (), report)
 
@@ -241,6 +244,27 @@ def test_a_first_release_that_fails_its_bake_stays_for_want_of_another(house: Ho
     house.end(result("i-0a", False))
     assert house.outcomes() == {"Dv1": Outcome.FAILED}
     assert house.application.live and house.application.live.release.label == "v1"
+
+
+def test_a_deployment_starts_from_what_the_hosts_serve_when_somebody_flipped_them_by_hand(
+    running: House,
+) -> None:
+    two, one = running.application.live, running.application.previous
+    assert two and one
+    running.application = replace(
+        running.application,
+        live=replace(two, release=replace(two.release, sha256="22" * 32)),
+        previous=replace(one, release=replace(one.release, sha256="11" * 32)),
+    )
+    running.meet(upload("v3", running.now))
+    running.survey()
+    served = tuple(result(host, sha256="11" * 32) for host in HOSTS)
+    staged = tuple(
+        replace(told, report=replace(told.report, sha256="33" * 32)) for told in served if told.report
+    )
+    running.end(*staged)
+    assert running.current.live_before and running.current.live_before.release.label == "v1"
+    assert any(isinstance(act, Warn) for act in running.application.outbox)
 
 
 def test_the_newest_upload_waits_and_older_waiting_ones_are_superseded(house: House) -> None:

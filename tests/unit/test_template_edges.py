@@ -1,11 +1,14 @@
 """Every asynchronous edge of the stack repeats what failed, keeps what was given up, and calls somebody."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 Resources = dict[str, dict[str, Any]]
 
+ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("Deploy", "Advance", "Rollback")
 FOURTEEN_DAYS = 14 * 86400
 
@@ -44,8 +47,15 @@ def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources
         "DeployOnUpload": [arn_of("Deploy")],
         "AdvanceOnCommandEnded": [arn_of("Advance")],
         "AdvanceEachMinute": [arn_of("Advance")],
+        "AdvanceEachQuarter": [arn_of("Advance")],
     }
     assert resources["AdvanceEachMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert resources["AdvanceEachQuarter"]["Properties"]["ScheduleExpression"] == "rate(15 minutes)"
+
+
+def test_the_rule_that_inspects_says_what_the_function_understands(resources: Resources) -> None:
+    (target,) = resources["AdvanceEachQuarter"]["Properties"]["Targets"]
+    assert json.loads(target["Input"]) == json.loads((ROOT / "events" / "inspect.json").read_text())
 
 
 def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
@@ -59,10 +69,13 @@ def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
         ("DeployOnUpload", "Deploy"),
         ("AdvanceOnCommandEnded", "Advance"),
         ("AdvanceEachMinute", "Advance"),
+        ("AdvanceEachQuarter", "Advance"),
     }
 
 
-@pytest.mark.parametrize("rule", ["DeployOnUpload", "AdvanceOnCommandEnded", "AdvanceEachMinute"])
+@pytest.mark.parametrize(
+    "rule", ["DeployOnUpload", "AdvanceOnCommandEnded", "AdvanceEachMinute", "AdvanceEachQuarter"]
+)
 def test_a_delivery_that_fails_is_repeated_and_then_kept(resources: Resources, rule: str) -> None:
     (target,) = resources[rule]["Properties"]["Targets"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] >= 1

@@ -16,6 +16,11 @@ other protocol (Lambda, SQS, HTTPS, …) the `default`, which is this JSON, stab
      "hosts": ["i-…"],                  that were commanded
      "unconfirmed": ["i-…"],            of which nobody knows what they run
      "rollback": "aws lambda invoke …" | null}
+
+Hosts that are not as the table says are told with the outcome DRIFT:
+
+    {"twinslot": 1, "announcement": "shop/drift-…", "app": "shop", "outcome": "DRIFT", "at": 1790000000.0,
+     "differences": [{"host": "i-…", "what": "users get …"}], "live": {…} | null}
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from twinslot import aws
 from twinslot.errors import GiveUp
-from twinslot.model import Announce, Deployment, Failure, Kind, Live, Outcome, Phase
+from twinslot.model import Announce, Deployment, Failure, Kind, Live, Outcome, Phase, Warn
 from twinslot.printable import printable
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 FORMAT = 1
+DRIFT = "DRIFT"
 LONGEST_SUBJECT = 99
 """SNS takes less than 100 characters of ASCII and no control character."""
 
@@ -66,15 +72,15 @@ class Announcer:
         self._rollback_function = rollback_function
         self._sns = sns
 
-    def publish(self, act: Announce) -> None:
-        """Tell the outcome. Raises TryAgain, or GiveUp when SNS will never take it."""
-        announcement = compose(act, self._rollback_function)
+    def publish(self, act: Announce | Warn) -> None:
+        """Tell it. Raises TryAgain, or GiveUp when SNS will never take it."""
+        announcement = warn(act) if isinstance(act, Warn) else compose(act, self._rollback_function)
         message = {"default": announcement.json, "email": announcement.text, "sms": announcement.subject}
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value}
             for name, value in announcement.attributes.items()
         }
-        with aws.calling(f"announcing {act.deployment.id}", GiveUp):
+        with aws.calling(f"announcing {act.id}", GiveUp):
             self._sns.publish(
                 TopicArn=self._topic,
                 Subject=announcement.subject,
@@ -98,6 +104,37 @@ def compose(act: Announce, rollback_function: str) -> Announcement:
         text=_text(deployment, outcome, live, previous, rollback),
         json=_json(deployment, outcome, live, rollback),
         attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
+    )
+
+
+def warn(act: Warn) -> Announcement:
+    """How hosts that are not as the table says are told."""
+    told = [
+        (printable(found.host, LONGEST_WORD), printable(found.what, LONGEST_REASON))
+        for found in act.differences
+    ]
+    paragraphs = [
+        f"{act.app}: hosts are not as they should be.",
+        *(f"{host}: {what}" for host, what in told),
+        _now_live(act.live).replace("Live now", "What should be live"),
+    ]
+    body = {
+        "twinslot": FORMAT,
+        "announcement": act.id,
+        "app": act.app,
+        "outcome": DRIFT,
+        "at": act.at,
+        "differences": [{"host": host, "what": what} for host, what in told],
+        "live": _live_json(act.live),
+    }
+    return Announcement(
+        id=act.id,
+        subject=_ascii(
+            f"twinslot {act.app} {DRIFT} on {', '.join(host for host, _ in told)}", LONGEST_SUBJECT
+        ),
+        text="\n\n".join(paragraphs) + "\n",
+        json=json.dumps(body),
+        attributes={"app": act.app, "outcome": DRIFT, "announcement": act.id},
     )
 
 
@@ -181,13 +218,7 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
             "at": deployment.timeline[-1].at if deployment.timeline else None,
             "key": printable(deployment.order.key, LONGEST_KEY),
             "release": asdict(release) if release else None,
-            "live": {
-                "label": live.release.label,
-                "deployment": live.deployment,
-                "since": live.since,
-            }
-            if live
-            else None,
+            "live": _live_json(live),
             "seconds": deployment.seconds(),
             "failure": {
                 "phase": failure.phase.value,
@@ -202,6 +233,12 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
             "rollback": rollback,
         }
     )
+
+
+def _live_json(live: Live | None) -> dict[str, object] | None:
+    if live is None:
+        return None
+    return {"label": live.release.label, "deployment": live.deployment, "since": live.since}
 
 
 def _rollback_command(app: str, function: str) -> str:

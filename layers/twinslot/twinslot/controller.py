@@ -31,6 +31,8 @@ from twinslot.model import (
     CommandFailed,
     CommandSent,
     Event,
+    HostResult,
+    Inspected,
     Live,
     RollbackAsked,
     SendCommand,
@@ -40,6 +42,7 @@ from twinslot.model import (
     Tick,
     UploadArrived,
     UploadRefused,
+    Warn,
 )
 from twinslot.settings import SettingsReader
 from twinslot.store import Store
@@ -107,23 +110,50 @@ class Controller:
         app = self._store.app_of_command(command)
         self._gather(self._store.load(app), command)
 
+    def inspect(self) -> None:
+        """Ask the hosts of every app on which nothing is under way how things stand.
+
+        Those that cannot be asked are told of at once; the others' answers come by `hosts_reported`, and the
+        next inspection makes up for one that is lost.
+        """
+        self._each(self._store.idle_apps(), self._inspect)
+
+    def hosts_reported(self, app: str, command: str) -> None:
+        """A command `report` ended, whoever sent it: hold what the hosts say against the table."""
+        hosts, offline = self._fleet.hosts(app)
+        results = self._fleet.reports(app, command)
+        self._store.save_reports(app, [result.report for result in results if result.report])
+        self._handle(app, Inspected(results, _known(hosts, offline)))
+
     def tick(self) -> None:
         """Find and end what no event told of: ended commands, deadlines, acts that were forgotten.
 
         One app's trouble does not keep the others waiting; the first is raised when all had their turn.
         """
+        self._each(self._store.busy_apps(), self._tick)
+
+    def _each(self, apps: tuple[str, ...], look_after: Callable[[str], None]) -> None:
         trouble: list[Exception] = []
-        for app in self._store.busy_apps():
+        for app in apps:
             try:
-                application = self._store.load(app)
-                if application.current and application.current.step and application.current.step.command:
-                    self._gather(application, application.current.step.command)
-                self._handle(app, Tick())
+                look_after(app)
             except Exception as error:
-                telemetry.logger.exception("tick failed", app=app)
+                telemetry.logger.exception("this app was not looked after", app=app)
                 trouble.append(error)
         if trouble:
             raise trouble[0]
+
+    def _tick(self, app: str) -> None:
+        application = self._store.load(app)
+        if application.current and application.current.step and application.current.step.command:
+            self._gather(application, application.current.step.command)
+        self._handle(app, Tick())
+
+    def _inspect(self, app: str) -> None:
+        hosts, offline = self._fleet.hosts(app)
+        if hosts:
+            self._fleet.ask(app, hosts)
+        self._handle(app, Inspected(offline, _known(hosts, offline)))
 
     def _judge(self, upload: Upload) -> UploadArrived | UploadRefused:
         reason = upload.problem
@@ -189,7 +219,7 @@ class Controller:
         """Do one act and return what it answers; None when the application has moved on and it is void."""
         current = application.current
         match act:
-            case Announce():
+            case Announce() | Warn():
                 self._announcer.publish(act)
                 return Announced(act.id)
             case Survey():
@@ -217,3 +247,7 @@ class Controller:
             return Surveyed(act.id, act.deployment, (), Settings(), refusal=str(error))
         hosts, offline = self._fleet.hosts(app)
         return Surveyed(act.id, act.deployment, hosts, settings, offline)
+
+
+def _known(hosts: tuple[str, ...], offline: tuple[HostResult, ...]) -> tuple[str, ...]:
+    return hosts + tuple(result.host for result in offline)

@@ -93,42 +93,62 @@ class Fleet:
         """
         with aws.calling(f"sending {step.name} to the hosts of {deployment.app}", CommandRefused):
             sent = self._sent(deployment, step) if repeat else None
-            return sent or self._ssm.send_command(**self._request(deployment, step))["Command"]["CommandId"]
+            orders = parameters(deployment, step)
+            return sent or self._command(deployment.app, deployment.hosts, orders, comment(deployment, step))
+
+    def ask(self, app: str, hosts: tuple[str, ...]) -> str:
+        """Tell the hosts to report how things stand; the id of the command. Raises as `send` does."""
+        question = {"verb": ["report"], "app": [app], "step": ["report"]}
+        with aws.calling(f"asking the hosts of {app} for a report", CommandRefused):
+            return self._command(app, hosts, question, f"twinslot {app} report")
+
+    def reports(self, app: str, command: str) -> tuple[HostResult, ...]:
+        """What a command `report` came to on each host that it was sent to. Raises TryAgain, and GiveUp."""
+        invocations = self._invocations(command)
+        return tuple(_result(invocations[host], app, "report", "") for host in sorted(invocations))
 
     def results(self, deployment: Deployment, command: str) -> tuple[HostResult, ...]:
         """What the command of the deployment's step came to so far on each of its hosts, in their order.
 
         A host that SSM does not list (yet) is under way. Raises TryAgain, and GiveUp.
         """
+        invocations = self._invocations(command)
+        step = deployment.step.name if deployment.step else ""
+        return tuple(
+            _result(invocations[host], deployment.app, step, deployment.id)
+            if host in invocations
+            else HostResult(host, None)
+            for host in deployment.hosts
+        )
+
+    def _invocations(self, command: str) -> dict[str, CommandInvocationTypeDef]:
+        """What SSM knows of a command on each host that it was sent to."""
         with aws.calling(f"reading what became of command {command}", GiveUp):
-            invocations = {
+            return {
                 invocation["InstanceId"]: invocation
                 for page in self._ssm.get_paginator("list_command_invocations").paginate(
                     CommandId=command, Details=True
                 )
                 for invocation in page["CommandInvocations"]
             }
-        step = deployment.step.name if deployment.step else ""
-        return tuple(
-            _result(invocations[host], deployment, step) if host in invocations else HostResult(host, None)
-            for host in deployment.hosts
-        )
 
-    def _request(self, deployment: Deployment, step: Step) -> SendCommandRequestTypeDef:
+    def _command(
+        self, app: str, hosts: tuple[str, ...], parameters: dict[str, list[str]], comment: str
+    ) -> str:
         request: SendCommandRequestTypeDef = {
             "DocumentName": self._document,
             "DocumentVersion": self._document_version,
-            "Parameters": parameters(deployment, step),
-            "Comment": comment(deployment, step),
+            "Parameters": parameters,
+            "Comment": comment,
             "TimeoutSeconds": DELIVERY_SECONDS,
             "MaxConcurrency": "100%",
             "MaxErrors": "100%",
         }
-        if len(deployment.hosts) <= MOST_INSTANCE_IDS:
-            request["InstanceIds"] = deployment.hosts
+        if len(hosts) <= MOST_INSTANCE_IDS:
+            request["InstanceIds"] = hosts
         else:
-            request["Targets"] = [{"Key": f"tag:{TAG}", "Values": [deployment.app]}]
-        return request
+            request["Targets"] = [{"Key": f"tag:{TAG}", "Values": [app]}]
+        return self._ssm.send_command(**request)["Command"]["CommandId"]
 
     def _sent(self, deployment: Deployment, step: Step) -> str | None:
         """The id of the newest command that was sent for this step, by its comment."""
@@ -192,7 +212,7 @@ def _offline(host: str, ping: str | None) -> HostResult:
     return HostResult(host, False, reason)
 
 
-def _result(invocation: CommandInvocationTypeDef, deployment: Deployment, step: str) -> HostResult:
+def _result(invocation: CommandInvocationTypeDef, app: str, step: str, deployment: str) -> HostResult:
     """One host's part, by its invocation's status and its report."""
     host, status = invocation["InstanceId"], invocation["Status"]
     if status in UNDER_WAY:
@@ -204,7 +224,7 @@ def _result(invocation: CommandInvocationTypeDef, deployment: Deployment, step: 
     if status != "Success" and not output:
         return HostResult(host, False, explanation)
     try:
-        told = report.read(output, host, deployment.app, step, deployment.id)
+        told = report.read(output, host, app, step, deployment)
     except BadReport as error:
         return HostResult(host, False, str(error) if status == "Success" else f"{explanation}; {error}")
     if status == "Success" and told.ok:

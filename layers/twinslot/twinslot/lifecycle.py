@@ -15,11 +15,14 @@
 6.  A host that has not answered by the step's deadline has failed.
 7.  Whatever is decided goes into the outbox with the decision and is struck out when its answer comes back.
     The controller that decided it has LEASE_SECONDS to do it; then a tick gives it to another.
-8.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
+8.  What hosts report is compared with `live`; a difference is announced once. A deployment starts from what
+    the hosts say: if all of them serve the previous release, that one is live.
+9.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
 """
 
 from dataclasses import replace
 
+from twinslot import drift
 from twinslot.errors import NothingToRollBackTo
 from twinslot.model import (
     Act,
@@ -34,6 +37,7 @@ from twinslot.model import (
     Event,
     Failure,
     HostResult,
+    Inspected,
     Kind,
     Live,
     Order,
@@ -49,6 +53,7 @@ from twinslot.model import (
     Tick,
     UploadArrived,
     UploadRefused,
+    Warn,
 )
 
 LEASE_SECONDS = 60
@@ -100,6 +105,8 @@ def decide(application: Application, event: Event, now: float) -> Decision:
             turn.command_ended(event)
         case Announced():
             turn.strike_out(event.act)
+        case Inspected():
+            turn.inspected(event)
         case Tick():
             turn.tick()
     return turn.decision()
@@ -235,6 +242,12 @@ class _Turn:
         self.application = replace(self.application, outbox=outbox)
         self.acts += tuple(act for act in outbox if act.id in overdue)
 
+    def inspected(self, event: Inspected) -> None:
+        known = tuple(found for found in self.application.drift if found.host in event.known)
+        self.application = replace(self.application, drift=known)
+        if not self.application.current:
+            self.compare(tuple(result for result in event.results if result.host in event.known))
+
     def knows(self, deployment: str) -> bool:
         """Whether this deployment is in the aggregate; the history knows those that are not."""
         present = (self.application.current, self.application.waiting)
@@ -261,9 +274,10 @@ class _Turn:
             case Phase.FLIPPING:
                 self.take_step(self.enter(current, Phase.BAKING), "bake", "bake")
             case Phase.BAKING:
+                self.compare(results)
                 self.end(current, Outcome.LIVE)
             case Phase.REVERTING:
-                self.end_reverted(current, ())
+                self.end_reverted(current, results)
 
     def step_failed(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
         match current.phase:
@@ -285,6 +299,8 @@ class _Turn:
             )
             self.end(current, Outcome.FAILED, failure)
             return
+        self.compare(results)
+        self.adopt(drift.truth(results))
         release = current.release
         if release and digests:
             release = replace(release, sha256=next(iter(digests.values())))
@@ -298,6 +314,24 @@ class _Turn:
             self.application = replace(self.application, live=arrived, previous=previous if again else live)
         self.take_step(flipping, "flip", "flip")
 
+    def compare(self, results: tuple[HostResult, ...]) -> None:
+        """Hold what hosts report against what should be live; announce what was not announced yet."""
+        before = self.application.drift
+        judged = {result.host for result in results}
+        found = [drift.difference(result, self.application.live) for result in results]
+        after = tuple(known for known in before if known.host not in judged) + tuple(filter(None, found))
+        news = tuple(difference for difference in after if difference not in before)
+        self.application = replace(self.application, drift=after)
+        if news:
+            name, live = self.application.name, self.application.live
+            self.post(Warn(f"{name}/drift-{self.now:.3f}", self.now, name, news, live))
+
+    def adopt(self, served: str | None) -> None:
+        """Take the hosts' word for what is live, if it is the previous release that all of them serve."""
+        live, previous = self.application.live, self.application.previous
+        if live and previous and served and served == previous.release.sha256 != live.release.sha256:
+            self.application = replace(self.application, live=previous, previous=live)
+
     def go_back(self, current: Deployment) -> None:
         """Make the release that was live before live again, on every host, whether it had flipped or not."""
         if current.live_before is None:
@@ -308,15 +342,17 @@ class _Turn:
     def revert_again(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
         attempt = current.step.attempt + 1 if current.step else 1
         if attempt > REVERT_ATTEMPTS:
-            self.end_reverted(current, tuple(result.host for result in failed))
+            self.end_reverted(current, failed)
         else:
             self.take_step(self.raise_fence(current), f"revert-{attempt}", "flip", attempt)
 
-    def end_reverted(self, current: Deployment, unconfirmed: tuple[str, ...]) -> None:
+    def end_reverted(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
         self.application = replace(
             self.application, live=current.live_before, previous=current.previous_before
         )
-        told = replace(current, unconfirmed=current.unconfirmed + unconfirmed)
+        self.compare(results)
+        silent = tuple(result.host for result in results if not result.ok)
+        told = replace(current, unconfirmed=current.unconfirmed + silent)
         self.end(told, Outcome.REVERTED, current.failure)
 
     def raise_fence(self, current: Deployment) -> Deployment:
@@ -363,7 +399,7 @@ class _Turn:
         stale = {
             act.id
             for act in self.application.outbox
-            if not isinstance(act, Announce) and act.deployment == deployment.id
+            if isinstance(act, Survey | SendCommand) and act.deployment == deployment.id
         }
         self.application = replace(
             self.application, outbox=tuple(act for act in self.application.outbox if act.id not in stale)

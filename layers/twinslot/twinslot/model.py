@@ -198,7 +198,26 @@ class Announce:
     previous: Live | None = None
 
 
-Act = Survey | SendCommand | Announce
+@dataclass(frozen=True)
+class Difference:
+    """What is otherwise on a host than the table says, in a sentence."""
+
+    host: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Warn:
+    """Act: tell people and programs that hosts are not as the table says."""
+
+    id: str
+    at: float
+    app: str
+    differences: tuple[Difference, ...]
+    live: Live | None
+
+
+Act = Survey | SendCommand | Announce | Warn
 
 
 @dataclass(frozen=True)
@@ -206,7 +225,8 @@ class Application:
     """The aggregate: all that decides what happens next for one app. `version` counts its writes.
 
     `live` is where traffic goes, from the moment a flip is commanded; `previous` was live before it.
-    `newest` is the order of the newest upload or rollback that was accepted.
+    `newest` is the order of the newest upload or rollback that was accepted. `drift` is what was found to
+    be otherwise on the hosts and has been announced.
     """
 
     name: str
@@ -217,6 +237,7 @@ class Application:
     newest: Order | None = None
     fence: int = 0
     outbox: tuple[Act, ...] = ()
+    drift: tuple[Difference, ...] = ()
     version: int = 0
 
     @property
@@ -352,6 +373,14 @@ class Announced:
 
 
 @dataclass(frozen=True)
+class Inspected:
+    """Event: how things stand on some of the app's hosts; `known` are all the hosts that it has."""
+
+    results: tuple[HostResult, ...]
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Tick:
     """Event: the clock; deadlines that passed are acted on and forgotten acts are repeated."""
 
@@ -365,6 +394,7 @@ Event = (
     | CommandFailed
     | CommandEnded
     | Announced
+    | Inspected
     | Tick
 )
 

@@ -131,13 +131,20 @@ class Store:
 
     def busy_apps(self) -> tuple[str, ...]:
         """The apps that the clock has to look after. An index follows its table within a second or so."""
+        return self._apps("yes")
+
+    def idle_apps(self) -> tuple[str, ...]:
+        """The apps that have a live release and nothing under way."""
+        return self._apps("no")
+
+    def _apps(self, busy: str) -> tuple[str, ...]:
         items = self._query(
-            "listing the busy apps",
+            "listing the apps",
             None,
             IndexName="busy",
-            KeyConditionExpression="#busy = :yes",
+            KeyConditionExpression="#busy = :busy",
             ExpressionAttributeNames={"#busy": "busy"},
-            ExpressionAttributeValues={":yes": {"S": "yes"}},
+            ExpressionAttributeValues={":busy": {"S": busy}},
         )
         return tuple(item["pk"]["S"].removeprefix("APP#") for item in items)
 
@@ -149,8 +156,8 @@ class Store:
 
     def _put_state(self, saved: Application, version: int) -> TransactWriteItemTypeDef:
         item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved)}
-        if saved.busy:
-            item["busy"] = {"S": "yes"}
+        if saved.busy or saved.live:
+            item["busy"] = {"S": "yes" if saved.busy else "no"}
         put = {
             **self._put(item)["Put"],
             "ConditionExpression": "attribute_not_exists(pk)" if version == 0 else "version = :version",

@@ -1,0 +1,42 @@
+"""What is otherwise on a host than the table says. Pure, and the only home of that comparison."""
+
+from twinslot.model import Difference, HostReport, HostResult, Live
+
+
+def difference(result: HostResult, live: Live | None) -> Difference | None:
+    """How a host differs from `live`, which is what its users should get; None when it does not.
+
+    A host that gave no report differs when its silence is a failure (`ok` is False).
+    """
+    if result.report is None:
+        return Difference(result.host, result.reason) if result.ok is False else None
+    what = _what(result.report, live) if live else ""
+    return Difference(result.host, what) if what else None
+
+
+def truth(results: tuple[HostResult, ...]) -> str | None:
+    """The SHA-256 (hex) of the release that users get on all of these hosts; None when they disagree."""
+    served = {_served(result.report) for result in results if result.report}
+    return served.pop() if len(served) == 1 else None
+
+
+def _served(report: HostReport) -> str | None:
+    slot = report.slots.get(report.live) if report.live else None
+    return slot.release if slot else None
+
+
+def _what(report: HostReport, live: Live) -> str:
+    slot = report.slots.get(report.live) if report.live else None
+    wanted = live.release
+    if slot is None:
+        return f"nginx sends no user to a slot, and {wanted.label} should be live: is nginx running there?"
+    if wanted.sha256 and slot.release != wanted.sha256:
+        digest = (slot.release or "nothing")[:12]
+        return f"users get {slot.label} ({digest}), and {wanted.label} ({wanted.sha256[:12]}) should be live"
+    if slot.state != "active":
+        return f"the process of {wanted.label} in the live slot {report.live} is gone ({slot.state})"
+    if not slot.verified:
+        return (
+            f"the process of {wanted.label} in the live slot {report.live} is not the one that was verified"
+        )
+    return ""
