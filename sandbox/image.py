@@ -260,7 +260,12 @@ def _download(repository: Path, work: Path) -> None:
             done = subprocess.run(argv, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"image: {' '.join(argv)}: {done.stderr[-500:]}")
-    for package in archives.glob("*.deb"):
+    packages = list(archives.glob("*.deb"))
+    if not packages:
+        raise RuntimeError(
+            f"image: apt-get downloaded nothing for {PROVIDED}: have its sources no such package?"
+        )
+    for package in packages:
         shutil.copy(package, repository)
     index = subprocess.run(
         ["apt-ftparchive", "packages", "."], cwd=repository, capture_output=True, check=True
