@@ -3,7 +3,8 @@
 The layer is an overlayfs layer: it removes by whiteouts and opaque directories what an EC2 host would not
 have (people's files, the project itself, nginx, enabled services) and adds what it needs without a
 network (a package repository with nginx, a fixed resolver). It is built once and again when its recipe or
-the system below changes; nothing is ever written to the system itself.
+the system below changes; nothing is ever written to the system itself. What is installed on the system while
+machines run shows in them half, as overlayfs promises nothing then.
 """
 
 import hashlib

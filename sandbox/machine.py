@@ -1,4 +1,4 @@
-"""EC2 hosts as machines of their own: each with its own systemd, files, processes and network address.
+"""EC2 hosts as machines of their own, each with its own systemd, files, processes and network address.
 
     with Rack() as rack:
         machine = rack.boot("i-0123456789abcdef0", files={"/etc/systemd/system/agent.service": "..."},
@@ -103,19 +103,10 @@ class Machine:
         if self._nspawn and self._nspawn.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
         argv = ["systemd-nspawn", "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit"]
-        argv += [
-            f"--directory={self.directory}/root",
-            f"--machine={self._id}",
-            f"--hostname={self.name}",
-        ]
+        argv += [f"--directory={self.directory}/root", f"--machine={self._id}", f"--hostname={self.name}"]
         argv += [f"--network-namespace-path={self._namespace_path}", "--capability=CAP_NET_ADMIN"]
-        argv += [
-            "--resolv-conf=off",
-            "--timezone=off",
-            "--link-journal=no",
-            "--notify-ready=yes",
-            "--console=pipe",
-        ]
+        argv += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"]
+        argv += ["--notify-ready=yes"]
         with (self.directory / "console").open("ab") as console:
             self._nspawn = subprocess.Popen(
                 control_groups.entering(self._groups, argv),
@@ -221,6 +212,8 @@ class Machine:
     def kill(self) -> None:
         """Cuts the power: every process is gone at once. What was written stays; `start` boots it again."""
         self._signal_leader(signal.SIGKILL)
+        if self._nspawn and not self._leader:
+            self._nspawn.kill()
         self._wait_until_off()
 
     def shutdown(self) -> None:
@@ -229,7 +222,8 @@ class Machine:
         self._wait_until_off()
 
     def _signal_leader(self, number: int) -> None:
-        if self._leader:
+        # Once nspawn has ended, the leader's number may be somebody else's.
+        if self._leader and self._nspawn and self._nspawn.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader, number)
 
