@@ -51,13 +51,15 @@ AWS is at {sandbox.endpoint}, and one host bears the tag twinslot={APP}. In anot
   {aws} lambda invoke --function-name {rollback}{_binary_format(aws)} --payload {payload} /dev/stdout
 
 The first line deploys that jar, and any other in its place; the second goes back to the release before.
-The host answers at http://{address}/ as soon as a release is live. The functions' logs are in build/sandbox/logs.
+The host answers at http://{address}/ as soon as a release is live.
+The functions' logs are in build/sandbox/logs.
 Ctrl-C ends it all.
 """
 
 
 def _binary_format(aws: str) -> str:
-    """Version 2 of the AWS CLI takes a payload for base64 unless told otherwise; version 1 does not know the option."""
+    """Version 2 of the AWS CLI takes a payload for base64 unless told otherwise; version 1 does not know the
+    option."""
     try:
         version = subprocess.run([aws, "--version"], capture_output=True, text=True, timeout=30).stdout
     except OSError:

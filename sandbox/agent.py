@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """The SSM agent of a sandbox's host: asks for commands, runs their scripts, tells how they ended.
 
-Runs inside the machine as a systemd service, with Python 3.9 and its standard library alone. It treats a script as
-amazon-ssm-agent does: a file that `sh -c` runs (so that a first line `#!…` is honoured), in a process group of its own
-that SIGKILL ends on a timeout or a cancellation; standard output and error are read until every process that holds
-them has closed them.
+Runs inside the machine as a systemd service, with Python 3.9 and its standard library alone. It treats a
+script as amazon-ssm-agent does: a file that `sh -c` runs (so that a first line `#!…` is honoured), in a
+process group of its own that SIGKILL ends on a timeout or a cancellation; standard output and error are read
+until every process that holds them has closed them.
+
+What was under way when the agent ended, or the host, runs again when it is back, RUNS times at most
+(processor.go, processInProgressDocuments).
 
     agent.py ENDPOINT        ENDPOINT answers POST /agent/poll and /agent/result
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -32,10 +36,14 @@ POLL_SECONDS = 2.0
 WORKERS = 5
 """Commands that run side by side, as in amazon-ssm-agent; the others wait here."""
 
+RUNS = 15
+"""How often a command is begun at most: amazon-ssm-agent's default of CommandRetryLimit."""
+
 MOST_BYTES = 256 * 1024
 """Of one stream; the service keeps less than that."""
 
 HOME = Path("/var/lib/amazon/ssm")
+CURRENT = HOME / "current"
 
 
 class Running:
@@ -51,10 +59,8 @@ class Running:
         """End the whole group, at once; what the script started besides it goes too."""
         with self.lock:
             if self.process is not None:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
 
 
 class Agent:
@@ -67,6 +73,8 @@ class Agent:
 
     def ask_forever(self) -> None:
         """Poll; what cannot be reached is asked again, so that a restart of the service goes unnoticed."""
+        for order in left_over():
+            self.begin(order)
         while True:
             try:
                 answer = self.call("/agent/poll", {"seconds": POLL_SECONDS, "platform": about()})
@@ -74,22 +82,27 @@ class Agent:
                 time.sleep(0.5)
                 continue
             for order in answer["run"]:
-                running = self.running.setdefault(order["command"], Running())
-                threading.Thread(target=self.run, args=(order, running)).start()
+                self.begin(order)
             for command in answer["cancel"]:
                 stopped = self.running.get(command)
                 if stopped:
                     stopped.cancelled = True
                     stopped.kill()
 
+    def begin(self, order: dict[str, Any]) -> None:
+        running = self.running.setdefault(order["command"], Running())
+        threading.Thread(target=self.run, args=(order, running)).start()
+
     def run(self, order: dict[str, Any], running: Running) -> None:
         """Run one script and report it until the report is taken."""
         with self.workers:
+            note(order)
             result = execute(order, running)
         self.running.pop(order["command"], None)
         while True:
             try:
                 self.call("/agent/result", {"command": order["command"], **result})
+                (CURRENT / order["command"]).unlink(missing_ok=True)
                 return
             except (OSError, ValueError):
                 time.sleep(0.5)
@@ -101,6 +114,25 @@ class Agent:
         with urllib.request.urlopen(request, timeout=POLL_SECONDS + 10) as response:
             answer: dict[str, Any] = json.loads(response.read())
             return answer
+
+
+def note(order: dict[str, Any]) -> None:
+    """Write down that the command is begun, and how often it was."""
+    CURRENT.mkdir(parents=True, exist_ok=True)
+    order["runs"] = order.get("runs", 0) + 1
+    new = CURRENT / f".{order['command']}.new"
+    with new.open("w") as file:
+        json.dump(order, file)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(CURRENT / order["command"])
+
+
+def left_over() -> list[dict[str, Any]]:
+    """The commands that were under way when the agent ended."""
+    found = sorted(CURRENT.glob("[!.]*")) if CURRENT.is_dir() else []
+    orders: list[dict[str, Any]] = [json.loads(path.read_text()) for path in found]
+    return [order for order in orders if order["runs"] < RUNS]
 
 
 def execute(order: dict[str, Any], running: Running) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What the stack's topics said: kept for tests and for people to read; and how a function hears of a message."""
+"""What the stack's topics said: kept for tests and for people to read; and how a function hears of a
+message."""
 
 import json
 import threading
@@ -13,7 +14,8 @@ from sandbox.moto_hooks import Message
 
 @dataclass(frozen=True)
 class Announcement:
-    """One message: `text` is what a person gets by e-mail, `data` what a program gets, {} when that is no JSON."""
+    """One message: `text` is what a person gets by e-mail, `data` what a program gets, {} when that is no
+    JSON."""
 
     at: float
     topic_arn: str
@@ -59,7 +61,8 @@ class Announcements:
     def wait_for(
         self, wanted: Callable[[Announcement], bool], seconds: float, after: int = 0
     ) -> Announcement:
-        """The first that is wanted, of those after the first `after`. Raises TimeoutError that tells what came."""
+        """The first that is wanted, of those after the first `after`. Raises TimeoutError that tells what
+        came."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:

@@ -31,7 +31,8 @@ ASYNCHRONOUS_ANSWER: Answer = (202, {"Content-Type": "application/json"}, b"")
 
 @dataclass(frozen=True)
 class Pace:
-    """Where the sandbox is faster than AWS, so that nobody waits for nothing. All in seconds but the factor."""
+    """Where the sandbox is faster than AWS, so that nobody waits for nothing. All in seconds but the
+    factor."""
 
     schedule_factor: float = 12.0
     """A rate of one minute ticks every five seconds."""
@@ -48,7 +49,8 @@ class Pace:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears what happens, while it happens. Called by many threads, some of which hold the backends' LOCK."""
+    """Who hears what happens, while it happens. Called by many threads, some of which hold the backends'
+    LOCK."""
 
     event: Callable[[dict[str, Any]], None] = lambda event: None
     announcement: Callable[[Announcement], None] = lambda announcement: None
@@ -261,7 +263,8 @@ class Aws:
         raise TemplateError(f"the layer {arn} is none of this stack's")
 
     def _warm_up(self) -> None:
-        """Let moto load what it loads on first use: a second for DynamoDB's model alone, in nobody's deployment."""
+        """Let moto load what it loads on first use: a second for DynamoDB's model alone, in nobody's
+        deployment."""
         self.client("dynamodb").list_tables()
         self.client("s3").list_buckets()
         self.client("ssm").describe_parameters()

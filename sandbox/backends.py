@@ -1,20 +1,21 @@
 """moto's backends: what AWS knows, in this process's memory, behind one lock.
 
-moto is not made for threads: everything that reads or changes a backend holds LOCK. Nothing that holds it may wait
-for a function, a machine or an HTTP answer of this sandbox.
+moto is not made for threads: everything that reads or changes a backend holds LOCK. Nothing that holds it may
+wait for a function, a machine or an HTTP answer of this sandbox.
 """
 
 import os
 import threading
 from typing import Any
 
+# moto reads these when it is imported.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 os.environ["VALIDATE_LAMBDA_S3"] = "false"
 
-from moto.backends import get_backend  # noqa: E402  (moto reads its environment when it is imported)
-from moto.core.base_backend import BackendDict  # noqa: E402
-from moto.core.model_instances import reset_model_data  # noqa: E402
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"

@@ -1,7 +1,8 @@
-"""What the sandbox does with each type and property of a stack. What is not listed here is an error, never silence.
+"""What the sandbox does with each type and property of a stack. What is not listed here is an error, never
+silence.
 
-HONOURED works here as it does on AWS, by moto or by this package. WITHOUT_EFFECT is taken and changes nothing here;
-each entry says why that may be.
+HONOURED works here as it does on AWS, by moto or by this package. WITHOUT_EFFECT is taken and changes nothing
+here; each entry says why that may be.
 """
 
 from typing import Any

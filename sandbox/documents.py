@@ -1,7 +1,7 @@
 """An SSM document: which parameters a command may bring, and the script that they make of it.
 
-Only what `aws:runShellScript` of schema 2.2 needs is understood, and parameters reach the script as environment
-variables alone; anything else in a document is an error.
+Only what `aws:runShellScript` of schema 2.2 needs is understood, and parameters reach the script as
+environment variables alone; anything else in a document is an error.
 """
 
 import re
@@ -28,7 +28,8 @@ PARAMETER_KEYS = frozenset(
 
 @dataclass(frozen=True)
 class Script:
-    """What an agent runs: the step's name, the text, the parameters as SSM_<name>, the seconds that it may take."""
+    """What an agent runs: the step's name, the text, the parameters as SSM_<name>, the seconds that it may
+    take."""
 
     step: str
     text: str

@@ -1,7 +1,7 @@
 """EventBridge's default bus: events find the rules that match them, and the rules' targets, asynchronously.
 
-Patterns are matched by moto's implementation of them. A function is only invoked where its policy lets this rule do
-so; what cannot be delivered goes to the target's dead-letter queue.
+Patterns are matched by moto's implementation of them. A function is only invoked where its policy lets this
+rule do so; what cannot be delivered goes to the target's dead-letter queue.
 """
 
 import json
@@ -26,7 +26,8 @@ class CannotDeliver(Exception):
 
 @dataclass(frozen=True)
 class _Permission:
-    """One Lambda::Permission: who may invoke which function (its name), for which source's sake (None: any)."""
+    """One Lambda::Permission: who may invoke which function (its name), for which source's sake (None:
+    any)."""
 
     function: str
     principal: str
@@ -34,7 +35,8 @@ class _Permission:
 
 
 class EventBus:
-    """The bus and its clock. `send_to(arn, message)` puts a message into a queue; `seen` hears of every event.
+    """The bus and its clock. `send_to(arn, message)` puts a message into a queue; `seen` hears of every
+    event.
 
     `schedule_factor` makes schedules tick that many times faster than the template says.
     """

@@ -1,5 +1,5 @@
-"""The functions of a stack, run as Lambda runs them: warm environments are used again, one request in each at a
-time; an asynchronous invocation is repeated when it fails, and what fails for good goes to its destination.
+"""The functions of a stack, run as Lambda runs them: warm environments are used again, one request in each at
+a time; an asynchronous invocation is repeated when it fails, and what fails for good goes to its destination.
 """
 
 import json
@@ -48,8 +48,8 @@ class FunctionSpec:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One that ended. `milliseconds` go from the request's being handed out to its answer: what Lambda bills when
-    warm. `at` is seconds since the epoch."""
+    """One that ended. `milliseconds` go from the request's being handed out to its answer: what Lambda bills
+    when warm. `at` is seconds since the epoch."""
 
     function: str
     request_id: str
@@ -94,6 +94,11 @@ class Function:
         return Invocation(
             self.spec.name, job.request_id, at, milliseconds, cold, job.error, payload, job.answer
         )
+
+    def doing(self, trace: str) -> Environment | None:
+        """The environment that works on the request with this trace id."""
+        with self._lock:
+            return next((each for each in self._environments if each.job and each.job.trace == trace), None)
 
     def close(self) -> None:
         with self._lock:
@@ -150,7 +155,8 @@ class Function:
 
 
 class Functions:
-    """All functions of the sandbox. `retry_seconds` are the pauses before an asynchronous repeat (Lambda: 60, 120).
+    """All functions of the sandbox. `retry_seconds` are the pauses before an asynchronous repeat (Lambda: 60,
+    120).
 
     `send_to(arn, message)` delivers to a destination; `report` hears of every invocation that ended.
     """
@@ -175,6 +181,11 @@ class Functions:
         """By name, ARN or partial ARN, as Lambda's API takes them."""
         name = name_or_arn.split(":function:")[-1].split(":")[0]
         return self._by_name.get(name)
+
+    def doing(self, trace: str) -> tuple[Function, Environment] | None:
+        """Who makes the calls that bear this trace id."""
+        found = ((function, function.doing(trace)) for function in self._by_name.values())
+        return next(((function, environment) for function, environment in found if environment), None)
 
     def invoke(self, function: Function, payload: bytes) -> Invocation:
         """Synchronous: the caller gets the answer, and nobody repeats anything. Raises Throttled."""

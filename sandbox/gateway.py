@@ -1,8 +1,8 @@
 """AWS's endpoint on this machine: one port, all services, the stock AWS CLI and SDKs as clients.
 
-Each call is identified by its signature, judged by the caller's policies, and answered by the sandbox where moto
-cannot, else by moto, one at a time. Connections are kept, and an answer leaves in one piece: a function's handler
-time is mostly such calls.
+Each call is identified by its signature, judged by the caller's policies, and answered by the sandbox where
+moto cannot, else by moto, one at a time. Connections are kept, and an answer leaves in one piece: a
+function's handler time is mostly such calls.
 """
 
 import io
@@ -29,11 +29,17 @@ Answer = tuple[int, dict[str, str], bytes]
 ONE_APP_SERVICES = frozenset(
     {"cloudformation", "dynamodb", "ec2", "events", "iam", "lambda", "logs", "sns", "sqs", "ssm", "sts"}
 )
-"""Services of which moto answers every request with the same target by one application: it is looked up once."""
+"""Services of which moto answers every request with the same target by one application: it is looked up
+once."""
 
 
 class Gateway:
-    """The server. `answers` maps (service, operation) to whoever answers it instead of moto, without the LOCK."""
+    """The server. `answers` maps (service, operation) to whoever answers it instead of moto, without the
+    LOCK.
+
+    Faults come in by `around`: it gets each permitted request and whoever would answer it, and gives the
+    answer or raises ApiError.
+    """
 
     def __init__(self, address: str, principals: Principals) -> None:
         self._principals = principals
@@ -45,6 +51,7 @@ class Gateway:
             target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True
         )
         self.answers: dict[tuple[str, str], Callable[[ApiRequest], Answer]] = {}
+        self.around: Callable[[ApiRequest, Callable[[ApiRequest], Answer]], Answer] = _as_it_is
         self.resource_policies: dict[str, list[dict[str, Any]]] = {}
         self.endpoint = f"http://{address}:{self._server.server_port}"
 
@@ -80,7 +87,7 @@ class Gateway:
             with LOCK:
                 permissions.check(request, self.resource_policies)
             own = self.answers.get((request.service, request.operation))
-            return own(request) if own else self._ask_moto(request)
+            return self.around(request, own or self._ask_moto)
         except ApiError as error:
             return _failed(request, error)
         except UnknownPolicy as error:
@@ -139,6 +146,10 @@ class Gateway:
             if request.service in ONE_APP_SERVICES:
                 self._apps[key] = app
         return app
+
+
+def _as_it_is(request: ApiRequest, answer: Callable[[ApiRequest], Answer]) -> Answer:
+    return answer(request)
 
 
 def _failed(request: ApiRequest, error: ApiError) -> Answer:
@@ -216,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = handle_any
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 (names of the base class)
 
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()

@@ -1,4 +1,5 @@
-"""A host of the sandbox: an EC2 instance to the API, a machine of its own to everyone else, with an SSM agent in it."""
+"""A host of the sandbox: an EC2 instance to the API, a machine of its own to everyone else, with an SSM agent
+in it."""
 
 import time
 from collections.abc import Mapping
@@ -40,7 +41,8 @@ class Host:
 
 
 def launch(aws: Aws, rack: Rack, app: str, tags: Mapping[str, str]) -> Host:
-    """A running host with these tags, whose role is what the template says of a host's role; its agent is online.
+    """A running host with these tags, whose role is what the template says of a host's role; its agent is
+    online.
 
     Raises TimeoutError when the machine does not boot or its agent is not heard of.
     """
@@ -93,8 +95,8 @@ def _instance(aws: Aws, app: str, tags: Mapping[str, str]) -> str:
 
 
 def _unit(aws: Aws) -> str:
-    """The agent's unit. Its scripts inherit the standard variables that lead AWS's clients to the sandbox; what a
-    script left running outlives the agent, as with the real one."""
+    """The agent's unit. Its scripts inherit the standard variables that lead AWS's clients to the sandbox;
+    what a script left running outlives the agent, as with the real one."""
     variables = {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -119,5 +121,7 @@ def _wait_until_online(aws: Aws, host: Host) -> None:
     deadline = time.monotonic() + ONLINE_SECONDS
     while host.instance_id not in aws.run_command.agents():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the agent on {host.instance_id} did not ask for work:\n{host.machine.console[-2000:]}")
+            raise TimeoutError(
+                f"the agent on {host.instance_id} did not ask for work:\n{host.machine.console[-2000:]}"
+            )
         time.sleep(0.02)

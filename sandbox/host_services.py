@@ -1,5 +1,5 @@
-"""What an EC2 host finds at its link-local addresses: the instance metadata (version 2), and the service that its SSM
-agent talks to. A host is recognised by the address that it asks from.
+"""What an EC2 host finds at its link-local addresses: the instance metadata (version 2), and the service that
+its SSM agent talks to. A host is recognised by the address that it asks from.
 
 Metadata: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
 """

@@ -3,6 +3,7 @@
 - S3's event to EventBridge has wrong fields, and a tag event besides: the sandbox builds its own.
 - A topic cannot invoke a function.
 - Nobody hears of a topic's messages.
+- An S3 key with a newline in it finds no route.
 """
 
 import json
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
 from moto.sns.models import Subscription, Topic
@@ -22,13 +24,14 @@ CREATED = {
     S3NotificationEvent.OBJECT_CREATED_COPY_EVENT: "CopyObject",
     S3NotificationEvent.OBJECT_CREATED_COMPLETE_MULTIPART_UPLOAD_EVENT: "CompleteMultipartUpload",
 }
-"""S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of here."""
+"""S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of
+here."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message to a topic: `texts` by protocol, of which "default" is for all others. `attributes` maps names to
-    (type, value)."""
+    """One message to a topic: `texts` by protocol, of which "default" is for all others. `attributes` maps
+    names to (type, value)."""
 
     id: str
     topic_arn: str
@@ -42,7 +45,8 @@ class Message:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What moto tells, by whom it is heard. All are called while the backends' LOCK is held: none may wait."""
+    """What moto tells, by whom it is heard. All are called while the backends' LOCK is held: none may
+    wait."""
 
     object_created: Callable[[Any, Any, str], None]
     """bucket, key and reason, as moto's objects"""
@@ -57,11 +61,15 @@ class Hooks:
 def installed(hooks: Hooks) -> Iterator[None]:
     """moto calls `hooks` while this context lasts."""
     publish_to_topic, publish_to_subscriber = Topic.publish, Subscription.publish
+    make_converter = RegexConverter.__init__
 
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
         if event in CREATED and configuration is not None and configuration.event_bridge is not None:
             hooks.object_created(bucket, key, CREATED[event])
+
+    def across_lines(converter: Any, url_map: Any, pattern: str) -> None:
+        make_converter(converter, url_map, f"(?s:{pattern})")
 
     def publish(topic: Any, message: str, **options: Any) -> str:
         message_id: str = publish_to_topic(topic, message, **options)
@@ -80,6 +88,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
     with (
         mock.patch.object(notifications, "send_event", send_event),
+        mock.patch.object(RegexConverter, "__init__", across_lines),
         mock.patch.object(Topic, "publish", publish),
         mock.patch.object(Subscription, "publish", notify),
     ):

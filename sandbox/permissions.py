@@ -1,7 +1,7 @@
 """Which permissions a request needs: the action, the exact ARN, and what conditions may ask about.
 
-Sources: the service authorization reference, and FACTS measured against it. Only what functions and hosts call stands
-here; a role that calls anything else is refused with a text that says so.
+Sources: the service authorization reference, and FACTS measured against it. Only what functions and hosts
+call stands here; a role that calls anything else is refused with a text that says so.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,8 +48,10 @@ def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]
         owner = permission.resource.partition("/")[0] if request.service == "s3" else permission.resource
         denied = forbids(resource_policies.get(owner, []), permission)
         if denied or (principal.statements is not None and not may(principal.statements, permission)):
-            who = principal.arn
-            text = f"User: {who} is not authorized to perform: {permission.action} on resource: {permission.resource}"
+            text = (
+                f"User: {principal.arn} is not authorized to perform: {permission.action}"
+                f" on resource: {permission.resource}"
+            )
             raise ApiError(_denied(request), text, 403)
 
 
@@ -60,7 +62,8 @@ def _denied(request: ApiRequest) -> str:
 
 
 def _about(request: ApiRequest) -> dict[str, str]:
-    """The global condition keys. The gateway stands for AWS's TLS endpoint, so that transport counts as secure."""
+    """The global condition keys. The gateway stands for AWS's TLS endpoint, so that transport counts as
+    secure."""
     context = {"aws:securetransport": "true", "aws:sourceip": request.source_ip}
     if request.principal:
         context["aws:principalarn"] = request.principal.arn

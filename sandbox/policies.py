@@ -1,7 +1,9 @@
-"""IAM's decision: may this be done, given statements? Only what is understood is decided; the rest is an error.
+"""IAM's decision: may this be done, given statements? Only what is understood is decided; the rest is an
+error.
 
-The rules are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html for
-one account: what no statement allows is denied, and a denial beats every permission.
+The rules are those of
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html for one account:
+what no statement allows is denied, and a denial beats every permission.
 """
 
 import re
@@ -19,7 +21,8 @@ class UnknownPolicy(Exception):
 
 @dataclass(frozen=True)
 class Permission:
-    """What a request needs: one action on one resource, and what conditions may ask about (keys in lower case)."""
+    """What a request needs: one action on one resource, and what conditions may ask about (keys in lower
+    case)."""
 
     action: str
     resource: str
@@ -33,7 +36,8 @@ def may(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool
 
 
 def forbids(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
-    """Whether a resource's own policy, made of these statements, denies it to everyone. Raises UnknownPolicy."""
+    """Whether a resource's own policy, made of these statements, denies it to everyone. Raises
+    UnknownPolicy."""
     return any(
         statement["Effect"] == "Deny"
         and statement.get("Principal") == "*"

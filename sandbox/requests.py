@@ -64,7 +64,8 @@ class ApiRequest:
 
     @property
     def operation(self) -> str:
-        """The API's operation: SendCommand, GetItem, Publish; for the REST services method and path decide."""
+        """The API's operation: SendCommand, GetItem, Publish; for the REST services method and path
+        decide."""
         target = self.headers.get("x-amz-target")
         if target:
             return target.rpartition(".")[2]

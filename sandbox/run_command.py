@@ -1,10 +1,11 @@
-"""SSM Run Command: commands, what each host made of them, and the agents that fetch them. Its API is in ssm_api.py.
+"""SSM Run Command: commands, what each host made of them, and the agents that fetch them. Its API is in
+ssm_api.py.
 
     Pending -> InProgress -> Success | Failed | TimedOut (execution) | Cancelled
        +-----> TimedOut (delivery) | Cancelled
 
-A command ends when its last invocation has ended. Each change of a command or an invocation becomes an event, told
-outside of all locks.
+A command ends when its last invocation has ended. Each change of a command or an invocation becomes an event,
+told outside of all locks.
 """
 
 import threading
@@ -87,8 +88,8 @@ class Change:
 
 
 class RunCommand:
-    """All commands and agents. `tell` hears of changes. An agent gets a command `latency` seconds after it was sent;
-    one that has not asked for `silent_seconds` counts as lost (AWS: some minutes)."""
+    """All commands and agents. `tell` hears of changes. An agent gets a command `latency` seconds after it
+    was sent; one that has not asked for `silent_seconds` counts as lost (AWS: some minutes)."""
 
     def __init__(self, tell: Callable[[Change], None], latency: float, silent_seconds: float) -> None:
         self._tell = tell
@@ -135,7 +136,8 @@ class RunCommand:
             self._tell(Change(command, "Success", None))
 
     def cancel(self, command: Command, instances: list[str]) -> None:
-        """Ask for the end of invocations; those that have not begun end at once. Promises nothing for the others."""
+        """Ask for the end of invocations; those that have not begun end at once. Promises nothing for the
+        others."""
         changes: list[Change] = []
         with self._changed:
             for invocation in command.invocations.values():
@@ -152,7 +154,8 @@ class RunCommand:
         self._tell_all(changes)
 
     def poll(self, instance: str, platform: dict[str, str], seconds: float) -> dict[str, Any]:
-        """An agent asks what to do, and waits up to `seconds` for it: commands to run, ids of commands to cancel."""
+        """An agent asks what to do, and waits up to `seconds` for it: commands to run, ids of commands to
+        cancel."""
         deadline = time.monotonic() + seconds
         changes: list[Change] = []
         answer: dict[str, Any] = {"run": [], "cancel": []}
@@ -174,7 +177,8 @@ class RunCommand:
         return answer
 
     def report(self, instance: str, command_id: str, result: dict[str, Any]) -> None:
-        """An agent tells how a script ended. A report that comes after the command was given up changes nothing."""
+        """An agent tells how a script ended. A report that comes after the command was given up changes
+        nothing."""
         changes: list[Change] = []
         with self._changed:
             command = self._commands.get(command_id)

@@ -1,8 +1,8 @@
-"""One execution environment of a Lambda function: a process under the real runtime client, and the Runtime API
-that it asks for work (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+"""One execution environment of a Lambda function: a process under the real runtime client, and the Runtime
+API that it asks for work (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 
-An environment does one invocation at a time. It is killed when the function's timeout passes, and never used again
-after it died.
+An environment does one invocation at a time. It is killed when the function's timeout passes, and never used
+again after it died.
 """
 
 import json
@@ -23,12 +23,16 @@ INIT_SECONDS = 10
 """Lambda's own limit for a function's start."""
 
 RESPONSE_BYTES = 6 * 1024 * 1024
-"""Lambda's limit for the response of a synchronous invocation (plus a little that Lambda grants, not granted here)."""
+"""Lambda's limit for the response of a synchronous invocation (plus a little that Lambda grants, not granted
+here)."""
 
 
 @dataclass
 class Job:
-    """One request on its way through an environment; `done` is set when it is answered or given up."""
+    """One request on its way through an environment; `done` is set when it is answered or given up.
+
+    AWS's SDKs send `trace` with each call that the handler makes, in the header X-Amzn-Trace-Id.
+    """
 
     request_id: str
     payload: bytes
@@ -37,6 +41,7 @@ class Job:
     done: threading.Event = field(default_factory=threading.Event)
     answer: bytes = b""
     error: bool = False
+    trace: str = field(default_factory=lambda: f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}")
     handed_out: float = 0.0
     answered: float = 0.0
 
@@ -82,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "Lambda-Runtime-Aws-Request-Id": job.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(deadline),
                 "Lambda-Runtime-Invoked-Function-Arn": job.arn,
-                "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Sampled=0",
+                "Lambda-Runtime-Trace-Id": f"{job.trace};Sampled=0",
             },
         )
 
@@ -113,7 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Environment:
-    """A running process of a function. `folder` is its code, `variables` its whole environment but the API's address."""
+    """A running process of a function. `folder` is its code, `variables` its whole environment but the API's
+    address."""
 
     def __init__(self, handler: str, folder: Path, variables: Mapping[str, str], log: IO[bytes]) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue()
@@ -137,6 +143,16 @@ class Environment:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def job(self) -> Job | None:
+        """What it does now, or did last."""
+        return self._job
+
+    def kill(self) -> None:
+        """End the process at once, in the middle of what it does; `run` sees that."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def run(self, job: Job) -> None:
         """Give the job to the process and return when it is done, one way or another."""

@@ -4,11 +4,11 @@
         host = sandbox.add_host("shop")                     # a machine that bears the tag twinslot=shop
         sandbox.set("shop", {"bake_seconds": 5})            # the application's settings
         sandbox.upload(Path("shop-1.4.2.jar"), "shop/shop-1.4.2.jar")
-        told = sandbox.wait_for("shop", "LIVE", seconds=60) # told.data is the announcement's JSON, told.text its text
+        told = sandbox.wait_for("shop", "LIVE", seconds=60) # told.data is for programs, told.text for people
         sandbox.invoke("Rollback", {"app": "shop"})         # raises FunctionError where the function does
         host.address, host.machine, host.instance_id
         sandbox.endpoint, sandbox.outputs, sandbox.client("s3"), sandbox.variables()
-        sandbox.invocations, sandbox.announcements, sandbox.deployments("shop"), sandbox.run_command.commands()
+        sandbox.invocations, sandbox.announcements, sandbox.run_command.commands(), sandbox.deployments("shop")
 
 Nothing that a user's stack would do is done here instead: functions are only invoked by the events that the
 template wires, and hosts only act on commands that SSM brings them.
@@ -56,13 +56,13 @@ class Sandbox:
         *,
         template: Path = PROJECT / "template.yaml",
         parameters: Mapping[str, str] | None = None,
-        pace: Pace = Pace(),
-        listener: Listener = Listener(),
+        pace: Pace | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self._template = template
         self._parameters = dict(parameters or {})
-        self._pace = pace
-        self._listener = listener
+        self._pace = pace or Pace()
+        self._listener = listener or Listener()
         self._cleanup = ExitStack()
         self._aws: Aws | None = None
         self._rack: Rack | None = None
@@ -183,10 +183,14 @@ class Sandbox:
 
     def deployments(self, app: str) -> list[dict[str, Any]]:
         """The application's history as the table has it, the oldest first."""
-        pages = self.client("dynamodb").get_paginator("query").paginate(
-            TableName=self.outputs["StateTable"],
-            KeyConditionExpression="pk = :app AND begins_with(sk, :deployment)",
-            ExpressionAttributeValues={":app": {"S": f"APP#{app}"}, ":deployment": {"S": "DEPLOYMENT#"}},
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.outputs["StateTable"],
+                KeyConditionExpression="pk = :app AND begins_with(sk, :deployment)",
+                ExpressionAttributeValues={":app": {"S": f"APP#{app}"}, ":deployment": {"S": "DEPLOYMENT#"}},
+            )
         )
         plain = TypeDeserializer().deserialize
         return [

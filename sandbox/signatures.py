@@ -1,6 +1,8 @@
-"""Signature version 4, checked as AWS does: a client that signs wrongly must fail here, not in somebody's account.
+"""Signature version 4, checked as AWS does: a client that signs wrongly must fail here, not in somebody's
+account.
 
-The rules are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+The rules are those of
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 import hashlib
@@ -14,7 +16,8 @@ CHUNKED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-")
 """Values of x-amz-content-sha256 that are no digest of the body; S3 takes them."""
 
 _AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
+    r"AWS4-HMAC-SHA256 "
+    r"Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
     r"SignedHeaders=(?P<headers>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
 

@@ -1,4 +1,5 @@
-"""The SSM calls that moto does not do: SendCommand that really sends, and everything that tells what became of it.
+"""The SSM calls that moto does not do: SendCommand that really sends, and everything that tells what became
+of it.
 
 Shapes and errors: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 """
@@ -250,7 +251,8 @@ def _passes(command: Command, key: str, value: str) -> bool:
 
 
 def _all_at_once(parameters: dict[str, Any], hosts: int) -> None:
-    """The sandbox sends to all hosts at once: a command that asks for less is refused, not obeyed by halves."""
+    """The sandbox sends to all hosts at once: a command that asks for less is refused, not obeyed by
+    halves."""
     concurrency = str(parameters.get("MaxConcurrency", "50"))
     many = re.fullmatch(r"\d+", concurrency) and int(concurrency) >= hosts
     if concurrency != "100%" and not many:
@@ -311,7 +313,8 @@ def _described_invocation(command: Command, invocation: Invocation, details: boo
 
 
 def _short_output(stdout: str, stderr: str) -> str:
-    """Standard output with standard error behind it, in the 2,500 characters that ListCommandInvocations has."""
+    """Standard output with standard error behind it, in the 2,500 characters that ListCommandInvocations
+    has."""
     text = stdout + (ERROR_TITLE + stderr if stderr else "")
     if len(text) <= SHORT_OUTPUT_CHARACTERS:
         return text

@@ -1,7 +1,7 @@
 """A translated template becomes a stack in moto, and what moto leaves out of it is done afterwards.
 
-moto takes types that it does not know for nothing, with a warning; coverage.py refuses those that nobody handles, and
-the others are made into records here, so that their references are resolved like everybody's.
+moto takes types that it does not know for nothing, with a warning; coverage.py refuses those that nobody
+handles, and the others are made into records here, so that their references are resolved like everybody's.
 """
 
 import json
@@ -42,7 +42,8 @@ class Stack:
 
 
 def create(name: str, translated: Translated, parameters: dict[str, str]) -> Stack:
-    """Make the stack. Raises TemplateError for what the sandbox does not know, moto's errors for what is wrong."""
+    """Make the stack. Raises TemplateError for what the sandbox does not know, moto's errors for what is
+    wrong."""
     coverage.check(translated.resources)
     document = json.loads(json.dumps(translated.document))
     for resource in document["Resources"].values():
@@ -84,7 +85,8 @@ _resolve = parsing.clean_json
 
 
 def _clean_json(node: Any, resources: parsing.ResourceMap) -> Any:
-    """moto's resolution of references, less the list items that referred to AWS::NoValue: it leaves None for them."""
+    """moto's resolution of references, less the list items that referred to AWS::NoValue: it leaves None for
+    them."""
     return _without_nothing(_resolve(node, resources))
 
 
@@ -128,7 +130,7 @@ def _teach_moto(kinds: set[str]) -> None:
     for kind in sorted(kinds - set(parsing.get_model_map())):
         _TAUGHT[kind] = _record_class(kind)
     # moto's layers do not know what a reference to them is: the version's ARN.
-    LayerVersion.physical_resource_id = property(lambda layer: layer.arn)
+    setattr(LayerVersion, "physical_resource_id", property(lambda layer: layer.arn))  # noqa: B010 (moto's class)
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
 

@@ -1,7 +1,7 @@
 """From template.yaml to plain CloudFormation, offline, by AWS's own translator of SAM.
 
-Two things that the SAM CLI and CloudFormation do elsewhere are done here: AWS::Include of a local file is put in
-place, and the local folders of functions and layers become S3 addresses whose folders are remembered.
+Two things that the SAM CLI and CloudFormation do elsewhere are done here: AWS::Include of a local file is put
+in place, and the local folders of functions and layers become S3 addresses whose folders are remembered.
 """
 
 import json
@@ -15,7 +15,8 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 CODE_BUCKET = "twinslot-sandbox-code"
-"""Stands for the bucket that `sam deploy` uploads to; nothing lies there, the folders are used as they are."""
+"""Stands for the bucket that `sam deploy` uploads to; nothing lies there, the folders are used as they
+are."""
 
 FOLDER_PROPERTIES = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
@@ -38,7 +39,8 @@ class Translated:
 
 
 def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated:
-    """Raises TemplateError where a local file is missing, and the translator's own errors where SAM is wrong."""
+    """Raises TemplateError where a local file is missing, and the translator's own errors where SAM is
+    wrong."""
     source = yaml_parse(path.read_text())
     home = path.parent
     source = _with_includes(source, home)

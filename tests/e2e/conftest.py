@@ -1,7 +1,7 @@
 """Whole deployments: the real template, functions, document and host program, on real machines.
 
-One sandbox serves a module; a test finds what the one before it left live, and says what it needs. SETTINGS hold for
-every application, since a change of settings counts only some seconds later.
+One sandbox serves a module; a test finds what the one before it left live, and says what it needs. SETTINGS
+hold for every application, since a change of settings counts only some seconds later.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sample.build import build
-from sandbox.sandbox import Listener, Sandbox, unavailable
+from sandbox.sandbox import Sandbox, unavailable
 from tests.e2e.deployments import SETTINGS, Deployer
 
 Jar = Callable[..., Path]
@@ -37,7 +37,7 @@ def sandbox() -> Iterator[Sandbox]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI has to run the e2e tests, but: {reason}")
         pytest.skip(reason)
-    with Sandbox(listener=Listener()) as running:
+    with Sandbox() as running:
         yield running
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,9 +98,9 @@ def _invoke_a_function(started: Started) -> None:
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True, timeout=60)
 
 
-def _ip(*arguments: str) -> list[dict[str, object]]:
+def _ip(*arguments: str) -> list[dict[str, Any]]:
     shown = subprocess.run(["ip", "-j", *arguments], check=True, capture_output=True, text=True).stdout
-    found: list[dict[str, object]] = json.loads(shown)
+    found: list[dict[str, Any]] = json.loads(shown)
     return found
 
 

@@ -148,7 +148,7 @@ def test_the_clock_finds_what_no_event_told(
     lost: list[dict[str, Any]] = []
 
     def is_first_success(event: dict[str, Any]) -> bool:
-        found = event["detail-type"] == COMMAND_ENDED and event["detail"]["status"] == "Success"
+        found = (event["detail-type"], event["detail"].get("status")) == (COMMAND_ENDED, "Success")
         if found:
             lost.append(event)
         return found

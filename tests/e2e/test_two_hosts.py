@@ -37,7 +37,7 @@ def test_an_upload_goes_live_on_both_by_the_same_number_of_invocations(
 def test_one_host_that_fails_to_stage_keeps_the_release_from_both(
     deployer: Deployer, jar: Jar, hosts: list[Host]
 ) -> None:
-    with _faulty(hosts[1], "never-healthy"), Visitors(*(host.address for host in hosts)) as visitors:
+    with _Faulty(hosts[1], "never-healthy"), Visitors(*(host.address for host in hosts)) as visitors:
         told = deployer.deploy(jar("2.0.0"))
 
     assert told.data["outcome"] == "FAILED"
@@ -51,7 +51,7 @@ def test_one_host_that_misbehaves_while_it_bakes_sends_both_back(
 ) -> None:
     before = [page(host.address) for host in hosts]
 
-    with _faulty(hosts[1], "errors-after=live+0"), Visitors(*(host.address for host in hosts)) as visitors:
+    with _Faulty(hosts[1], "errors-after=live+0"), Visitors(*(host.address for host in hosts)) as visitors:
         told = deployer.deploy(jar("3.0.0"))
 
     assert told.data["outcome"] == "REVERTED"
@@ -62,7 +62,7 @@ def test_one_host_that_misbehaves_while_it_bakes_sends_both_back(
     assert {status for address, status, _ in visitors.answers if address == hosts[0].address} == {200}
 
 
-class _faulty:
+class _Faulty:
     """While this context lasts, whatever the host's slots start has this fault."""
 
     def __init__(self, host: Host, fault: str) -> None:

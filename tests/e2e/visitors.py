@@ -1,4 +1,5 @@
-"""People who use the application while it is deployed: a few keep-alive clients, and what each of them got."""
+"""People who use the application while it is deployed: a few keep-alive clients, and what each of them
+got."""
 
 import http.client
 import threading
