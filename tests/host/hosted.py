@@ -106,6 +106,14 @@ class Hosted:
         """The label of the release that users get."""
         return self.get()[1].get("x-release", "")
 
+    def succeeds(self, *argv: str) -> bool:
+        """Whether a program in the machine ends with 0."""
+        return self.machine.run(argv, timeout_seconds=30).returncode == 0
+
+    def runs(self, slot: str) -> bool:
+        """Whether systemd calls a slot active."""
+        return self.succeeds("systemctl", "--quiet", "is-active", f"twinslot-shop@{slot}")
+
     def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         """Waits for a condition, which has to come true."""
         deadline = time.monotonic() + seconds
