@@ -156,7 +156,9 @@ def _parse(head: bytes) -> tuple[int, dict[str, str]]:
 class Generator:
     """The load itself: `connections` connections send `rate` requests a second between them, evenly."""
 
-    def __init__(self, address: str, path: str, rate: float, connections: int, records: Path) -> None:
+    def __init__(
+        self, address: str, path: str, rate: float, connections: int, records: Path, posts: bool = True
+    ) -> None:
         host, _, port = address.partition(":")
         self._host, self._port = host, int(port or "80")
         self._interval = connections / rate
@@ -164,6 +166,7 @@ class Generator:
         head = f"Host: {host}\r\nUser-Agent: twinslot-load\r\n"
         self._get = f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
         self._post = f"POST {path} HTTP/1.1\r\n{head}Content-Length: 5\r\n\r\nhello".encode()
+        self._posts = posts
         self._records = records
         self._stop = asyncio.Event()
         self._requests = 0
@@ -191,7 +194,8 @@ class Generator:
         connection = Connection(self._host, self._port)
         due, sent = start, 0
         while not await self._stopped_before(due):
-            await self._send(connection, self._post if sent % POST_EVERY == POST_EVERY - 1 else self._get)
+            is_post = self._posts and sent % POST_EVERY == POST_EVERY - 1
+            await self._send(connection, self._post if is_post else self._get)
             sent += 1
             due = max(due + self._interval, time.monotonic())
         self._renewed += connection.renewed
@@ -239,13 +243,14 @@ class Load:
         connections: int = 32,
         path: str = "/",
         max_seconds: float = 900.0,
+        posts: bool = True,
     ) -> None:
         self.requests = 0
         self.not_served = 0
         self._records = records
         self._command = [sys.executable, "-m", "sandbox.load", address, str(records), "--until-stdin-closes"]
         self._command += ["--path", path, "--rate", str(rate), "--connections", str(connections)]
-        self._command += ["--seconds", str(max_seconds)]
+        self._command += ["--seconds", str(max_seconds), *([] if posts else ["--no-posts"])]
         self._process: subprocess.Popen[str] | None = None
         self._follower = threading.Thread(target=self._follow, name="load", daemon=True)
 
@@ -308,7 +313,12 @@ class Load:
 
 async def _run(arguments: argparse.Namespace) -> None:
     generator = Generator(
-        arguments.address, arguments.path, arguments.rate, arguments.connections, arguments.records
+        arguments.address,
+        arguments.path,
+        arguments.rate,
+        arguments.connections,
+        arguments.records,
+        posts=arguments.posts,
     )
     if arguments.until_stdin_closes:
         loop = asyncio.get_running_loop()
@@ -335,6 +345,9 @@ def main() -> None:
     )
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=30.0, help="end after so long")
+    parser.add_argument(
+        "--no-posts", dest="posts", action="store_false", help="only requests that a proxy may repeat"
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     try:
         asyncio.run(_run(parser.parse_args()))

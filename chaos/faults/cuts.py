@@ -1,0 +1,81 @@
+"""SIGKILL of the host's program after each of its steps. The program itself says which there are.
+
+A cut is what the SSM agent does on a timeout or a cancellation: the whole process group dies, wherever it is.
+"""
+
+from collections.abc import Callable
+
+from chaos.fault import Ending, Fault, Group, Losing, NotHeld
+from chaos.intruder import Place
+from chaos.station import Station
+
+OUTCOMES = {"stage": "FAILED", "flip": "REVERTED", "bake": "REVERTED", "revert": "REVERTED"}
+"""What a deployment comes to when the command of this step is cut."""
+
+DYING = "dies-after=live+0.3"
+
+
+def healthy(station: Station) -> list[Place]:
+    """The places that a good deployment's commands come to; a release has to be removed for it."""
+    for _ in range(6):
+        station.deploy()
+    station.intruder.forget()
+    station.deploy()
+    return station.intruder.seen()
+
+
+def dying(station: Station) -> list[Place]:
+    """The places that the commands come to when a release dies in its bake and the host turns back."""
+    station.make_ready()
+    station.intruder.forget()
+    station.outcome(station.upload(DYING))
+    return station.intruder.seen()
+
+
+def cut(place: Place, faults: str, name: str) -> Fault:
+    def strike(station: Station) -> Ending:
+        station.intruder.strike(place, kill=True)
+        upload = station.upload(faults)
+        outcome = station.outcome(upload)
+        if not station.intruder.struck():
+            raise NotHeld(f"no command came to {place}: nothing was cut, and it ended {outcome}")
+        station.must_serve(station.live)
+        return Ending(outcome, upload.label if faults else None)
+
+    return Fault(
+        name=name,
+        what=f"SIGKILL after {place.name!r} of {place.step}",
+        strike=strike,
+        outcomes=frozenset({OUTCOMES[place.step]}),
+        losing=Losing.NOTHING_REPEATABLE if faults else Losing.NOTHING,
+    )
+
+
+def faults_of(
+    record: Callable[[Station], list[Place]], faults: str, label: str, steps: tuple[str, ...]
+) -> Callable[[Station], list[Fault]]:
+    def expand(station: Station) -> list[Fault]:
+        places = [place for place in record(station) if place.kind == "did" and place.step in steps]
+        return [cut(place, faults, f"killed/{label}{place.step}/{slug(place.name)}") for place in places]
+
+    return expand
+
+
+def slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+GROUPS = (
+    Group(
+        "killed/",
+        expand=faults_of(healthy, "", "", ("stage", "flip", "bake")),
+        spread=True,
+        minutes=5,
+    ),
+    Group(
+        "killed/dying/",
+        expand=faults_of(dying, DYING, "dying/", ("bake", "revert")),
+        spread=True,
+        minutes=5,
+    ),
+)

@@ -1,0 +1,49 @@
+"""Fills the small filesystem that a path lies on, to the last byte and the last name. Never another one.
+
+fill.py PATH fills, fill.py --free MOUNT... empties again.
+"""
+
+import contextlib
+import os
+import sys
+
+MOST_BYTES = 256 * 1024 * 1024
+FILLER = ".chaos-filler"
+
+
+def mount_of(path):
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def fill(path):
+    place = mount_of(path)
+    state = os.statvfs(place)
+    if state.f_frsize * state.f_blocks > MOST_BYTES:
+        sys.exit(f"{place} is no small filesystem of chaos's: it stays as it is")
+    with contextlib.suppress(OSError), open(f"{place}/{FILLER}", "wb", buffering=0) as file:
+        while file.write(bytes(65536)):
+            pass
+    with contextlib.suppress(OSError):
+        os.mkdir(f"{place}/{FILLER}s")
+    with contextlib.suppress(OSError):
+        for number in range(100_000):
+            os.close(os.open(f"{place}/{FILLER}s/{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+
+
+def free(place):
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(f"{place}/{FILLER}s"):
+            os.unlink(f"{place}/{FILLER}s/{name}")
+        os.rmdir(f"{place}/{FILLER}s")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{place}/{FILLER}")
+
+
+if sys.argv[1] == "--free":
+    for mount in sys.argv[2:]:
+        free(mount)
+else:
+    fill(sys.argv[1])
