@@ -21,7 +21,7 @@ help:  ## what can be done
 # ------------------------------------------------------------------------------------------------ set-up
 
 .PHONY: setup
-setup: build/setup/jars  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
+setup: build/setup/jars build/setup/dynamodb-local/installed  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
 
 build/setup/packages: sandbox/setup.sh
 	@sandbox/setup.sh packages
@@ -40,6 +40,12 @@ build/setup/jars: $(wildcard sample/*.java sample/*.py) $(shell find sample/spri
 	@$(PY) -m sample.build --label 1.0.0 build/jars >/dev/null
 	@$(PY) -m sample.build --spring --label 1.0.0 build/jars >/dev/null
 	@mkdir -p $(@D) && touch $@
+
+# AWS's own engine, for the tests of the store; its licence forbids passing it on.
+build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | build/setup/packages
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn -q -B -C -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
 
 # -------------------------------------------------------------------------------------------- to look at
 
@@ -67,6 +73,7 @@ test: setup  ## all tiers; one alone: test-unit, test-controller, test-host, tes
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 .PHONY: test-unit test-controller test-host test-e2e
+test-controller: build/setup/dynamodb-local/installed
 test-unit test-controller: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log

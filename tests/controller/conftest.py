@@ -11,14 +11,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from threading import RLock
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from twinslot.fleet import Fleet
 from twinslot.store import Store
+
+from tests.controller import dynamodb_local
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,10 +59,8 @@ def aws() -> Iterator[boto3.Session]:
         yield session()
 
 
-@pytest.fixture
-def dynamodb(aws: boto3.Session) -> DynamoDBClient:
-    """A client of an account that holds the table as template.yaml describes it."""
-    client = aws.client("dynamodb")
+def make_table(client: DynamoDBClient) -> None:
+    """The table as template.yaml describes it."""
     client.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
@@ -77,6 +80,51 @@ def dynamodb(aws: boto3.Session) -> DynamoDBClient:
             }
         ],
     )
+
+
+@pytest.fixture
+def moto(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> DynamoDBClient:
+    """moto with an empty table. It is not fit for threads by itself: updates get lost."""
+    lock, answer = RLock(), BotocoreStubber.__call__
+
+    def answer_one_by_one(*arguments: Any, **options: Any) -> Any:
+        with lock:
+            return answer(*arguments, **options)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", answer_one_by_one)
+    client = aws.client("dynamodb")
+    make_table(client)
+    return client
+
+
+@pytest.fixture
+def dynamodb(moto: DynamoDBClient) -> DynamoDBClient:
+    """A client of an account that holds the table. The store's tests override it with `engine`."""
+    return moto
+
+
+@pytest.fixture(scope="session")
+def local_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DynamoDBClient]:
+    """A client of DynamoDB Local. Without it a test is skipped, which CI counts as failed."""
+    if reason := dynamodb_local.unavailable():
+        pytest.skip(reason)
+    with dynamodb_local.running(tmp_path_factory.mktemp("dynamodb-local") / "log") as endpoint:
+        # As many connections as the largest test has threads.
+        yield session().client("dynamodb", endpoint_url=endpoint, config=Config(max_pool_connections=32))
+
+
+@pytest.fixture
+def local(local_client: DynamoDBClient) -> Iterator[DynamoDBClient]:
+    """DynamoDB Local with nothing but an empty table."""
+    make_table(local_client)
+    yield local_client
+    local_client.delete_table(TableName=TABLE)
+
+
+@pytest.fixture(params=["moto", "local"])
+def engine(request: pytest.FixtureRequest) -> DynamoDBClient:
+    """A client of an empty table: once on moto, once on AWS's own engine."""
+    client: DynamoDBClient = request.getfixturevalue(request.param)
     return client
 
 

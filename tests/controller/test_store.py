@@ -1,4 +1,4 @@
-"""What is saved is what is loaded, one writer wins, and only history expires."""
+"""What is saved is what is loaded, one writer wins, and only history expires; on moto as on AWS's engine."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DAY = 86_400
+
+
+@pytest.fixture
+def dynamodb(engine: DynamoDBClient) -> DynamoDBClient:
+    return engine
 
 
 def identity(number: int) -> str:
