@@ -8,7 +8,8 @@
         sandbox.invoke("Rollback", {"app": "shop"})         # raises FunctionError where the function does
         host.address, host.machine, host.instance_id
         sandbox.endpoint, sandbox.outputs, sandbox.client("s3"), sandbox.variables()
-        sandbox.invocations, sandbox.announcements, sandbox.run_command.commands(), sandbox.deployments("shop")
+        sandbox.invocations, sandbox.announcements, sandbox.deployments("shop")
+        sandbox.run_command.commands()
 
 Nothing that a user's stack would do is done here instead: functions are only invoked by the events that the
 template wires, and hosts only act on commands that SSM brings them.
