@@ -268,7 +268,8 @@ def traces(name: str) -> list[str]:
     """Everything on this machine that bears the name of a run."""
     found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if name in line]
     found += [link for link in os.listdir("/sys/class/net") if link.startswith(name)]
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{name}")]
+    # Not by a glob, which fails when a group goes while it looks.
+    found += [parent for parent, groups, _ in os.walk("/sys/fs/cgroup") if name in groups]
     found += [str(path) for path in RUNS.glob(name)]
     found += [str(path) for path in Path("/run/systemd/nspawn").glob(f"propagate/{name}-*")]
     for process in Path("/proc").glob("[0-9]*/cmdline"):
