@@ -6,6 +6,7 @@ Metadata: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-
 
 import json
 import secrets
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -109,12 +110,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.reply(404)
         elif self.path == "/agent/poll":
             seconds = min(float(body["seconds"]), LONGEST_POLL_SECONDS)
-            self.reply(200, json.dumps(run_command.poll(host.instance, body["platform"], seconds)))
+            orders = run_command.poll(host.instance, body["platform"], seconds, self.connected)
+            self.reply(200, json.dumps(orders))
         elif self.path == "/agent/result":
             run_command.report(host.instance, body["command"], body)
             self.reply(200, "{}")
         else:
             self.reply(404)
+
+    def connected(self) -> bool:
+        """Whether the caller still waits: an agent that was stopped has closed its connection."""
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def host(self) -> Identity | None:
         return self.server.services.find(self.client_address[0])

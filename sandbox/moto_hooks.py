@@ -65,6 +65,9 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
+        if event == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None:
+            # moto tells of a multipart upload twice; the other one has the right reason.
+            return
         if event in CREATED and configuration is not None and configuration.event_bridge is not None:
             hooks.object_created(bucket, key, CREATED[event])
 

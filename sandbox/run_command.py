@@ -153,9 +153,15 @@ class RunCommand:
             self._changed.notify_all()
         self._tell_all(changes)
 
-    def poll(self, instance: str, platform: dict[str, str], seconds: float) -> dict[str, Any]:
+    def poll(
+        self,
+        instance: str,
+        platform: dict[str, str],
+        seconds: float,
+        connected: Callable[[], bool] = lambda: True,
+    ) -> dict[str, Any]:
         """An agent asks what to do, and waits up to `seconds` for it: commands to run, ids of commands to
-        cancel."""
+        cancel. One that is not `connected` any more gets nothing: what nobody took is not delivered."""
         deadline = time.monotonic() + seconds
         changes: list[Change] = []
         answer: dict[str, Any] = {"run": [], "cancel": []}
@@ -164,7 +170,7 @@ class RunCommand:
             if agent is None:
                 return answer
             agent.last_ping, agent.platform = time.time(), platform
-            while not (self._closing or answer["run"] or answer["cancel"]):
+            while connected() and not (self._closing or answer["run"] or answer["cancel"]):
                 answer["cancel"], agent.cancelled = agent.cancelled, []
                 for command in self._due(instance):
                     changes += self._begin(command, command.invocations[instance])

@@ -70,7 +70,7 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
             mend = _MENDED.get(resource.kind)
             if mend:
                 mend(resource)
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in made.outputs}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in made.outputs or []}
     return Stack(name, resources, outputs)
 
 
