@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     def connected(self) -> bool:
         """Whether the caller still waits: an agent that was stopped has closed its connection."""
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:
             return True
         except OSError:
