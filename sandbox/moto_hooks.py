@@ -4,6 +4,8 @@
 - A topic cannot invoke a function.
 - Nobody hears of a topic's messages.
 - An S3 key with a newline in it finds no route.
+- DynamoDB is slow: a transaction copies its table for each of its items, value by value, and an answer's
+  values are looked at one by one. Most of a handler's time would be that.
 """
 
 import json
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from moto.core.serialize import BaseJSONSerializer
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
@@ -26,6 +30,8 @@ CREATED = {
 }
 """S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of
 here."""
+
+COLLECTIONS = frozenset({"L", "M", "SS", "NS", "BS"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,8 @@ class Hooks:
 def installed(hooks: Hooks) -> Iterator[None]:
     """moto calls `hooks` while this context lasts."""
     publish_to_topic, publish_to_subscriber = Topic.publish, Subscription.publish
-    make_converter = RegexConverter.__init__
+    serialize_structure = BaseJSONSerializer._serialize_type_structure
+    make_converter, copy_value = RegexConverter.__init__, DynamoType.__deepcopy__
 
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
@@ -73,6 +80,17 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
     def across_lines(converter: Any, url_map: Any, pattern: str) -> None:
         make_converter(converter, url_map, f"(?s:{pattern})")
+
+    def copied(value: DynamoType, memo: dict[int, Any]) -> DynamoType:
+        # moto never changes a plain value, only what a list, a map or a set holds.
+        return copy_value(value, memo) if value.type in COLLECTIONS else value
+
+    def serialized_structure(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        # moto holds DynamoDB's values in the very form that they are answered in, but for binary ones.
+        if shape.name == "AttributeValue" and type(value) is dict and not _holds_binary(value):
+            serialized[key] = value
+        else:
+            serialize_structure(serializer, serialized, value, shape, key)
 
     def publish(topic: Any, message: str, **options: Any) -> str:
         message_id: str = publish_to_topic(topic, message, **options)
@@ -91,11 +109,23 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
     with (
         mock.patch.object(notifications, "send_event", send_event),
+        mock.patch.object(BaseJSONSerializer, "_serialize_type_structure", serialized_structure),
+        mock.patch.object(DynamoType, "__deepcopy__", copied),
         mock.patch.object(RegexConverter, "__init__", across_lines),
         mock.patch.object(Topic, "publish", publish),
         mock.patch.object(Subscription, "publish", notify),
     ):
         yield
+
+
+def _holds_binary(value: dict[str, Any]) -> bool:
+    """Whether there is a binary value in a DynamoDB value as JSON has it."""
+    [(kind, held)] = value.items()
+    if kind == "M":
+        return any(_holds_binary(each) for each in held.values())
+    if kind == "L":
+        return any(_holds_binary(each) for each in held)
+    return kind in ("B", "BS")
 
 
 def _message(message_id: str, topic_arn: str, text: str, options: dict[str, Any]) -> Message:
