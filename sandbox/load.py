@@ -282,11 +282,17 @@ class Load:
         return self._process is None or self._process.poll() is not None
 
     def stop(self, bad_release: str | None = None) -> Traffic:
-        """End the load and return all that it sent. Raises RuntimeError when it had ended by itself."""
+        """End the load and return all that it sent.
+
+        Raises RuntimeError when it had ended by itself, or its records are not those that it counted.
+        """
         if self.ended:
             raise RuntimeError("the load ended before it was stopped; see its standard error")
         self._end()
-        return Traffic.read(self._records, bad_release)
+        traffic = Traffic.read(self._records, bad_release)
+        if len(traffic) != self.requests:
+            raise RuntimeError(f"{self._records} has {len(traffic)} of {self.requests} requests")
+        return traffic
 
     def _follow(self) -> None:
         assert self._process is not None

@@ -91,8 +91,8 @@ class Traffic:
         answered = sorted(r.seconds for r in self.records if r.status)
         return answered[min(int(len(answered) * share), len(answered) - 1)] if answered else 0.0
 
-    def per_second(self) -> dict[str, dict[int, int]]:
-        """Requests in each second since the epoch, by what became of them: a release's label, the same with
+    def per_second(self, start: float) -> dict[str, dict[int, int]]:
+        """Requests in each second since `start`, by what became of them: a release's label, the same with
         " 5xx" for its errors, or "lost"."""
         counts: dict[str, dict[int, int]] = {}
         for record in self.records:
@@ -101,5 +101,6 @@ class Traffic:
             else:
                 name = f"{record.release} 5xx" if self._is_bad_releases_own(record) else "lost"
             seconds = counts.setdefault(name, {})
-            seconds[int(record.sent)] = seconds.get(int(record.sent), 0) + 1
+            second = int(record.sent - start)
+            seconds[second] = seconds.get(second, 0) + 1
         return counts

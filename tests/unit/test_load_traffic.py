@@ -47,4 +47,4 @@ def test_quantiles_are_of_what_was_answered() -> None:
 
 def test_seconds_are_counted_by_what_became_of_the_requests() -> None:
     traffic = Traffic([GOOD, GOOD, BAD, GONE], bad_release="4.0.0")
-    assert traffic.per_second() == {"1.0.0": {100: 2}, "4.0.0 5xx": {101: 1}, "lost": {101: 1}}
+    assert traffic.per_second(98.4) == {"1.0.0": {1: 2}, "4.0.0 5xx": {3: 1}, "lost": {3: 1}}
