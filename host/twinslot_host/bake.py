@@ -11,7 +11,7 @@ from twinslot_host.command import Command
 from twinslot_host.files import remove
 from twinslot_host.flip import settle
 from twinslot_host.places import OTHER
-from twinslot_host.proxy import live_slot, move_traffic
+from twinslot_host.proxy import live_slot, move_traffic, wake_proxy
 from twinslot_host.releases import placed
 from twinslot_host.slots import health, is_verified, read_held, serves
 from twinslot_host.start import HEALTH_STREAK
@@ -83,6 +83,7 @@ def bake(command: Command) -> None:
     sick = requests = errors = 0
     while not fault and time.monotonic() < deadline:
         command.pause(min(BAKE_POLL_SECONDS, max(deadline - time.monotonic(), 0)))
+        wake_proxy()
         more, bad = count_errors(log.read(), slot)
         requests, errors = requests + more, errors + bad
         answer = health(held, slot)

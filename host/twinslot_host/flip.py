@@ -8,7 +8,7 @@ from twinslot_host.command import Command, step
 from twinslot_host.files import remove, write_file
 from twinslot_host.places import OTHER
 from twinslot_host.programs import must
-from twinslot_host.proxy import ask_proxy, live_slot, move_traffic
+from twinslot_host.proxy import live_slot, move_traffic, wake_proxy
 from twinslot_host.releases import placed
 from twinslot_host.retire import retire_after
 from twinslot_host.slots import forget, is_verified, serves, slot_of
@@ -32,7 +32,7 @@ def flip(command: Command) -> None:
         revive(command, slot, units[slot])
     if not units[slot].enabled:
         must("systemctl", "enable", "--no-reload", places.unit(slot))
-    pointer = ask_proxy()
+    pointer = wake_proxy()
     if live_slot(places) != slot or not pointer or pointer.slot != slot:
         remove(f"{places.standby}/{slot}")
         move_traffic(command, slot)

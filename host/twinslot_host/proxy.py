@@ -92,6 +92,17 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
         step("loaded the configuration of nginx")
 
 
+def wake_proxy() -> Pointer | None:
+    """Where nginx sends users, once it was started if it was silent: until the bake is over, that it was
+    stopped is no reason to leave users without an answer."""
+    pointer = ask_proxy()
+    if pointer:
+        return pointer
+    if run("systemctl", "start", "nginx.service").code == 0:
+        step("started nginx")
+    return ask_proxy()
+
+
 def live_slot(places: Places) -> str | None:
     """The slot that nginx sends users to, by the file that it asks. None: nothing was ever flipped.
 

@@ -92,6 +92,17 @@ WantedBy=timers.target
 """
 
 
+NGINX = """\
+# Written by twinslot: provision puts it back. Debian's unit leaves nginx dead when it was killed.
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=1
+"""
+
+
 def fill(template: str, values: dict[str, str]) -> str:
     """The template with each @name@ replaced."""
     for name, value in values.items():
@@ -118,6 +129,7 @@ def unit_files(places: Places, java: str) -> dict[str, str]:
         f"{places.units}/twinslot-{places.app}@.service": fill(UNIT, values),
         f"{places.units}/{places.retire_unit}.service": fill(RETIRE_SERVICE, values),
         f"{places.units}/{places.retire_unit}.timer": fill(RETIRE_TIMER, values),
+        f"{places.units}/nginx.service.d/twinslot-{places.app}.conf": NGINX,
     }
 
 
