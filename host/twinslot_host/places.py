@@ -23,6 +23,7 @@ class Places:
         self.green = f"{self.live}/green"
         self.fence = f"{self.state}/fence"
         self.ledger = f"{self.state}/ledger.json"
+        self.installing = f"{self.state}/installing"
         self.retire_at = f"{self.state}/retire_at"
         self.run = f"{root}/run/twinslot/{app}"
         self.standby = f"{self.run}/standby"

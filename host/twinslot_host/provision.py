@@ -10,45 +10,12 @@ import sys
 
 from twinslot_host.command import Command, step
 from twinslot_host.files import write_file
+from twinslot_host.packages import ensure_programs
 from twinslot_host.places import PORTS
-from twinslot_host.programs import must, run
+from twinslot_host.programs import must
 from twinslot_host.proxy import ensure_proxy
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import show_units, unit_files
-
-
-def install(missing: dict[str, str]) -> None:
-    """Installs the programs that are missing: program -> package."""
-    if shutil.which("apt-get"):
-        quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
-        apt = ("apt-get", "--quiet", "--yes", "--option=DPkg::Lock::Timeout=300")
-        run(
-            "dpkg", "--configure", "-a", timeout=600, **quiet
-        )  # an install that was cut left its work half done
-        packages = ("install", "--no-install-recommends", *missing.values())
-        if run(*apt, *packages, timeout=900, **quiet).code:
-            run(*apt, "update", timeout=600, **quiet)
-            must(*apt, *packages, timeout=900, **quiet)
-    elif shutil.which("dnf"):
-        must("dnf", "--quiet", "--assumeyes", "install", *missing.values(), timeout=900)
-    else:
-        raise Trouble(f"{' and '.join(missing)} missing, and neither apt-get nor dnf to install them with")
-    step("installed packages")
-
-
-def ensure_programs(command: Command) -> None:
-    """Sees to it that nginx and java are there."""
-    debian = bool(shutil.which("apt-get"))
-    java = "default-jre-headless" if debian else "java-21-amazon-corretto-headless"
-    missing = {
-        name: package for name, package in {"nginx": "nginx", "java": java}.items() if not shutil.which(name)
-    }
-    if missing:
-        with command.timed("install"):
-            install(missing)
-        for name, package in missing.items():
-            if not shutil.which(name):
-                raise Trouble(f"{package} was installed, and there is still no {name} on the path")
 
 
 def provision(command: Command) -> None:
@@ -78,7 +45,7 @@ def provision(command: Command) -> None:
         step("wrote the units")
     timer = places.retire_unit + ".timer"
     *slots, timer_unit, nginx = show_units(*map(places.unit, PORTS), timer, "nginx.service")
-    if changed or any(unit.stale for unit in (*slots, timer_unit, nginx)):
+    if changed or any(unit.stale for unit in (*slots, timer_unit)):
         must("systemctl", "daemon-reload")
     if not timer_unit.enabled:
         must("systemctl", "enable", "--no-reload", timer)

@@ -8,8 +8,8 @@ from typing import Any
 
 from twinslot_host.places import OTHER, PORTS, Places
 from twinslot_host.proxy import ask_proxy, live_slot
-from twinslot_host.slots import is_verified, read_held
-from twinslot_host.units import both_units
+from twinslot_host.slots import health, is_verified, mistaken, read_held
+from twinslot_host.units import Unit, both_units
 
 REPORT_BYTES = 2400  # ListCommandInvocations shows 2,500 characters of the output
 REASON_CHARACTERS = 300
@@ -24,6 +24,15 @@ def printable(text: str, limit: int) -> str:
     return clean[: limit - 1] + "…" if len(text) > limit else clean
 
 
+def is_fit(places: Places, slot: str, unit: Unit) -> bool:
+    """Whether a process that was never verified would be: systemd starts the live slot again after a crash
+    or a boot, and nobody is there then to look at it."""
+    held = read_held(places, slot)
+    if not held or unit.state != "active":
+        return False
+    return not health(held, slot) and not mistaken(places, slot, held, unit.pid)
+
+
 def standing(places: Places) -> dict[str, Any]:
     """How things stand on this host: the part of a report that is the same for each verb."""
     units = both_units(places)
@@ -36,7 +45,7 @@ def standing(places: Places) -> dict[str, Any]:
             "release": held.sha256 if held else None,
             "label": printable(held.label, 80) if held else None,
             "state": unit.state,
-            "verified": is_verified(places, slot, unit),
+            "verified": is_verified(places, slot, unit) or (slot == live and is_fit(places, slot, unit)),
             "pid": unit.pid,
         }
     standby = bool(

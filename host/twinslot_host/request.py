@@ -116,7 +116,7 @@ def read_release(name: str, text: str) -> Release | None:
     value = decode(name, text)
     shapes = {
         "bucket": r"[a-z0-9][a-z0-9.-]{1,62}",
-        "key": r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+",
+        "key": r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*",
         "version": r"[A-Za-z0-9._-]{1,1024}",
         "label": r"[^\x00-\x1f\x7f]{1,255}",
     }

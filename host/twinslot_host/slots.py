@@ -8,10 +8,10 @@ import pwd
 from typing import NamedTuple
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import read_json, remove, sync_directory, write_file
+from twinslot_host.files import read_json, read_text, remove, sync_directory, write_file
 from twinslot_host.loopback import ask
 from twinslot_host.places import PORTS, Places
-from twinslot_host.processes import boot_id, started_at
+from twinslot_host.processes import boot_id, family, owner, owns, sockets, started_at
 from twinslot_host.request import Settings, management_port
 from twinslot_host.units import Unit, argument_file
 
@@ -88,6 +88,18 @@ def health(held: Held, slot: str, timeout: float = HEALTH_SECONDS) -> str:
         return ""
     status = value.get("status", "UP") if isinstance(value, dict) else "UP"
     return "" if status == "UP" else f"the status {str(status)[:40]}"
+
+
+def mistaken(places: Places, slot: str, held: Held, pid: int) -> str:
+    """Why this process is not the one for the slot. Empty: it runs what the slot holds and owns its port."""
+    jar = f"{places.release(held.sha256)}/app.jar"
+    if jar not in (read_text(f"/proc/{pid}/cmdline") or "").split("\0"):
+        return f"its process {pid} does not run {jar}"
+    port = PORTS[slot]
+    listening = sockets(port, "0A")
+    if not any(owns(member, inode) for member in family(pid) for inode in listening):
+        return f"it is well, but port {port} belongs to {owner(port) or 'nobody'}: obey SERVER_PORT"
+    return ""
 
 
 def serves(places: Places, slot: str, unit: Unit) -> bool:

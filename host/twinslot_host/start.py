@@ -8,13 +8,21 @@ import time
 from typing import NoReturn
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import read_text
 from twinslot_host.places import PORTS
-from twinslot_host.processes import family, owner, owns, sockets, started_at
+from twinslot_host.processes import owner, sockets, started_at
 from twinslot_host.programs import run
 from twinslot_host.proxy import live_slot
 from twinslot_host.request import management_port
-from twinslot_host.slots import HEALTH_SECONDS, Held, forget, health, lay_out, read_held, record_verified
+from twinslot_host.slots import (
+    HEALTH_SECONDS,
+    Held,
+    forget,
+    health,
+    lay_out,
+    mistaken,
+    read_held,
+    record_verified,
+)
 from twinslot_host.trouble import NotDone, Trouble
 from twinslot_host.units import Unit, last_lines, show_units
 
@@ -87,38 +95,26 @@ def verify(command: Command, slot: str, unit: Unit, began: float) -> None:
     places, request = command.places, command.request
     held = read_held(places, slot)
     assert held
-    port, jar = PORTS[slot], f"{places.release(held.sha256)}/app.jar"
     what = f"{places.app} {held.label} in {slot}"
     birth, streak = started_at(unit.pid), 0
     deadline = began + request.settings.start_seconds
     with command.timed("start"):
         while streak < HEALTH_STREAK:
             if not birth or started_at(unit.pid) != birth:
-                after = time.monotonic() - began
-                fail_start(
-                    command,
-                    slot,
-                    unit.invocation,
-                    f"the process of {what} ended {after:.1f} s after its start",
-                )
+                after = f"{time.monotonic() - began:.1f} s after its start"
+                fail_start(command, slot, unit.invocation, f"the process of {what} ended {after}")
             answer = health(held, slot, min(HEALTH_SECONDS, max(deadline - time.monotonic(), POLL_SECONDS)))
             streak = 0 if answer else streak + 1
             if answer and time.monotonic() > deadline:
                 fail_start(command, slot, unit.invocation, not_well(command, held, slot, unit, answer))
             if streak < HEALTH_STREAK:
                 command.pause(POLL_SECONDS)
-    arguments = (read_text(f"/proc/{unit.pid}/cmdline") or "").split("\0")
-    listening = sockets(port, "0A")
     again = show_units(places.unit(slot))[0]
     if (again.state, again.pid, again.restarts) != ("active", unit.pid, unit.restarts):
-        fail_start(
-            command, slot, unit.invocation, f"the process of {what} was replaced while it was verified"
-        )
-    if jar not in arguments:
-        fail_start(command, slot, unit.invocation, f"process {unit.pid} of {what} does not run {jar}")
-    if not any(owns(pid, inode) for pid in family(unit.pid) for inode in listening):
-        reason = f"{what} is well, but port {port} belongs to {owner(port) or 'nobody'}: obey SERVER_PORT"
-        fail_start(command, slot, unit.invocation, reason)
+        fail_start(command, slot, unit.invocation, f"the process of {what} did not last its verification")
+    mistake = mistaken(places, slot, held, unit.pid)
+    if mistake:
+        fail_start(command, slot, unit.invocation, f"{what} is not served: {mistake}")
     record_verified(places, slot, held, unit.pid)
     step(f"verified {slot}")
 

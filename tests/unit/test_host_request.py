@@ -81,6 +81,11 @@ def test_a_parameter_of_another_shape_is_refused_by_name(name: str, value: str) 
         read_request(environment(**{name: value}))
 
 
+def test_a_jar_at_the_buckets_root_is_a_release_too() -> None:
+    request = read_request(environment(release=encoded({**RELEASE, "key": "shop.jar"})))
+    assert request.release and request.release.key == "shop.jar"
+
+
 def test_a_revert_is_a_flip() -> None:
     assert read_request(environment(verb="flip", step="revert-2")).step == "revert-2"
 
@@ -89,7 +94,7 @@ def test_a_revert_is_a_flip() -> None:
     ("field", "value"),
     [
         ("bucket", "../x"),
-        ("key", "shop.jar"),
+        ("key", "shop//a.jar"),
         ("key", "shop/../../etc/passwd"),
         ("key", "shop/a b.jar"),
         ("key", "shop/$(reboot).jar"),
