@@ -45,7 +45,7 @@ def provision(command: Command) -> None:
         step("wrote the units")
     timer = places.retire_unit + ".timer"
     *slots, timer_unit, nginx = show_units(*map(places.unit, PORTS), timer, "nginx.service")
-    if changed or any(unit.stale for unit in (*slots, timer_unit)):
+    if changed or any(unit.stale for unit in (*slots, timer_unit, nginx)):
         must("systemctl", "daemon-reload")
     if not timer_unit.enabled:
         must("systemctl", "enable", "--no-reload", timer)
