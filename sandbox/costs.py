@@ -12,6 +12,8 @@ PAUSES_OF_A_START = 0.2
 """Seconds: of what a host reports as a jar's start, the two pauses between its three health checks are the
 product's own (host/twinslot_host/start.py)."""
 
+TICK = b'"Scheduled Event"'
+
 
 @dataclass(frozen=True)
 class Command:
@@ -36,7 +38,8 @@ class Command:
 
 @dataclass(frozen=True)
 class Cost:
-    """`seconds` go from the upload to the announcement; `handler_ms` has each invocation in that time."""
+    """`seconds` go from the upload to the announcement; `handler_ms` has each invocation in that time, less
+    the clock's, which come with or without a deployment."""
 
     seconds: float
     commands: tuple[Command, ...]
@@ -60,7 +63,7 @@ def cost(
 
     `ssm` is a client for Run Command. Raises ValueError when the deployment sent no command.
     """
-    invocations = [each for each in all_invocations if asked <= each.at <= told]
+    invocations = [each for each in all_invocations if asked <= each.at <= told and TICK not in each.payload]
     sent = [
         command
         for page in ssm.get_paginator("list_commands").paginate()

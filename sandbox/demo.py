@@ -133,12 +133,13 @@ def main() -> int:
     if reason:
         print(f"the demo cannot run here: {reason}")
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     RESULTS.mkdir(parents=True, exist_ok=True)
     try:
-        with (RESULTS / "lock").open("w") as lock, Progress() as progress:
+        with (RESULTS / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return _run(progress)
+            with Progress() as progress:
+                shown = _show(progress)
+            return _conclude(*shown)
     except BlockingIOError:
         print("the demo cannot run here: another one runs in this checkout")
         return 2
@@ -150,7 +151,9 @@ def main() -> int:
         return 1
 
 
-def _run(progress: Progress) -> int:
+def _show(progress: Progress) -> tuple[list[Ended], Traffic, Cost | None]:
+    """The deployments, the traffic, and what the measured one cost unless it went wrong."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in ("summary.json", "traffic.png", "records.tsv"):
         (RESULTS / name).unlink(missing_ok=True)
     jars = {
@@ -158,7 +161,7 @@ def _run(progress: Progress) -> int:
     }
     progress.about = "aws"
     progress.tell("making the stack of template.yaml")
-    with Sandbox(listener=Listener(event=lambda event: _tell_phase(progress, event))) as sandbox:
+    with Sandbox(listener=Listener(event=lambda event: tell_phase(progress, event))) as sandbox:
         demo = Demo(sandbox, jars, progress)
         progress.about = "host"
         progress.tell("booting")
@@ -172,7 +175,7 @@ def _run(progress: Progress) -> int:
             raise RuntimeError("without a first release there is nothing to show")
         traffic = _under_load(demo, host.address, progress)
         spent = demo.cost_of(MEASURED) if demo.ended[1].outcome == MEASURED.outcome else None
-    return _conclude(demo.ended, traffic, spent)
+    return demo.ended, traffic, spent
 
 
 def _under_load(demo: Demo, address: str, progress: Progress) -> Traffic:
@@ -208,7 +211,7 @@ def _conclude(ended: list[Ended], traffic: Traffic, spent: Cost | None) -> int:
     return 1 if failings else 0
 
 
-def _tell_phase(progress: Progress, event: dict[str, Any]) -> None:
+def tell_phase(progress: Progress, event: dict[str, Any]) -> None:
     """A command that begins on the host is a phase that begins."""
     if event["detail-type"] != COMMANDS or event["detail"]["status"] != "InProgress":
         return

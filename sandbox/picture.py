@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sandbox.summary import Ended
 from sandbox.traffic import Traffic
 
+SPAN_SECONDS = 0.2
 SERVED_COLOURS = ("#1f4e79", "#5b9bd5", "#2a9d8f", "#9dc3e6")
 ERROR_COLOUR = "#f4a259"
 LOST_COLOUR = "#c00000"
@@ -55,16 +56,16 @@ def _draw_phases(axes: Axes, deployments: Sequence[Ended], start: float) -> None
 
 
 def _draw_requests(axes: Axes, traffic: Traffic, start: float) -> None:
-    """What became of the requests of each whole second."""
-    counts = traffic.per_second(start)
-    last = max(second for series in counts.values() for second in series)
-    seconds = range(max(last, 1))
-    names = sorted(counts, key=lambda name: (name == "lost", name.endswith(" 5xx"), name))
+    """What became of the requests, in spans short enough to show a flip."""
+    rates = traffic.rates(start, SPAN_SECONDS)
+    last = max(span for series in rates.values() for span in series)
+    spans = range(max(last, 1))  # without the last: it is not over
+    names = sorted(rates, key=lambda name: (name == "lost", name.endswith(" 5xx"), name))
     served = cycle(SERVED_COLOURS)
     special = {name: ERROR_COLOUR for name in names if name.endswith(" 5xx")} | {"lost": LOST_COLOUR}
     axes.stackplot(
-        seconds,
-        *([counts[name].get(second, 0) for second in seconds] for name in names),
+        [span * SPAN_SECONDS for span in spans],
+        *([rates[name].get(span, 0.0) for span in spans] for name in names),
         labels=names,
         colors=[special.get(name) or next(served) for name in names],
         step="post",

@@ -91,16 +91,18 @@ class Traffic:
         answered = sorted(r.seconds for r in self.records if r.status)
         return answered[min(int(len(answered) * share), len(answered) - 1)] if answered else 0.0
 
-    def per_second(self, start: float) -> dict[str, dict[int, int]]:
-        """Requests in each second since `start`, by what became of them: a release's label, the same with
-        " 5xx" for its errors, or "lost"."""
-        counts: dict[str, dict[int, int]] = {}
+    def rates(self, start: float, width: float) -> dict[str, dict[int, float]]:
+        """Requests a second in each span of `width` seconds since `start`, by what became of them.
+
+        That is a release's label, the same with " 5xx" for the bad release's own errors, or "lost".
+        """
+        rates: dict[str, dict[int, float]] = {}
         for record in self.records:
             if record.served:
                 name = record.release
             else:
                 name = f"{record.release} 5xx" if self._is_bad_releases_own(record) else "lost"
-            seconds = counts.setdefault(name, {})
-            second = int(record.sent - start)
-            seconds[second] = seconds.get(second, 0) + 1
-        return counts
+            spans = rates.setdefault(name, {})
+            span = int((record.sent - start) / width)
+            spans[span] = spans.get(span, 0.0) + 1 / width
+        return rates

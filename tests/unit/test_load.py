@@ -241,3 +241,15 @@ def test_a_load_that_ended_by_itself_is_an_error(tmp_path: Path) -> None:
             time.sleep(0.01)
         with pytest.raises(RuntimeError, match="ended before"):
             load.stop()
+
+
+def test_records_that_somebody_else_touched_are_an_error(tmp_path: Path) -> None:
+    records = tmp_path / "r.tsv"
+    with serving(answer(OK)) as server, Load(server.address, records, rate=100, connections=1) as load:
+        deadline = time.monotonic() + 10
+        while load.requests < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        records.unlink()
+        records.touch()
+        with pytest.raises(RuntimeError, match="has 0 of"):
+            load.stop()

@@ -45,6 +45,6 @@ def test_quantiles_are_of_what_was_answered() -> None:
     assert Traffic([GONE]).quantile(0.5) == 0.0
 
 
-def test_seconds_are_counted_by_what_became_of_the_requests() -> None:
+def test_rates_are_a_second_by_what_became_of_the_requests() -> None:
     traffic = Traffic([GOOD, GOOD, BAD, GONE], bad_release="4.0.0")
-    assert traffic.per_second(98.4) == {"1.0.0": {1: 2}, "4.0.0 5xx": {3: 1}, "lost": {3: 1}}
+    assert traffic.rates(99.0, 0.5) == {"1.0.0": {2: 4.0}, "4.0.0 5xx": {5: 2.0}, "lost": {5: 2.0}}

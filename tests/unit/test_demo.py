@@ -1,0 +1,91 @@
+"""How the demo tells what it does, and what it does where it cannot run."""
+
+import fcntl
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox import demo
+from sandbox.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def event(step: str, status: str = "InProgress", kind: str = demo.COMMANDS) -> dict[str, object]:
+    return {"detail-type": kind, "detail": {"status": status, "parameters": {"step": [step]}}}
+
+
+def test_a_line_says_when_of_what_and_what() -> None:
+    out = io.StringIO()
+    with Progress(out) as progress:
+        progress.about = "1.0.0"
+        progress.tell("staging")
+    assert re.fullmatch(r" {1,5}\d+\.\d s  1\.0\.0   staging\n", out.getvalue())
+
+
+def test_what_is_no_terminal_gets_plain_lines_only() -> None:
+    out = io.StringIO()
+    with Progress(out) as progress:
+        progress.status = lambda: "7 requests"
+        progress.tell("staging")
+    assert "\x1b" not in out.getvalue()
+    assert "7 requests" not in out.getvalue()
+
+
+def test_a_terminal_keeps_the_count_below_the_lines_and_is_left_clean() -> None:
+    out = Terminal()
+    with Progress(out) as progress:
+        progress.status = lambda: "7 requests"
+        progress.tell("staging")
+        assert out.getvalue().endswith("staging\n7 requests")
+    assert out.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [
+        ("stage", "staging"),
+        ("flip", "flipping"),
+        ("bake", "baking"),
+        ("revert", "reverting"),
+        ("revert-2", "reverting"),
+    ],
+)
+def test_a_command_that_begins_is_told_as_its_phase(step: str, phase: str) -> None:
+    out = io.StringIO()
+    demo.tell_phase(Progress(out), event(step))
+    assert out.getvalue().endswith(f"{phase}\n")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [event("stage", "Success"), event("provision"), event("report"), event("stage", kind="Object Created")],
+)
+def test_other_events_are_not_told(other: dict[str, object]) -> None:
+    out = io.StringIO()
+    demo.tell_phase(Progress(out), other)
+    assert out.getvalue() == ""
+
+
+def test_where_it_cannot_run_one_line_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "unavailable", lambda: "machines need root: run it with sudo")
+    assert demo.main() == 2
+    assert capsys.readouterr().out == "the demo cannot run here: machines need root: run it with sudo\n"
+
+
+def test_two_demos_in_one_checkout_do_not_mix_their_results(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "unavailable", lambda: None)
+    monkeypatch.setattr(demo, "RESULTS", tmp_path)
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert demo.main() == 2
+    assert capsys.readouterr().out == "the demo cannot run here: another one runs in this checkout\n"
