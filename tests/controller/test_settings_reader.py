@@ -25,6 +25,14 @@ def test_an_apps_parameter_is_its_own(ssm: SSMClient) -> None:
     assert reader.read("billing") == Settings()
 
 
+def test_a_change_counts_at_once(ssm: SSMClient) -> None:
+    reader = SettingsReader(ssm)
+    for seconds in (7, 8):
+        value = f'{{"bake_seconds": {seconds}}}'
+        ssm.put_parameter(Name="/twinslot/apps/shop", Value=value, Type="String", Overwrite=True)
+        assert reader.read("shop").bake_seconds == seconds
+
+
 def test_a_bad_parameter_is_named_with_its_key(ssm: SSMClient) -> None:
     ssm.put_parameter(Name="/twinslot/apps/shop", Value='{"bake_second": 7}', Type="String")
     with pytest.raises(BadSettings, match=r'/twinslot/apps/shop cannot be used: .*"bake_second"'):

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 PARAMETER = "/twinslot/apps/{app}"
-MAX_AGE_SECONDS = 5
-"""Settings are read once a deployment; a change must count for an upload that follows it."""
-
 HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.?=&-]{0,199}")
 HOST_NAME_PART = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 SERVER_NAME = re.compile(rf"_|(?!.{{254}})(\*\.)?{HOST_NAME_PART}(\.{HOST_NAME_PART})*")
@@ -144,7 +141,8 @@ def parse(text: str | None) -> Settings:
 
 
 class SettingsReader:
-    """Reads settings from the Parameter Store through Powertools' cache."""
+    """Reads settings from the Parameter Store: once a deployment and never from a cache, so that a change
+    counts for an upload that follows it at once."""
 
     def __init__(self, ssm: "SSMClient") -> None:
         self._provider = SSMProvider(boto3_client=ssm)
@@ -157,7 +155,7 @@ class SettingsReader:
         name = PARAMETER.format(app=app)
         with aws.calling(f"reading the parameter {name}", BadSettings):
             try:
-                text = self._provider.get(name, max_age=MAX_AGE_SECONDS)
+                text = self._provider.get(name, force_fetch=True)
             except GetParameterError as error:
                 # Powertools raises this while it handles the client's error, and copies only its text.
                 cause = error.__context__
