@@ -34,7 +34,7 @@ class Fault:
     """One fault. `strike` does it and returns when the application came to an end, or raises NotHeld or TimeoutError.
 
     `outcomes` are the good ends. `deployments` are those that it asks for, each to be announced exactly once; a fault
-    without any has to be told to an operator, exactly once. `loaded` is whether users are there from the beginning;
+    without any has to be told to an operator, exactly once, or `tells` times: 0 where the host mends it in a second. `loaded` is whether users are there from the beginning;
     `spoils`, whether its host is of no use afterwards; `repeats`, whether an announcement may come again, with the
     same id, because the fault hits the announcing itself.
     """
@@ -45,6 +45,7 @@ class Fault:
     outcomes: frozenset[str]
     losing: Losing = Losing.NOTHING
     deployments: int = 1
+    tells: int = 1
     loaded: bool = True
     spoils: bool = False
     repeats: bool = False

@@ -94,17 +94,18 @@ def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> Non
 
 def _judge_announcements(fault: Fault, station: Station, after: int, row: Row) -> None:
     if not fault.deployments:
-        try:
-            station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
-        except TimeoutError:
-            row.why.append("no operator was told")
+        if fault.tells:
+            try:
+                station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
+            except TimeoutError:
+                row.why.append("no operator was told")
     told = station.announcements(after)
     drifts = [each for each in told if each.data.get("outcome") == DRIFT]
     outcomes = Counter(str(each.data.get("announcement")) for each in told if each not in drifts)
     good = 1 if "afterwards" not in " ".join(row.why) else 0
     if not fault.deployments:
         row.announcements = len(drifts)
-        if len(drifts) > 1:
+        if len(drifts) > fault.tells:
             row.why.append(f"told {len(drifts)} times: {'; '.join(each.subject for each in drifts)}")
         return
     row.ids = frozenset(list(outcomes)[:-1] if good else outcomes)

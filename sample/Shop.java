@@ -42,6 +42,7 @@ import java.util.jar.Manifest;
  *   dies-at-start    ends with 1 before it opens its port
  *   dies-after=T     ends with 1 at that time
  *   errors-after=T   answers 500 from that time on, while health stays UP
+ *   leaks-threads=T  from that time on makes threads that never end, until it can have no more
  *   ignores-sigterm  goes on serving after SIGTERM
  *   other-port=P     serves port P, whatever SERVER_PORT says
  * </pre>
@@ -112,6 +113,11 @@ public final class Shop {
             Thread watch = new Thread(this::dieInTime, "dies-after");
             watch.setDaemon(true);
             watch.start();
+        }
+        if (faults.has("leaks-threads")) {
+            Thread leak = new Thread(this::leakThreads, "leaks-threads");
+            leak.setDaemon(true);
+            leak.start();
         }
         log(String.format("Started Shop %s in %.3f seconds, port %d", release, secondsSince(started), port));
     }
@@ -249,6 +255,23 @@ public final class Shop {
         Runtime.getRuntime().halt(1);
     }
 
+    private void leakThreads() {
+        while (!faults.isDue("leaks-threads", started, wentLive.get())) {
+            pause(20);
+        }
+        long made = 0;
+        try {
+            while (true) {
+                Thread thread = new Thread(() -> pause(Long.MAX_VALUE));
+                thread.setDaemon(true);
+                thread.start();
+                made++;
+            }
+        } catch (OutOfMemoryError e) {
+            log("fault leaks-threads: " + made + " made, then " + e.getMessage());
+        }
+    }
+
     /** The JVM ends, with 143 after a SIGTERM, when this returns. */
     private void stop(List<HttpServer> servers) {
         if (faults.has("ignores-sigterm")) {
@@ -294,7 +317,7 @@ public final class Shop {
     /** What shall go wrong, by name. */
     private static final class Faults {
         private static final List<String> NAMES = Arrays.asList("slow-start", "never-healthy", "dies-at-start",
-                "dies-after", "errors-after", "ignores-sigterm", "other-port");
+                "dies-after", "errors-after", "leaks-threads", "ignores-sigterm", "other-port");
         private static final String LIVE = "live+";
 
         private final Map<String, String> values = new TreeMap<>();

@@ -28,7 +28,8 @@ def dying(station: Station) -> list[Place]:
     """The places that the commands come to when a release dies in its bake and the host turns back."""
     station.make_ready()
     station.intruder.forget()
-    station.outcome(station.upload(DYING))
+    with station.load("dying", posts=False):
+        station.outcome(station.upload(DYING))
     return station.intruder.seen()
 
 

@@ -1,0 +1,75 @@
+"""The disk is full at each write of each command. The program itself says which there are.
+
+What the program writes lies on filesystems of a few megabytes; just before a file is opened, its filesystem is filled
+to the last byte and the last name. It stays full until the deployment has ended.
+"""
+
+from collections.abc import Callable
+
+from chaos.fault import Ending, Fault, Group, Losing, NotHeld
+from chaos.faults import cuts
+from chaos.intruder import FILL, Place
+from chaos.station import SMALL_DISKS, Station
+
+OUTCOMES = {
+    "stage": {"FAILED", "LIVE"},
+    "flip": {"REVERTED", "LIVE"},
+    "bake": {"REVERTED", "LIVE"},
+    "revert": {"REVERTED"},
+}
+"""Good ends: a write that only serves bookkeeping must not end a deployment, but it may."""
+
+
+def full(place: Place, faults: str, name: str) -> Fault:
+    def strike(station: Station) -> Ending:
+        station.intruder.strike(place, *FILL)
+        try:
+            upload = station.upload(faults)
+            outcome = station.outcome(upload)
+            if not station.intruder.struck():
+                raise NotHeld(f"no command came to {place}: nothing was full, and it ended {outcome}")
+            station.must_serve(station.live)
+        finally:
+            station.shell(f"{' '.join(FILL)} --free {' '.join(SMALL_DISKS)}")
+        return Ending(outcome, upload.label if faults else None)
+
+    return Fault(
+        name=name,
+        what=f"no byte and no name left for {place.name} in {place.step}",
+        strike=strike,
+        outcomes=frozenset(OUTCOMES[place.step]),
+        losing=Losing.NOTHING_REPEATABLE if faults else Losing.NOTHING,
+    )
+
+
+def faults_of(
+    record: Callable[[Station], list[Place]], faults: str, label: str, steps: tuple[str, ...]
+) -> Callable[[Station], list[Fault]]:
+    def expand(station: Station) -> list[Fault]:
+        places = [place for place in record(station) if place.kind == "write" and place.step in steps]
+        small = [place for place in places if place.name.startswith(tuple(SMALL_DISKS))]
+        return [full(place, faults, f"disk/{label}{place.step}{_short(place.name)}") for place in small]
+
+    return expand
+
+
+def _short(path: str) -> str:
+    for place in SMALL_DISKS:
+        path = path.replace(place, "/" + place.split("/")[1])
+    return path
+
+
+GROUPS = (
+    Group(
+        "disk/",
+        expand=faults_of(cuts.healthy, "", "", ("stage", "flip", "bake")),
+        kind="small-disks",
+        minutes=7,
+    ),
+    Group(
+        "disk/dying/",
+        expand=faults_of(cuts.dying, cuts.DYING, "dying/", ("bake", "revert")),
+        kind="small-disks",
+        minutes=4,
+    ),
+)

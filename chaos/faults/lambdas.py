@@ -1,0 +1,109 @@
+"""A function's process is killed at each call that it makes to AWS: the call was done, its answer never arrives.
+
+A good deployment and a rollback tell which calls there are. Dying before a call is dying after the one before it.
+"""
+
+from dataclasses import dataclass
+
+from chaos.calls import Answering, Call
+from chaos.fault import Ending, Fault, Group, NotHeld
+from chaos.station import Station
+from sandbox.gateway import Answer
+from sandbox.sandbox import FunctionError
+
+LEASE_SECONDS = 150.0
+"""What was decided and not done waits for its lease (60 s) and the next tick."""
+
+PUBLISH = "sns:Publish"
+
+
+@dataclass(frozen=True)
+class Point:
+    """The n-th call of the invocations of a function for one purpose."""
+
+    function: str
+    about: str
+    number: int
+    name: str
+
+    @classmethod
+    def of(cls, call: Call) -> "Point | None":
+        if call.caller is None or call.caller.about == "tick":
+            return None
+        return cls(call.caller.function, call.caller.about, call.number, call.name)
+
+
+def calls_of(station: Station, invoked: str) -> list[Point]:
+    """The calls that a good deployment, or a rollback, makes."""
+    seen: list[Point] = []
+
+    def note(call: Call, answer: Answering) -> Answer:
+        point = Point.of(call)
+        if point and call.concerns(station.app):
+            seen.append(point)
+        return answer(call.request)
+
+    station.make_ready()
+    with station.calls.intercepted(note):
+        if invoked == "rollback":
+            after = len(station.sandbox.announcements)
+            station.sandbox.invoke("Rollback", {"app": station.app})
+            station.announced(lambda each: each.data.get("outcome") == "LIVE", 60, after)
+            station.live = station.serving()
+        else:
+            station.deploy()
+    return list(dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback")))
+
+
+def killed(point: Point) -> Fault:
+    def strike(station: Station) -> Ending:
+        struck: list[Point] = []
+
+        def kill(call: Call, answer: Answering) -> Answer:
+            given = answer(call.request)
+            if not struck and Point.of(call) == point and call.concerns(station.app):
+                struck.append(point)
+                assert call.caller
+                call.caller.environment.kill()
+            return given
+
+        with station.calls.intercepted(kill):
+            if point.about == "rollback":
+                ending = roll_back(station)
+            else:
+                upload = station.upload()
+                ending = Ending(station.outcome(upload, LEASE_SECONDS))
+        if not struck:
+            raise NotHeld(f"the function did not make the call {point}: a tick was faster; it ended {ending.outcome}")
+        station.must_serve(station.live)
+        return ending
+
+    return Fault(
+        name=f"lambda/{point.function.removeprefix('twinslot-')}/{point.about}/{point.number}-{point.name}",
+        what=f"the function dies after its call {point.number} ({point.name}) for {point.about}",
+        strike=strike,
+        outcomes=frozenset({"LIVE"}),
+        repeats=point.name == PUBLISH,
+    )
+
+
+def roll_back(station: Station) -> Ending:
+    """A person whose call got no answer calls again once the host is at rest: that goes back, or forth again."""
+    after = len(station.sandbox.announcements)
+    try:
+        station.sandbox.invoke("Rollback", {"app": station.app})
+    except FunctionError:
+        station.sandbox.invoke("Rollback", {"app": station.app})
+    told = station.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
+    station.live = told.data["live"]["label"]
+    return Ending("LIVE")
+
+
+GROUPS = (
+    Group(
+        "lambda/",
+        expand=lambda station: [killed(point) for point in calls_of(station, "upload")],
+        spread=True,
+        minutes=9,
+    ),
+)
