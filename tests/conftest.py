@@ -6,6 +6,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.hostile import MARK, HostileCases
+
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
 os.environ.update(
@@ -24,6 +26,11 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 # A busy machine is no bug, so that no example has a deadline; in CI every run tries the same examples.
 settings.register_profile("twinslot", deadline=None, derandomize=IN_CI)
 settings.load_profile("twinslot")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARK}(kind): tries hostile input of this kind, which is counted")
+    config.pluginmanager.register(HostileCases(required=IN_CI), "hostile-cases")
 
 
 @pytest.hookimpl(wrapper=True)

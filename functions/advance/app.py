@@ -1,9 +1,9 @@
 """An SSM command ended, a minute passed, or the hosts are to be inspected."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
@@ -11,6 +11,7 @@ from twinslot.telemetry import logger, tracer
 from twinslot.upload import APP
 
 CONTROLLER = assemble()
+COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 INSPECT = {"twinslot": "inspect"}
 """What the rule EachQuarter of template.yaml sends."""
 
@@ -22,11 +23,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
     Raises BadEvent, or UnknownCommand for Lambda to retry.
     """
-    notice = EventBridgeEvent(event)
+    if not isinstance(event, dict):
+        raise BadEvent("neither an event of EventBridge nor an inspection: it is not an object")
     if event == INSPECT:
         CONTROLLER.inspect()
     elif event.get("source") == "aws.ssm":
-        _command_ended(notice.detail)
+        detail = event.get("detail")
+        _command_ended(detail if isinstance(detail, Mapping) else {})
     else:
         CONTROLLER.tick()
 
@@ -34,8 +37,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def _command_ended(detail: Mapping[str, Any]) -> None:
     """A deployment's command, or one that has none: `report` (an inspection, or a person), `provision`."""
     command = detail.get("command-id")
-    if not isinstance(command, str) or not command:
-        raise BadEvent("aws.ssm: detail.command-id is missing; nothing can be concluded from this event")
+    if not isinstance(command, str) or not COMMAND.fullmatch(command):
+        raise BadEvent(
+            "aws.ssm: detail.command-id is no command's id; nothing can be concluded from this event"
+        )
     parameters = detail.get("parameters")
     verb, app = (_only(parameters, name) for name in ("verb", "app"))
     if verb == "provision":

@@ -17,9 +17,9 @@ DEFAULT_APP = os.environ.get("DEFAULT_APP", "")
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Make the upload a deployment. Raises BadEvent, or TryAgain for Lambda to retry."""
-    notice = S3EventBridgeNotificationEvent(event)
-    upload = parse(notice, DEFAULT_APP)
+    upload = parse(event, DEFAULT_APP)
     if upload is None:
-        logger.info("ignored: its key does not end in .jar", key=notice.detail.object.key)
+        key = S3EventBridgeNotificationEvent(event).detail.object.key
+        logger.info("ignored: its key does not end in .jar", key=key)
         return
     CONTROLLER.upload(upload)

@@ -1,14 +1,18 @@
 """A person's call: make an earlier release live."""
 
+import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
+from twinslot.printable import quoted
 from twinslot.telemetry import logger, tracer
 from twinslot.upload import APP
 
 CONTROLLER = assemble()
+LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+"""What `jar.label` makes; the ids of deployments are such texts, too."""
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -37,7 +41,11 @@ def _asked(event: object) -> tuple[str, str | None]:
         raise BadEvent('a rollback takes {"app": "shop"} or {"app": "shop", "to": "1.4.1"}, and nothing else')
     app, to = event.get("app"), event.get("to")
     if not isinstance(app, str) or not APP.fullmatch(app):
-        raise BadEvent(f"app: {str(app)[:60]!r} is no name of an application (a-z, 0-9, -; 30 at most)")
-    if to is not None and (not isinstance(to, str) or not 0 < len(to) <= 64):
-        raise BadEvent(f"to: {str(to)[:60]!r} is neither a release's label nor a deployment's id")
+        raise BadEvent(f"app: {_shown(app)} is no name of an application (a-z, 0-9, -; 30 at most)")
+    if to is not None and (not isinstance(to, str) or not LABEL.fullmatch(to)):
+        raise BadEvent(f"to: {_shown(to)} is neither a release's label nor a deployment's id")
     return app, to
+
+
+def _shown(value: object) -> str:
+    return quoted(value, 60) if isinstance(value, str) else f"a value of the type {type(value).__name__}"

@@ -162,6 +162,27 @@ def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Functi
         handler(event)
 
 
+@pytest.mark.parametrize(
+    "detail", [None, "Success", [], {}, {"command-id": "no uuid"}, {"command-id": ["c"]}]
+)
+def test_a_command_event_of_another_shape_is_an_error(
+    load: Callable[[str], Function], detail: object
+) -> None:
+    handler, controller = load("advance")
+    with pytest.raises(BadEvent, match="command-id"):
+        handler({"source": "aws.ssm", "detail": detail})
+    assert controller.calls == []
+
+
+@pytest.mark.parametrize("name", ["deploy", "advance"])
+@pytest.mark.parametrize("event", [None, [], "tick", 1])
+def test_what_is_no_event_is_an_error(load: Callable[[str], Function], name: str, event: object) -> None:
+    handler, controller = load(name)
+    with pytest.raises(BadEvent):
+        handler(event)
+    assert controller.calls == []
+
+
 def test_a_minute_that_passed_is_a_tick(load: Callable[[str], Function]) -> None:
     handler, controller = load("advance")
     handler(payload("schedule"))
@@ -195,6 +216,8 @@ def test_a_rollback_names_the_release_that_it_wants(load: Callable[[str], Functi
         {"app": "shop", "to": ""},
         {"app": "shop", "to": 3},
         {"app": "shop", "to": "x" * 65},
+        {"app": "shop", "to": "1.4.2\n"},
+        {"app": "shop", "to": "\ud800"},
         {"app": "shop", "force": True},
         {"app": ["shop"]},
         ["shop"],

@@ -194,6 +194,25 @@ def test_a_time_that_names_no_moment_is_refused(time: str) -> None:
         parse({**event(), "time": time}, "")
 
 
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("bucket", "name", "Artifacts"),
+        ("bucket", "name", "a/../b"),
+        ("bucket", "name", "a\nb"),
+        ("object", "version-id", "v 1"),
+        ("object", "version-id", "\ud800"),
+        ("object", "version-id", "v&versionId=w"),
+        ("object", "version-id", "v" * 1025),
+    ],
+)
+def test_a_bucket_or_version_that_s3_does_not_know_is_refused(part: str, field: str, value: str) -> None:
+    broken = event()
+    broken["detail"][part][field] = value
+    with pytest.raises(BadEvent, match=field):
+        parse(broken, "")
+
+
 def test_an_upload_by_an_unknown_person_is_taken() -> None:
     anonymous = event()
     del anonymous["detail"]["requester"]

@@ -138,7 +138,8 @@ def _seconds_name(name: str) -> str:
 def _seconds(spent: object) -> float:
     if isinstance(spent, bool) or not isinstance(spent, int | float) or not 0 <= spent <= LARGEST:
         _refuse(f"{_shown(spent)} in seconds is not a number of seconds")
-    return float(spent)
+    # To the millisecond: DynamoDB has no numbers as small as a host can spell, and would refuse to keep them.
+    return round(float(spent), 3)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -20,6 +20,8 @@ from twinslot.printable import printable, quoted
 
 APP = re.compile(r"[a-z][a-z0-9-]{0,29}")
 SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
+VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
 SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
 SUFFIX = ".jar"
 LONGEST_KEY = 255
@@ -48,13 +50,19 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
     `default_app` owns the keys at the bucket's root ("": nobody does). Raises BadEvent for a field that is
     missing or of the wrong type. Shape: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
+    if not isinstance(event, Mapping):
+        raise BadEvent("the S3 event is not an object")
     detail = _fields(event, "detail")
     bucket = _text(_fields(detail, "bucket"), "bucket.name", "name")
+    if not BUCKET.fullmatch(bucket):
+        raise BadEvent(f"bucket.name of the S3 event is {quoted(bucket)}, not the name of a bucket")
     thing = _fields(detail, "object")
     key = _text(thing, "object.key", "key")
     if not key.endswith(SUFFIX):
         return None
     version = _text(thing, "object.version-id", "version-id", "; is versioning of the bucket on?")
+    if not VERSION.fullmatch(version):
+        raise BadEvent(f"object.version-id of the S3 event is {quoted(version)}, not a version id")
     sequencer = _text(thing, "object.sequencer", "sequencer")
     if not SEQUENCER.fullmatch(sequencer):
         raise BadEvent(f"object.sequencer of the S3 event is {quoted(sequencer)}, not hexadecimal")
