@@ -7,6 +7,7 @@ import time
 from twinslot_host.command import Command, step
 from twinslot_host.files import remove, write_file
 from twinslot_host.places import OTHER
+from twinslot_host.processes import EXPENDABLE, SPARED, spare_from_oom
 from twinslot_host.programs import must
 from twinslot_host.proxy import live_slot, move_traffic, wake_proxy
 from twinslot_host.releases import placed
@@ -55,7 +56,9 @@ def revive(command: Command, slot: str, unit: Unit) -> None:
 def settle(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
     """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
     places = command.places
-    unit = show_units(places.unit(slot))[0]
+    unit, live = show_units(places.unit(slot), places.unit(OTHER[slot]))
+    spare_from_oom(live.pid, SPARED)
+    spare_from_oom(unit.pid, EXPENDABLE)
     if unit.state == "inactive" and not unit.enabled:
         return
     if failed:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from twinslot_host.files import read_text
 
+SPARED, EXPENDABLE = 0, 500  # of the 1,000 that a process scores that holds all memory
+
 
 def started_at(pid: int) -> str:
     """When the process began, in ticks since boot, which tells it from a later one. Empty: it is gone."""
@@ -17,6 +19,12 @@ def started_at(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] in "ZX" else fields[19]
+
+
+def spare_from_oom(pid: int, score: int) -> None:
+    """Tells the kernel how gladly to end a process for want of memory: SPARED or EXPENDABLE."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(score))
 
 
 def boot_id() -> str:

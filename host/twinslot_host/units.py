@@ -7,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 from twinslot_host.places import PORTS, Places
+from twinslot_host.processes import EXPENDABLE
 from twinslot_host.programs import must, run
 
 STOP_SECONDS = 45  # Spring Boot's graceful shutdown takes up to 30
@@ -35,6 +36,8 @@ RestartSec=2
 SuccessExitStatus=143
 KillMode=mixed
 TimeoutStopSec=@stop@
+# Where memory is short, the process goes that no user needs: a flip takes this from the live one.
+OOMScoreAdjust=@expendable@
 SyslogIdentifier=twinslot-@app@-%i
 StateDirectory=twinslot/@app@/work
 StateDirectoryMode=0750
@@ -120,6 +123,7 @@ def unit_files(places: Places, java: str) -> dict[str, str]:
         "standby": places.standby,
         "verified": places.verified,
         "stop": str(STOP_SECONDS),
+        "expendable": str(EXPENDABLE),
         "work": places.work,
         "python": sys.executable,
         "program": places.program,
