@@ -200,6 +200,19 @@ class Machine:
             raise RuntimeError(f"{self.name}: {shlex.join(argv)}: {done.stderr.strip()}")
         return done.stdout
 
+    def limit_memory(self, limit_bytes: int | None) -> None:
+        """All its processes together get no more than this, caches included; None: what there is."""
+        names = {"memory.max": "max", "memory.limit_in_bytes": "-1"}
+        for limit in (group / name for group in self._groups for name in names if (group / name).exists()):
+            limit.write_text(names[limit.name] if limit_bytes is None else str(limit_bytes))
+
+    def memory_bytes(self) -> int:
+        """What its processes hold together, without caches."""
+        for stat in (group / "memory.stat" for group in self._groups if (group / "memory.stat").exists()):
+            fields = dict(line.split() for line in stat.read_text().splitlines())
+            return int(fields.get("total_rss") or fields["anon"])
+        raise RuntimeError(f"{self.name}: no control group accounts its memory")
+
     def reboot(self) -> None:
         """Restarts the machine in good order, and waits until it is up again."""
         self._signal_leader(signal.SIGRTMIN + 5)
