@@ -28,7 +28,7 @@ def dying(station: Station) -> list[Place]:
     """The places that the commands come to when a release dies in its bake and the host turns back."""
     station.make_ready()
     station.intruder.forget()
-    with station.load("dying", posts=False):
+    with station.load("dying", posts=False):  # the release dies soon after users have come to it
         station.outcome(station.upload(DYING))
     return station.intruder.seen()
 
