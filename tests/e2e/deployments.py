@@ -7,7 +7,7 @@ from pathlib import Path
 from sandbox.announcements import Announcement
 from sandbox.sandbox import Sandbox
 
-SETTINGS = {"start_seconds": 10, "bake_seconds": 2, "keep_warm_seconds": 600}
+SETTINGS = {"start_seconds": 20, "bake_seconds": 2, "keep_warm_seconds": 600}
 DEADLINE_SECONDS = 90
 """For one deployment: the first one on a host installs nginx."""
 

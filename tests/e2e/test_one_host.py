@@ -37,7 +37,7 @@ def visitors(host: Host) -> Iterator[Visitors]:
 def test_an_upload_goes_live_and_no_visitor_is_lost(deployer: Deployer, jar: Jar, visitors: Visitors) -> None:
     told = deployer.deploy(jar("1.1.0"))
 
-    assert told.data["outcome"] == "LIVE"
+    assert told.data["outcome"] == "LIVE", told.text
     assert told.data["live"]["label"] == "1.1.0"
     assert list(told.data["seconds"]) == ["waiting", "staging", "flipping", "baking"]
     assert told.attributes["app"] == "shop"
@@ -50,7 +50,7 @@ def test_a_release_that_never_gets_healthy_fails_and_no_visitor_sees_it(
 ) -> None:
     told = deployer.deploy(jar("2.0.0", "never-healthy"))
 
-    assert told.data["outcome"] == "FAILED"
+    assert told.data["outcome"] == "FAILED", told.text
     assert told.data["failure"]["phase"] == "staging"
     assert any("Starting Shop 2.0.0" in line for line in told.data["failure"]["log"])
     assert told.data["live"]["label"] != "2.0.0"
@@ -65,7 +65,7 @@ def test_a_release_that_answers_5xx_while_it_bakes_is_taken_back(
 
     told = deployer.deploy(jar("2.1.0", "errors-after=live+0"))
 
-    assert told.data["outcome"] == "REVERTED"
+    assert told.data["outcome"] == "REVERTED", told.text
     assert told.data["failure"]["phase"] == "baking"
     assert told.data["failure"]["host"] == host.instance_id
     assert page(host.address) == before
@@ -80,7 +80,7 @@ def test_going_back_is_quick_while_the_release_before_is_warm(
 
     told = deployer.roll_back()
 
-    assert told.data["outcome"] == "LIVE"
+    assert told.data["outcome"] == "LIVE", told.text
     assert told.data["live"]["label"] == "1.2.0"
     assert "1.2.0" in page(host.address)
     assert told.data["seconds"]["staging"] + told.data["seconds"]["flipping"] < 5, (
@@ -158,7 +158,7 @@ def test_the_clock_finds_what_no_event_told(
     told = deployer.deploy(jar("4.0.0"))
 
     assert len(lost) == 1
-    assert told.data["outcome"] == "LIVE"
+    assert told.data["outcome"] == "LIVE", told.text
 
 
 def test_a_text_file_that_is_called_a_jar_is_refused(

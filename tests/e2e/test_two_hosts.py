@@ -2,9 +2,10 @@
 
 import pytest
 
+from sandbox.functions import Invocation
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer
+from tests.e2e.deployments import Deployer, wait_until
 from tests.e2e.visitors import Visitors, page
 
 DROP_IN = "/etc/systemd/system/twinslot-shop@.service.d/fault.conf"
@@ -24,24 +25,24 @@ def test_an_upload_goes_live_on_both_by_the_same_number_of_invocations(
 ) -> None:
     told = deployer.deploy(jar("1.1.0"))
 
-    assert told.data["outcome"] == "LIVE"
+    assert told.data["outcome"] == "LIVE", told.text
     assert sorted(told.data["hosts"]) == sorted(host.instance_id for host in hosts)
     for host in hosts:
         assert "1.1.0" in page(host.address)
-    mine = [each for each in sandbox.invocations if told.data["release"]["version"].encode() in each.payload]
-    events = [each for each in sandbox.invocations if b"Command Status-change" in each.payload]
-    assert len(mine) == 1
-    assert len(events) == 2 * 3, "two deployments of three commands, an event each"
+    version = told.data["release"]["version"].encode()
+    assert sum(version in each.payload and "deploy" in each.function for each in sandbox.invocations) == 1
+    # The last one is over only after the announcement that it made: two deployments of three commands each.
+    wait_until(lambda: len(_command_events(sandbox)) == 2 * 3)
 
 
 def test_one_host_that_fails_to_stage_keeps_the_release_from_both(
     deployer: Deployer, jar: Jar, hosts: list[Host]
 ) -> None:
-    with _Faulty(hosts[1], "never-healthy"), Visitors(*(host.address for host in hosts)) as visitors:
+    with _Faulty(hosts[1], "dies-at-start"), Visitors(*(host.address for host in hosts)) as visitors:
         told = deployer.deploy(jar("2.0.0"))
 
-    assert told.data["outcome"] == "FAILED"
-    assert told.data["failure"]["host"] == hosts[1].instance_id
+    assert told.data["outcome"] == "FAILED", told.text
+    assert told.data["failure"]["host"] == hosts[1].instance_id, told.text
     assert set(visitors.statuses) == {200}
     assert not any("2.0.0" in body for _, _, body in visitors.answers)
 
@@ -54,12 +55,17 @@ def test_one_host_that_misbehaves_while_it_bakes_sends_both_back(
     with _Faulty(hosts[1], "errors-after=live+0"), Visitors(*(host.address for host in hosts)) as visitors:
         told = deployer.deploy(jar("3.0.0"))
 
-    assert told.data["outcome"] == "REVERTED"
-    assert told.data["failure"]["host"] == hosts[1].instance_id
+    assert told.data["outcome"] == "REVERTED", told.text
+    assert told.data["failure"]["host"] == hosts[1].instance_id, told.text
     assert told.data["unconfirmed"] == []
     assert [page(host.address) for host in hosts] == before
     assert any("3.0.0" in body for body in visitors.seen_on(hosts[0].address)), "the sound host had it live"
     assert {status for address, status, _ in visitors.answers if address == hosts[0].address} == {200}
+
+
+def _command_events(sandbox: Sandbox) -> list[Invocation]:
+    """The invocations that an ended command made."""
+    return [each for each in sandbox.invocations if b"Command Status-change" in each.payload]
 
 
 class _Faulty:
