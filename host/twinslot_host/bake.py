@@ -100,16 +100,18 @@ def bake(command: Command) -> None:
 
 
 def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) -> NoReturn:
-    """Sends users back if the other slot runs the previous release verified, and reports the failure."""
-    places, previous, other = command.places, command.request.previous, OTHER[slot]
+    """Sends users back to the other slot if it runs verified, and reports the failure.
+
+    That slot has what users had here before the flip: the previous release, or another one where somebody
+    had flipped this host by hand.
+    """
+    places, other = command.places, OTHER[slot]
     lines = last_lines(units[slot].invocation)
+    if not command.request.previous:
+        raise Trouble(f"{reason}; there is no release before it, so users stay", lines)
     held = read_held(places, other)
-    if not previous or not held or held.sha256 != placed(places, previous):
-        raise Trouble(f"{reason}; {other} does not hold the previous release, so users stay", lines)
-    if not serves(places, other, both_units(places)[other]):
-        raise Trouble(
-            f"{reason}; {other} does not run {held.label} verified, so users stay until a revert", lines
-        )
+    if not held or not serves(places, other, both_units(places)[other]):
+        raise Trouble(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
     remove(f"{places.standby}/{other}")
     try:
         move_traffic(command, other)

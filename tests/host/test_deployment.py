@@ -218,6 +218,23 @@ def test_a_release_that_dies_in_its_bake_is_taken_back_at_once(host: Hosted, liv
     assert any("fault dies-after" in line for line in report["log"])
 
 
+def test_a_host_that_somebody_flipped_by_hand_goes_back_to_what_its_users_had(
+    host: Hosted, v1: Release, v2: Release
+) -> None:
+    host.deploy(v1)
+    host.deploy(v2, previous=v1)
+    deployment = host.deployment()
+    host.go("flip", step="revert", deployment=deployment, release=v1)
+    bad = host.bucket.put(jar("6.8", "dies-after=live+0"))
+    deployment = host.deployment()
+    host.go("stage", deployment=deployment, release=bad)
+    host.go("flip", deployment=deployment, release=bad)
+    host.get()
+    report = host.command("bake", deployment=deployment, release=bad, previous=v2)
+    assert not report["ok"]
+    assert host.release() == v1["label"]
+
+
 def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hosted, live: Release) -> None:
     bad = host.bucket.put(jar("6.9", "dies-after=live+0"))
     deployment = host.deployment()
@@ -226,7 +243,7 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hos
     host.get()
     report = host.command("bake", deployment=deployment, release=bad)
     assert not report["ok"]
-    assert "does not hold the previous release, so users stay" in report["reason"]
+    assert "there is no release before it, so users stay" in report["reason"]
     host.go("flip", step="revert", deployment=deployment, release=live)
     assert host.release() == "1.0"
 
