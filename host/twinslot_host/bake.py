@@ -112,9 +112,10 @@ def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) 
     held = read_held(places, other)
     if not held or not serves(places, other, both_units(places)[other]):
         raise Trouble(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
-    remove(f"{places.standby}/{other}")
     try:
         move_traffic(command, other)
+        # Not before: until now the standby is all that the users of a dead process have.
+        remove(f"{places.standby}/{other}")
         settle(command, slot, True, 0)
     except Trouble as trouble:
         raise Trouble(f"{reason}; going back failed: {trouble.reason}", lines) from trouble

@@ -35,8 +35,9 @@ def flip(command: Command) -> None:
         must("systemctl", "enable", "--no-reload", places.unit(slot))
     pointer = wake_proxy()
     if live_slot(places) != slot or not pointer or pointer.slot != slot:
-        remove(f"{places.standby}/{slot}")
         move_traffic(command, slot)
+    # Not before: where the live process has died, its standby is all that users have until now.
+    remove(f"{places.standby}/{slot}")
     seconds = request.settings.bake_seconds + UNBAKED_SECONDS + request.settings.keep_warm_seconds
     settle(command, OTHER[slot], request.step.startswith("revert"), seconds)
 
