@@ -57,6 +57,10 @@ demo: setup  ## deployments under load, on a real host, with a table at the end
 sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
 	@$(AS_ROOT) $(PY) -m sandbox
 
+.PHONY: chaos
+chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'
+	@$(AS_ROOT) $(PY) -m chaos $(FAULT)
+
 .PHONY: bench-flip
 bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 	@$(AS_ROOT) $(PY) -m bench.flip
@@ -91,7 +95,7 @@ check: check-code check-template  ## style, types, imports, the template, the do
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos
 	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 

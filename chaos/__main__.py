@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
 from chaos import runner
 from chaos.fault import Group
@@ -11,7 +12,7 @@ from chaos.faults import GROUPS
 from sandbox.sandbox import Sandbox, unavailable
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the faults that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Faults on real hosts under load.")
     parser.add_argument(
@@ -19,7 +20,7 @@ def main() -> int:
     )
     parser.add_argument("--stations", type=int, default=5, help="hosts that are worked on at once")
     parser.add_argument("--list", action="store_true", help="only tell the names")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.list:
         print("\n".join(fault.name for group in GROUPS for fault in group.faults or (group,)))
         return 0

@@ -1,4 +1,4 @@
-"""Between the functions (and the hosts) and AWS: calls that fail, that are slow, or whose caller dies at them."""
+"""Between the functions (and the hosts) and AWS: calls that fail, or whose caller dies at them."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ Answering = Callable[[ApiRequest], Answer]
 
 @dataclass(frozen=True)
 class Caller:
-    """A function's invocation: `about` says what for, such as `stage` for the end of that command, or `tick`."""
+    """A function's invocation: `about` says what for: `upload`, `tick`, the step whose command ended."""
 
     function: str
     app: str | None
@@ -27,7 +27,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Call:
-    """One call to AWS. `number` counts the calls of its invocation from 1; `caller` is None for a host or a person."""
+    """One call to AWS. `number` counts its invocation's calls; `caller` is None for a host or a person."""
 
     request: ApiRequest
     caller: Caller | None

@@ -14,6 +14,7 @@ class Losing(Enum):
 
     NOTHING = "no request at all"
     NOTHING_REPEATABLE = "no request that a proxy may repeat; the load sends no other"
+    ANSWERS_BEGUN = "no request that a proxy may repeat, but for answers that the dying process had begun"
     WHILE_DOWN = "what comes while the host's own front door is down: the fault is that it is"
 
 
@@ -31,12 +32,13 @@ class Ending:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `strike` does it and returns when the application came to an end, or raises NotHeld or TimeoutError.
+    """One fault. `strike` does it and returns when the application came to an end; NotHeld or TimeoutError
+    say that it came to no good one.
 
-    `outcomes` are the good ends. `deployments` are those that it asks for, each to be announced exactly once; a fault
-    without any has to be told to an operator, exactly once, or `tells` times: 0 where the host mends it in a second. `loaded` is whether users are there from the beginning;
-    `spoils`, whether its host is of no use afterwards; `repeats`, whether an announcement may come again, with the
-    same id, because the fault hits the announcing itself.
+    `outcomes` are the good ends. `deployments` are those that it asks for, each to be announced exactly once;
+    a fault without any has to be told to an operator, exactly once, or `tells` times: 0 where the host mends
+    it in a second. `repeats` is whether an announcement may come again, with the same id, because the fault
+    hits the announcing itself.
     """
 
     name: str
@@ -46,8 +48,6 @@ class Fault:
     losing: Losing = Losing.NOTHING
     deployments: int = 1
     tells: int = 1
-    loaded: bool = True
-    spoils: bool = False
     repeats: bool = False
 
 
@@ -55,8 +55,8 @@ class Fault:
 class Group:
     """Faults that run one after the other on one station. `expand` finds out there which they are.
 
-    `kind` is the host that they need; `spread` lets other stations take what `expand` found. `minutes` is about how long
-    it takes: the longest begins first.
+    `kind` is the host that they need; `spread` lets other stations take what `expand` found. `minutes` is
+    about how long it takes: the longest begins first.
     """
 
     name: str

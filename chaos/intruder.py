@@ -1,7 +1,7 @@
-"""Into a host's commands: cut them, or do something else to the host, at the very place that a fault names.
+"""Into a host's commands: cut them, or do something else to the host, at the place that a fault names.
 
-The product has no hook for it. The agent's environment leads Python to in_host/sitecustomize.py, which sees the
-program's own steps (it tells each to syslog) and each file that it opens to write.
+The product has no hook for it. The agent's environment leads Python to in_host/sitecustomize.py, which sees
+the program's own steps (it tells each to syslog) and each file that it opens to write.
 """
 
 import json
@@ -19,7 +19,7 @@ DROP_IN = "/etc/systemd/system/amazon-ssm-agent.service.d/chaos.conf"
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a command's run: after a step that it named (`did`), or before a file that it writes (`write`)."""
+    """A place in a command: after a step that it named (`did`) or before it writes a file (`write`)."""
 
     step: str
     kind: str
@@ -45,7 +45,7 @@ class Intruder:
         self.shell(f"mkdir -p {HOME} && cd {HOME} && rm -f rule.json struck.json seen clock")
 
     def strike(self, place: Place, *run: str, kill: bool = False) -> None:
-        """Once, when the next command comes to this place: run a program there, or SIGKILL the process group."""
+        """Once, when the next command comes to this place: run a program, or SIGKILL the process group."""
         rule = {"step": place.step, "kind": place.kind, "name": place.name, "run": list(run), "kill": kill}
         self._machine.write(f"{HOME}/rule.json", json.dumps(rule))
 

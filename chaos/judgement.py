@@ -12,6 +12,9 @@ from sandbox.traffic import Traffic
 
 DRIFT = "DRIFT"
 TOLD_SECONDS = 10.0
+BEGUN = "closed inside the answer"
+"""What the load says of an answer that broke off: no proxy can take back what it has passed on."""
+
 UNDER_LOAD = 30
 """Requests that have to be served before a fault begins."""
 
@@ -54,13 +57,11 @@ def run(fault: Fault, station: Station) -> Row:
 def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
     station.configure()
     station.intruder.forget()
-    if fault.loaded:
-        station.make_ready()
+    station.make_ready()
     after = len(station.sandbox.announcements)
-    load = station.load(fault.name, posts=fault.losing is not Losing.NOTHING_REPEATABLE)
-    if fault.loaded:
-        cleanup.enter_context(load)
-        station.until(lambda: load.requests >= UNDER_LOAD, 20, "users are served before the fault")
+    load = station.load(fault.name, posts=fault.losing in (Losing.NOTHING, Losing.WHILE_DOWN))
+    cleanup.enter_context(load)
+    station.until(lambda: load.requests >= UNDER_LOAD, 20, "users are served before the fault")
     began = time.monotonic()
     ending = Ending("none")
     try:
@@ -73,8 +74,6 @@ def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
         reason = _reasons(station.announcements(after))
         row.why.append(f"it should have ended {' or '.join(sorted(fault.outcomes))}: {reason}")
     station.configure()
-    if not fault.loaded:
-        cleanup.enter_context(load)
     try:
         station.deploy()
     except (NotHeld, TimeoutError) as error:
@@ -85,7 +84,8 @@ def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
 
 def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> None:
     row.lost = traffic.lost
-    if fault.loaded and fault.losing is not Losing.WHILE_DOWN and traffic.lost:
+    begun = traffic.reasons().get(BEGUN, 0) if fault.losing is Losing.ANSWERS_BEGUN else 0
+    if fault.losing is not Losing.WHILE_DOWN and traffic.lost > begun:
         row.why.append(f"requests lost: {_told(traffic)}")
     late = traffic.during(over, float("inf"))
     if fault.losing is Losing.WHILE_DOWN and late.lost:
@@ -93,12 +93,11 @@ def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> Non
 
 
 def _judge_announcements(fault: Fault, station: Station, after: int, row: Row) -> None:
-    if not fault.deployments:
-        if fault.tells:
-            try:
-                station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
-            except TimeoutError:
-                row.why.append("no operator was told")
+    if not fault.deployments and fault.tells:
+        try:
+            station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
+        except TimeoutError:
+            row.why.append("no operator was told")
     told = station.announcements(after)
     drifts = [each for each in told if each.data.get("outcome") == DRIFT]
     outcomes = Counter(str(each.data.get("announcement")) for each in told if each not in drifts)

@@ -1,4 +1,4 @@
-"""All faults, on several stations at once: their deadlines pass side by side. Rows as they come, the summary at last."""
+"""All faults, on several stations at once: their deadlines pass side by side. Rows as they come."""
 
 import contextlib
 import json
@@ -89,7 +89,7 @@ class Runner:
             row = judgement.run(fault, station)
             self._add(row)
             # Nothing of a fault that did not end well may reach the next one.
-            if fault.spoils or not row.held:
+            if not row.held:
                 station = self._discard(station)
         return station
 

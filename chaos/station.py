@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chaos.calls import Calls
@@ -102,8 +101,8 @@ class Station:
         return [each for each in every if each.attributes.get("app") == self.app]
 
     def deploy(self) -> Upload:
-        """A good deployment, which has to go live. It begins in another second than the upload before it: S3's
-        events tell the time in whole seconds, and faults/uploads.py looks into what that means."""
+        """A good deployment, which has to go live. It begins in another second than the upload before:
+        S3's events tell the time in whole seconds, and faults/uploads.py looks into what that means."""
         self.until(lambda: int(time.time()) > self._uploaded, 2, "the next second")
         upload = self.upload()
         outcome = self.outcome(upload)

@@ -40,7 +40,9 @@ def gone_at_flip(station: Station, seconds: float, outcome_seconds: float) -> En
         try:
             gone = time.monotonic()
             if seconds:
-                station.until(lambda: time.monotonic() > gone + seconds, seconds + 5, "it is gone for a while")
+                station.until(
+                    lambda: time.monotonic() > gone + seconds, seconds + 5, "it is gone for a while"
+                )
                 station.host.start_agent()
             outcome = station.outcome(upload, outcome_seconds)
         finally:

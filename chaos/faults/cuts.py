@@ -48,7 +48,7 @@ def cut(place: Place, faults: str, name: str) -> Fault:
         what=f"SIGKILL after {place.name!r} of {place.step}",
         strike=strike,
         outcomes=frozenset({OUTCOMES[place.step]}),
-        losing=Losing.NOTHING_REPEATABLE if faults else Losing.NOTHING,
+        losing=Losing.ANSWERS_BEGUN if faults else Losing.NOTHING,
     )
 
 

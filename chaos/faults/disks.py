@@ -1,7 +1,7 @@
 """The disk is full at each write of each command. The program itself says which there are.
 
-What the program writes lies on filesystems of a few megabytes; just before a file is opened, its filesystem is filled
-to the last byte and the last name. It stays full until the deployment has ended.
+What the program writes lies on filesystems of a few megabytes; just before a file is opened, it is
+filled to the last byte and the last name. It stays full until the deployment has ended.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from chaos.intruder import FILL, Place
 from chaos.station import SMALL_DISKS, Station
 
 OUTCOMES = {
-    "stage": {"FAILED", "LIVE"},
+    "stage": {"FAILED", "REVERTED", "LIVE"},
     "flip": {"REVERTED", "LIVE"},
     "bake": {"REVERTED", "LIVE"},
     "revert": {"REVERTED"},
 }
-"""Good ends: a write that only serves bookkeeping must not end a deployment, but it may."""
+"""Good ends: a write that only serves bookkeeping must not end a deployment, and the next one may."""
 
 
 def full(place: Place, faults: str, name: str) -> Fault:
@@ -38,7 +38,7 @@ def full(place: Place, faults: str, name: str) -> Fault:
         what=f"no byte and no name left for {place.name} in {place.step}",
         strike=strike,
         outcomes=frozenset(OUTCOMES[place.step]),
-        losing=Losing.NOTHING_REPEATABLE if faults else Losing.NOTHING,
+        losing=Losing.ANSWERS_BEGUN if faults else Losing.NOTHING,
     )
 
 

@@ -20,7 +20,7 @@ def live_killed_alone(station: Station) -> Ending:
     """The warm one was stopped in good order before: nobody can stand in."""
     live = station.live
     slot, pid = station.slot_of(live)
-    station.shell(f"systemctl stop twinslot-{station.app}@{ {'blue': 'green', 'green': 'blue'}[slot]}")
+    station.shell(f"systemctl stop twinslot-{station.app}@{ {'blue': 'green', 'green': 'blue'}[slot] }")
     station.shell(f"kill -KILL {pid}")
     station.until(lambda: station.serving() == live, BACK_SECONDS, "the live one is back")
     return Ending("restarted")

@@ -54,8 +54,12 @@ def jumped(name: str, seconds: float) -> Fault:
 
 
 FAULTS = (
-    interrupted("host/rebooted-while-staging", "a reboot while the new release starts", STAGING, {"LIVE"}, reboot),
-    interrupted("host/rebooted-while-flipping", "a reboot right after the flag moved", FLIPPING, {"LIVE"}, reboot),
+    interrupted(
+        "host/rebooted-while-staging", "a reboot while the new release starts", STAGING, {"LIVE"}, reboot
+    ),
+    interrupted(
+        "host/rebooted-while-flipping", "a reboot right after the flag moved", FLIPPING, {"LIVE"}, reboot
+    ),
     interrupted(
         "host/rebooted-while-baking",
         "a reboot in the bake: the process that was verified is gone",
@@ -63,7 +67,9 @@ FAULTS = (
         {"REVERTED"},
         reboot,
     ),
-    interrupted("host/power-cut-while-flipping", "no power right after the flag moved", FLIPPING, {"LIVE"}, cut_power),
+    interrupted(
+        "host/power-cut-while-flipping", "no power right after the flag moved", FLIPPING, {"LIVE"}, cut_power
+    ),
 )
 
 GROUPS = (

@@ -11,9 +11,7 @@ OTHER = {"blue": "green", "green": "blue"}
 PORTS = {"blue": 8081, "green": 8082}
 
 
-def deployed(
-    faults: str, name: str, what: str, outcomes: set[str], losing: Losing = Losing.NOTHING
-) -> Fault:
+def deployed(faults: str, name: str, what: str, outcomes: set[str], losing: Losing = Losing.NOTHING) -> Fault:
     """A release with these faults of the sample application."""
 
     def strike(station: Station) -> Ending:
@@ -26,7 +24,7 @@ def deployed(
 
 
 def ignoring_sigterm(station: Station) -> Ending:
-    """It is good but does not stop: the deployment that needs its slot waits until systemd has killed it."""
+    """It is good but does not stop: what needs its slot waits until systemd has killed it."""
     stubborn = station.upload("ignores-sigterm")
     if station.outcome(stubborn) != "LIVE":
         raise NotHeld("a release that only ignores SIGTERM did not go live")
@@ -37,7 +35,7 @@ def ignoring_sigterm(station: Station) -> Ending:
 
 
 def answering_for_another(station: Station) -> Ending:
-    """The new process listens elsewhere, and at its port a process of the old release answers, in good health."""
+    """The new process listens elsewhere, and at its port a process of the old release answers."""
     live, _ = station.slot_of(station.live)
     old = f"$(readlink -f /opt/twinslot/{station.app}/slots/{live})/app.jar"
     port = PORTS[OTHER[live]]
@@ -58,7 +56,7 @@ FAULTS = (
         "jar/dies-in-its-bake",
         "it ends half a second after it went live",
         {"REVERTED"},
-        Losing.NOTHING_REPEATABLE,
+        Losing.ANSWERS_BEGUN,
     ),
     deployed(
         "errors-after=0", "jar/healthy-and-nothing-else", "it answers health and fails all else", {"REVERTED"}

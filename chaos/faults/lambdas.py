@@ -1,6 +1,6 @@
-"""A function's process is killed at each call that it makes to AWS: the call was done, its answer never arrives.
+"""A function's process is killed at each call that it makes to AWS: the call is done, but not answered.
 
-A good deployment and a rollback tell which calls there are. Dying before a call is dying after the one before it.
+A good deployment tells which calls there are. Dying before a call is dying after the one before it.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Point:
 
 
 def calls_of(station: Station, invoked: str) -> list[Point]:
-    """The calls that a good deployment, or a rollback, makes."""
+    """The calls that a good deployment or a rollback makes."""
     seen: list[Point] = []
 
     def note(call: Call, answer: Answering) -> Answer:
@@ -52,7 +52,9 @@ def calls_of(station: Station, invoked: str) -> list[Point]:
             station.live = station.serving()
         else:
             station.deploy()
-    return list(dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback")))
+    return list(
+        dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback"))
+    )
 
 
 def killed(point: Point) -> Fault:
@@ -74,7 +76,7 @@ def killed(point: Point) -> Fault:
                 upload = station.upload()
                 ending = Ending(station.outcome(upload, LEASE_SECONDS))
         if not struck:
-            raise NotHeld(f"the function did not make the call {point}: a tick was faster; it ended {ending.outcome}")
+            raise NotHeld(f"{point} did not come: a tick was faster; it ended {ending.outcome}")
         station.must_serve(station.live)
         return ending
 
@@ -88,7 +90,7 @@ def killed(point: Point) -> Fault:
 
 
 def roll_back(station: Station) -> Ending:
-    """A person whose call got no answer calls again once the host is at rest: that goes back, or forth again."""
+    """A person whose call got no answer calls again: that goes back, or forth again."""
     after = len(station.sandbox.announcements)
     try:
         station.sandbox.invoke("Rollback", {"app": station.app})

@@ -9,6 +9,7 @@ from chaos.station import Station, Upload
 from sandbox.gateway import Answer
 from sandbox.requests import ApiError
 
+INVALID = ApiError("InvalidInstanceId", "instances not in a valid state for account")
 LEASE_SECONDS = 130.0
 """A deployment whose act failed waits for its lease (60 s), maybe twice."""
 
@@ -83,7 +84,7 @@ def deleted(by_host: bool) -> Callable[[Station], Ending]:
 
 
 def overwritten(by_host: bool) -> Callable[[Station], Ending]:
-    """Another release is put under the same key: each deployment has the bytes of its own version, or none."""
+    """Another release is put under the same key: each deployment has the bytes of its own version."""
 
     def strike(station: Station) -> Ending:
         second: list[Upload] = []
@@ -154,7 +155,7 @@ GROUPS = (
                 "ssm/refusing-to-stage",
                 "SendCommand takes no command for staging",
                 "ssm:SendCommand",
-                ApiError("InvalidInstanceId", "instances not in a valid state for account"),
+                INVALID,
                 "FAILED",
                 step="stage",
             ),
@@ -162,7 +163,7 @@ GROUPS = (
                 "ssm/refusing-to-flip",
                 "SendCommand takes no command for the flip",
                 "ssm:SendCommand",
-                ApiError("InvalidInstanceId", "instances not in a valid state for account"),
+                INVALID,
                 "REVERTED",
                 step="flip",
             ),

@@ -11,14 +11,14 @@ MOST_BYTES = 256 * 1024 * 1024
 FILLER = ".chaos-filler"
 
 
-def mount_of(path):
+def mount_of(path: str) -> str:
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path
 
 
-def fill(path):
+def fill(path: str) -> None:
     place = mount_of(path)
     state = os.statvfs(place)
     if state.f_frsize * state.f_blocks > MOST_BYTES:
@@ -33,7 +33,7 @@ def fill(path):
             os.close(os.open(f"{place}/{FILLER}s/{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
 
 
-def free(place):
+def free(place: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(f"{place}/{FILLER}s"):
             os.unlink(f"{place}/{FILLER}s/{name}")

@@ -1,47 +1,46 @@
-"""Runs in a host before the product's program, because the agent's environment has it on Python's path.
+"""Runs in a host before the product's program: the agent's environment has it on Python's path.
 
-The program itself says what it does: it tells syslog each step that lasts, and it opens files to write. Each of
-these is a place: it is noted in HOME/seen, and where HOME/rule.json names it, the rule is carried out then and
-there, once. HOME is gone after a reboot.
+The program itself says what it does: it tells syslog each step that lasts, and it opens files to write. Each
+of these is a place: it is noted in HOME/seen, and where HOME/rule.json names it, the rule is carried out then
+and there, once. HOME is gone after a reboot.
 
     {"step": "stage", "kind": "did" | "write", "name": "placed the release", "kill": true, "run": ["reboot"]}
 
-A rule's `run` gets the path that is about to be written as its last argument. HOME/clock holds seconds by which the
-program's clock is wrong.
+A rule's `run` gets the path that is about to be written as its last argument. HOME/clock holds seconds by
+which the program's clock is wrong.
 """
+
+from __future__ import annotations
 
 import builtins
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import syslog
 import time
+from typing import Any
 
 HOME = "/run/chaos"
-STEP = os.environ.get("SSM_step", "")
+STEP = os.environ.get("SSM_step", "")  # noqa: SIM112 - the agent names it after the document's parameter
+WATCHED = ("/opt/twinslot", "/var/lib/twinslot", "/run/twinslot", "/etc/")
 
-real_open, real_os_open, real_syslog, real_time, real_gmtime = (
-    open,
-    os.open,
-    syslog.syslog,
-    time.time,
-    time.gmtime,
-)
-passed = {}
+real_open, real_os_open, real_syslog = open, os.open, syslog.syslog
+real_time, real_gmtime = time.time, time.gmtime
+passed: dict[tuple[str, str], int] = {}
 
 
-def plain(name):
-    """A place's name, the same in every deployment: without slots, digests, numbers."""
+def plain(name: str) -> str:
+    """A place's name, the same in every deployment: without slots, digests and numbers."""
     name = re.sub(r"/\.([^/]+)\.new$", r"/\1", name)
     name = re.sub(r"releases/[0-9a-f]{12}", "releases/RELEASE", name)
     return re.sub(r"\d+", "N", re.sub(r"\b(blue|green)\b", "SLOT", name))
 
 
-def note(kind, name, path=""):
-    """A place was reached."""
+def note(kind: str, name: str, path: str = "") -> None:
+    """A place was reached: it is noted, and what was ordered for it done."""
     name = plain(name)
     count = passed[kind, name] = passed.get((kind, name), 0) + 1
     if count > 1:
@@ -49,46 +48,53 @@ def note(kind, name, path=""):
     handle = real_os_open(HOME + "/seen", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.write(handle, f"{STEP}\t{kind}\t{name}\n".encode())
     os.close(handle)
-    import json
-
     with contextlib.suppress(FileNotFoundError):
         with real_open(HOME + "/rule.json") as file:
             rule = json.load(file)
         if (rule["step"], rule["kind"], rule["name"]) == (STEP, kind, name):
             os.rename(HOME + "/rule.json", HOME + "/struck.json")
-            if rule.get("run"):
+            if rule["run"]:
                 subprocess.run([*rule["run"], path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-            if rule.get("kill"):
+            if rule["kill"]:
                 os.killpg(0, signal.SIGKILL)
 
 
-def is_written(path):
-    return str(path).startswith(("/opt/twinslot", "/var/lib/twinslot", "/etc/", "/run/twinslot")) and not str(
-        path
-    ).endswith(".lock")
+def is_written(path: str) -> bool:
+    return path.startswith(WATCHED) and not path.endswith(".lock")
 
 
-def noting_open(path, mode="r", *rest, **named):
-    if set(mode) & set("wxa") and is_written(path):
+def noting_open(path: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
+    if set(mode) & set("wxa") and is_written(str(path)):
         note("write", str(path), str(path))
     return real_open(path, mode, *rest, **named)
 
 
-def noting_os_open(path, flags, *rest, **named):
-    if flags & os.O_CREAT and is_written(path):
+def noting_os_open(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+    if flags & os.O_CREAT and is_written(str(path)):
         note("write", str(path), str(path))
     return real_os_open(path, flags, *rest, **named)
 
 
-def noting_syslog(*message):
+def noting_syslog(*message: Any) -> None:
     real_syslog(*message)
     note("did", message[-1])
 
 
+def shift_clock(offset: float) -> None:
+    def gmtime(seconds: float | None = None) -> time.struct_time:
+        return real_gmtime(real_time() + offset if seconds is None else seconds)
+
+    for name, shifted in {"time": lambda: real_time() + offset, "gmtime": gmtime}.items():
+        setattr(time, name, shifted)
+
+
 if STEP and os.path.isdir(HOME):
-    builtins.open, os.open, syslog.syslog = noting_open, noting_os_open, noting_syslog
-    with contextlib.suppress(FileNotFoundError), real_open(HOME + "/clock") as file:
-        offset = float(file.read())
-        time.time = lambda: real_time() + offset
-        time.gmtime = lambda seconds=None: real_gmtime(real_time() + offset if seconds is None else seconds)
+    for module, name, noting in (
+        (builtins, "open", noting_open),
+        (os, "open", noting_os_open),
+        (syslog, "syslog", noting_syslog),
+    ):
+        setattr(module, name, noting)
+    with contextlib.suppress(FileNotFoundError), real_open(HOME + "/clock") as clock:
+        shift_clock(float(clock.read()))
     note("did", "began")
