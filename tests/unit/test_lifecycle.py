@@ -293,6 +293,18 @@ def test_uploads_of_one_key_are_ordered_by_their_sequencers_not_their_times(hous
     assert house.outcomes() == {"Dolder": Outcome.SUPERSEDED}
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_keys_in_one_second_the_same_one_wins_whichever_event_came_first(
+    house: House, reverse: bool
+) -> None:
+    older = replace(upload("v1", 5.0), order=Order("shop/b.jar", "0A1", 5.0))
+    newer = replace(upload("v2", 5.0), order=Order("shop/a.jar", "0A2", 5.0))
+    for event in (newer, older) if reverse else (older, newer):
+        house.meet(event)
+    newest = house.application.newest
+    assert newest and newest.key == "shop/a.jar"
+
+
 def test_the_same_event_twice_is_one_deployment(house: House) -> None:
     house.meet(upload("v1", 1.0))
     before = house.application

@@ -88,13 +88,18 @@ class Order:
 
     def is_after(self, other: "Order | None") -> bool:
         """Whether this one is newer. Sequencers are hex of unequal length: S3 says to pad the shorter
-        with zeros on the left and to compare as text (S3 User Guide, event message structure)."""
+        with zeros on the left and to compare as text (S3 User Guide, event message structure).
+
+        Event times are whole seconds. Of two keys in one second the sequencer decides too: S3 promises
+        nothing about it, but it is the best guess, and does not depend on which event came first.
+        """
         if other is None:
             return True
+        width = max(len(self.sequencer), len(other.sequencer))
+        mine, others = self.sequencer.rjust(width, "0"), other.sequencer.rjust(width, "0")
         if self.key == other.key and self.sequencer and other.sequencer:
-            width = max(len(self.sequencer), len(other.sequencer))
-            return self.sequencer.rjust(width, "0") > other.sequencer.rjust(width, "0")
-        return self.at > other.at
+            return mine > others
+        return (self.at, mine, self.key) > (other.at, others, other.key)
 
 
 @dataclass(frozen=True)
