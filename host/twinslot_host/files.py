@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from typing import Any
+
+BALLAST = "ballast"
+BALLAST_FILES = 8
+BALLAST_BYTES = 4096
 
 
 def read_text(path: str) -> str | None:
@@ -38,16 +44,47 @@ def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> bool
     folder, name = os.path.split(path)
     os.makedirs(folder, mode=0o755, exist_ok=True)
     temporary = f"{folder}/.{name}.new"
-    remove(temporary)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+    while True:
+        try:
+            remove(temporary)
+            write_new(temporary, text, mode, group)
+            os.rename(temporary, path)
+            break
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                remove(temporary)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not drop_ballast(folder):
+                raise
+    sync_directory(folder)
+    return True
+
+
+def write_new(path: str, text: str, mode: int, group: int) -> None:
+    """Writes a file that must not exist, down to the disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
         os.fchown(file.fileno(), -1, group)
         os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.rename(temporary, path)
-    sync_directory(folder)
-    return True
+
+
+def lay_ballast(folder: str) -> None:
+    """Files that only take room: on a full disk they are dropped for what must be written to go back."""
+    for number in range(BALLAST_FILES):
+        write_file(f"{folder}/{BALLAST}/{number}", "." * BALLAST_BYTES, 0o600)
+
+
+def drop_ballast(folder: str) -> bool:
+    """Drops a file of the ballast that lies in the folder or above it. False: there is none left."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"{folder}/{BALLAST}"):
+                os.unlink(f"{folder}/{BALLAST}/{name}")
+                return True
+        if folder == os.path.dirname(folder):
+            return False
+        folder = os.path.dirname(folder)
 
 
 def remove(path: str) -> bool:

@@ -9,7 +9,7 @@ import shutil
 import sys
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import write_file
+from twinslot_host.files import lay_ballast, write_file
 from twinslot_host.packages import ensure_programs
 from twinslot_host.places import PORTS
 from twinslot_host.programs import must
@@ -37,6 +37,7 @@ def provision(command: Command) -> None:
         step("made the user")
     for folder in (places.releases, places.slots, places.live, places.standby, places.verified):
         os.makedirs(folder, mode=0o755, exist_ok=True)
+    lay_ballast(places.state)
     with open(sys.argv[0], encoding="utf-8") as own:
         write_file(places.program, own.read(), 0o755)
     files = unit_files(places, shutil.which("java") or "java")
