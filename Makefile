@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 SAM := .venv-sam/bin/sam
+CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
 TIERS := unit controller host e2e
 
@@ -34,6 +35,14 @@ $(VENV)/installed: requirements/dev.txt | build/setup/packages
 .venv-sam/installed: requirements/sam.txt | build/setup/packages
 	@sandbox/setup.sh venv .venv-sam $<
 	@touch $@
+
+.venv-checkov/installed: requirements/checkov.txt | build/setup/packages
+	@sandbox/setup.sh venv .venv-checkov $<
+	@touch $@
+
+# Known vulnerabilities of Python packages, where this machine reaches them.
+build/setup/advisories:
+	@sandbox/setup.sh advisories $@
 
 # Maven fetches what the real Spring Boot application is made of; from then on nothing needs a network.
 build/setup/jars: $(wildcard sample/*.java sample/*.py) $(shell find sample/spring -type f 2>/dev/null) | $(VENV)/installed
@@ -89,13 +98,13 @@ test-host test-e2e: setup
 # ------------------------------------------------------------------------------------------------ checks
 
 .PHONY: check
-check: check-code check-template  ## style, types, imports, the template, the document
+check: check-code check-template check-security  ## style, types, imports, the template, the document, security
 
 .PHONY: check-code
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos requirements
 	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 
@@ -106,14 +115,24 @@ print(json.dumps(translate(pathlib.Path("template.yaml"), "$(REGION)", {}).docum
 endef
 export TRANSLATE
 
+build/translated.json: template.yaml host/document.json sandbox/template.py | $(VENV)/installed
+	@mkdir -p $(@D)
+	@AWS_DEFAULT_REGION=$(REGION) $(PY) -c "$$TRANSLATE" >$@
+
 # Circles show only in the translated form: the source is linted as it is, and as CloudFormation gets it.
 .PHONY: check-template
-check-template: $(VENV)/installed build
+check-template: $(VENV)/installed build build/translated.json
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template template.yaml
-	@AWS_DEFAULT_REGION=$(REGION) $(PY) -c "$$TRANSLATE" >build/translated.json
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/translated.json
 	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 	@echo "the template is sound, as it is and translated"
+
+# What is found is mended, or explained where it stands: # noqa in the code, Metadata in the template, .checkov.yaml.
+.PHONY: check-security
+check-security: $(VENV)/installed .venv-checkov/installed build/translated.json | build/setup/advisories
+	@$(VENV)/bin/ruff check --quiet --select S --ignore S101 .
+	@$(CHECKOV) --config-file .checkov.yaml --file build/translated.json
+	@$(PY) -m requirements.audit build/setup/advisories requirements/*.txt layers/twinslot/requirements.txt
 
 .PHONY: build
 build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
@@ -128,6 +147,7 @@ lock: build/setup/uv/installed  ## resolves requirements/*.in and the layer's to
 	compile="build/setup/uv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links"; \
 	$$compile --universal --python-version 3.11 requirements/dev.in -o requirements/dev.txt; \
 	$$compile --universal --python-version 3.11 requirements/sam.in -o requirements/sam.txt; \
+	$$compile --universal --python-version 3.11 requirements/checkov.in -o requirements/checkov.txt; \
 	$$compile --python-version 3.13 --python-platform aarch64-manylinux2014 --constraint requirements/dev.txt \
 		$(addprefix --no-emit-package ,boto3 botocore python-dateutil six urllib3) \
 		layers/twinslot/requirements.in -o layers/twinslot/requirements.txt

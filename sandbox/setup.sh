@@ -3,6 +3,7 @@
 #
 #   sandbox/setup.sh packages         system packages, as root or with sudo
 #   sandbox/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file says
+#   sandbox/setup.sh advisories DIR   the known vulnerabilities of Python packages, where they can be reached
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -71,8 +72,17 @@ make_venv() {
         --requirement "$requirements"
 }
 
+# Checks go on without them: who has no way to them is told so by requirements/audit.py.
+clone_advisories() {
+    local directory=$1
+    mkdir -p "$(dirname "$directory")"
+    GIT_TERMINAL_PROMPT=0 timeout 120 git clone --quiet --depth 1 \
+        https://github.com/pypa/advisory-database "$directory" || rm -rf "$directory"
+}
+
 case "${1:-}" in
     packages) install_packages ;;
     venv) make_venv "$2" "$3" ;;
-    *) sed -n '2,5p' "$0" >&2; exit 2 ;;
+    advisories) clone_advisories "$2" ;;
+    *) sed -n '2,6p' "$0" >&2; exit 2 ;;
 esac
