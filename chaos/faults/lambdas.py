@@ -14,6 +14,7 @@ from sandbox.sandbox import FunctionError
 LEASE_SECONDS = 150.0
 """What was decided and not done waits for its lease (60 s) and the next tick."""
 
+STRUCK_SECONDS = 20.0
 PUBLISH = "sns:Publish"
 
 
@@ -75,6 +76,9 @@ def killed(point: Point) -> Fault:
             else:
                 upload = station.upload()
                 ending = Ending(station.outcome(upload, LEASE_SECONDS))
+                if point.about == "report":
+                    station.standing()
+                    station.until(lambda: bool(struck), STRUCK_SECONDS, "the function hears of the report")
         if not struck:
             raise NotHeld(f"{point} did not come: a tick was faster; it ended {ending.outcome}")
         station.must_serve(station.live)

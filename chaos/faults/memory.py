@@ -23,8 +23,11 @@ def too_little_for_two(station: Station) -> Ending:
     try:
         outcome = station.outcome(station.upload())
         station.must_serve(station.live)
-        if station.slot_of(station.live)[1] != pid:
-            raise NotHeld("the live process was ended for want of memory")
+        now = station.slot_of(station.live)[1]
+        if now != pid:
+            raise NotHeld(
+                f"the live process {pid} was ended for want of memory; now it is {now}, and it ended {outcome}"
+            )
     finally:
         station.machine.limit_memory(None)
     return Ending(outcome)
