@@ -81,7 +81,7 @@ def _check(label: str) -> None:
 
 def _maven(target: Path, label: str) -> None:
     """Package the application into `target`; offline if all that it needs was fetched before."""
-    command = ["mvn", "-q", "-B", "-f", str(SPRING_SOURCE / "pom.xml")]
+    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(SPRING_SOURCE / "pom.xml")]
     command += [f"-Drevision={label}", f"-Dtarget={target}"]
     offline = subprocess.run([*command, "-o", "package"], capture_output=True)
     if offline.returncode != 0:
