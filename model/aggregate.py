@@ -1,0 +1,40 @@
+"""What the table says, decoded once for each item."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from twinslot.codec import decode_fields
+from twinslot.model import Application, Deployment
+
+from model.wire import APP
+from model.world import World, item
+
+STATE = (f"APP#{APP}", "STATE")
+TIME = 10
+"""Characters of a deployment's id that tell its time; the others are a hash of what was asked."""
+
+
+@cache
+def application_of(state: int) -> Application:
+    return decode_fields(Application, item(state))
+
+
+@cache
+def deployment_of(record: int) -> Deployment:
+    return decode_fields(Deployment, item(record))
+
+
+def application(world: World) -> Application:
+    """The aggregate of the app."""
+    state = world.table.get(STATE)
+    return Application(APP) if state is None else application_of(state)
+
+
+def records(world: World) -> dict[str, Deployment]:
+    """The app's history, by id."""
+    return {
+        key[1].removeprefix("DEPLOYMENT#"): deployment_of(record)
+        for key, record in world.table.items()
+        if key[1].startswith("DEPLOYMENT#")
+    }

@@ -1,0 +1,89 @@
+"""The short form of `make model`, and that it bites: what is taken out of the product, it finds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twinslot.lifecycle import _Turn
+from twinslot.store import Store
+
+from model import host
+from model.explore import Report, Search
+from model.host import Command
+from model.moves import Bounds
+from model.process import Controllers, quiet
+from model.scenario import settled
+from model.walk import walk
+
+ALONE = Bounds(controllers=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+def search(faults: int, depth: int, hosts: int = 1, bounds: Bounds = ALONE) -> Report:
+    controllers = Controllers()
+    return Search(settled(hosts, controllers), bounds, controllers).run(faults, depth)
+
+
+@pytest.mark.parametrize(
+    ("faults", "depth", "hosts", "bounds", "states"),
+    [(1, 12, 1, Bounds(), 2_000), (0, 20, 1, ALONE, 1_000), (1, 12, 2, ALONE, 1_000)],
+    ids=["two-controllers-at-once", "any-order", "two-hosts"],
+)
+def test_every_promise_holds_in_every_run(
+    faults: int, depth: int, hosts: int, bounds: Bounds, states: int
+) -> None:
+    report = search(faults, depth, hosts, bounds)
+    assert report.violations == []
+    assert report.depth == depth
+    assert report.states > states
+
+
+def test_every_promise_holds_in_random_runs_with_any_number_of_faults() -> None:
+    walks = walk(range(10), 150)
+    assert walks.violations == []
+    assert walks.moves == 10 * 150
+
+
+def test_the_same_search_sees_the_same_states() -> None:
+    first, second = search(1, 7), search(1, 7)
+    assert (first.states, first.transitions) == (second.states, second.transitions)
+
+
+def test_without_the_fence_an_older_deployment_acts_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def let_everybody_in(host: host.Host, command: Command) -> bool:
+        return False
+
+    monkeypatch.setattr(host, "outranked", let_everybody_in)
+    (violation,) = search(0, 25).violations
+    assert violation.promise == "one_deployment_acts"
+    assert "carries out stage" in violation.trace[-1]
+
+
+def test_without_striking_out_nothing_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(turn: _Turn, act: str) -> None:
+        pass
+
+    monkeypatch.setattr(_Turn, "strike_out", keep)
+    (violation,) = search(0, 10).violations
+    assert violation.promise == "everything_ends"
+    assert violation.why.startswith("ticks do not end it: the outbox holds")
+
+
+def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_state = Store._put_state
+
+    def unconditional(store: Store, *saved: Any) -> Any:
+        put = dict(put_state(store, *saved)["Put"])
+        return {"Put": {name: put[name] for name in ("TableName", "Item")}}
+
+    monkeypatch.setattr(Store, "_put_state", unconditional)
+    (violation,) = search(1, 12, bounds=Bounds()).violations
+    assert violation.promise == "nothing_accepted_is_lost"
+    assert "saves STATE" in violation.trace[-1]
