@@ -70,6 +70,10 @@ sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
 chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'
 	@$(AS_ROOT) $(PY) -m chaos $(FAULT)
 
+.PHONY: model
+model: $(VENV)/installed  ## every interleaving of uploads, a rollback, crashes and races, to a stated depth
+	@PYTHONPATH=layers/twinslot $(PY) -m model
+
 .PHONY: bench-flip
 bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 	@$(AS_ROOT) $(PY) -m bench.flip
@@ -104,7 +108,7 @@ check: check-code check-template check-security  ## style, types, imports, the t
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos requirements
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos model requirements
 	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 
