@@ -138,18 +138,18 @@ class HostileCases:
             self.tally.tried[kind] += 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._missing(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        if self.missing(session.config) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.tally.tried:
             terminalreporter.write_line(self.tally.summary())
-        for kind, count in self._missing(terminalreporter.config).items():
+        for kind, count in self.missing(terminalreporter.config).items():
             terminalreporter.write_line(f"FAILED hostile {kind}: {count:,} cases too few")
 
-    def _missing(self, config: pytest.Config) -> dict[str, int]:
+    def missing(self, config: pytest.Config) -> dict[str, int]:
         """What is missing in the tiers that were run as a whole. A run that was narrowed owes nothing."""
-        if not self.required or self._is_narrowed:
+        if not self.required or self._is_narrowed or config.option.collectonly:
             return {}
         places = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
         whole = [tier for tier in LEAST if any((TIERS / tier).is_relative_to(place) for place in places)]

@@ -1,6 +1,23 @@
 """The count of hostile cases: every kind that reaches twinslot is tried, and 10,000 cases of them in all."""
 
-from tests.hostile import LEAST, Tally
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.hostile import LEAST, HostileCases, Tally
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> Any:
+    """The configuration of a run that was started with these arguments."""
+    return SimpleNamespace(
+        args=list(arguments),
+        invocation_params=SimpleNamespace(dir=ROOT),
+        option=SimpleNamespace(collectonly=False),
+    )
 
 
 def test_a_run_of_all_tiers_tries_ten_thousand_cases() -> None:
@@ -15,6 +32,30 @@ def test_what_a_tier_has_not_tried_is_missing() -> None:
     assert missing["jars"] == 1
     assert missing["subjects"] == LEAST["unit"]["subjects"]
     assert tally.missing("host") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kinds"),
+    [
+        (["tests/unit"], set(LEAST["unit"])),
+        (["tests/controller/"], set(LEAST["controller"])),
+        (["tests"], {*LEAST["unit"], *LEAST["controller"]}),
+        (["tests/unit/test_hostile_keys.py"], set()),
+        (["tests/host"], set()),
+    ],
+    ids=str,
+)
+def test_in_ci_a_whole_tier_that_tries_too_few_is_told_of_each_kind(
+    arguments: list[str], kinds: set[str]
+) -> None:
+    assert set(HostileCases(required=True).missing(run(*arguments))) == kinds
+
+
+def test_a_run_elsewhere_or_of_some_tests_owes_nothing(request: pytest.FixtureRequest) -> None:
+    assert HostileCases(required=False).missing(run("tests/unit")) == {}
+    narrowed = HostileCases(required=True)
+    narrowed.pytest_deselected([request.node])
+    assert narrowed.missing(run("tests/unit")) == {}
 
 
 def test_the_summary_names_each_kind() -> None:
