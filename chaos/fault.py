@@ -24,10 +24,14 @@ class NotHeld(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a fault ended. `bad_release` is the label whose own 5xx are no losses: users got its answers."""
+    """How a fault ended. `bad_release` is the label whose own 5xx are no losses: users got its answers.
+
+    `deployments` is how many there were in the end, where the fault itself cannot say.
+    """
 
     outcome: str
     bad_release: str | None = None
+    deployments: int | None = None
 
 
 @dataclass(frozen=True)

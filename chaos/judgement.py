@@ -79,7 +79,8 @@ def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
     except (NotHeld, TimeoutError) as error:
         row.why.append(f"afterwards: {error}")
     _judge_traffic(fault, load.stop(ending.bad_release), over, row)
-    _judge_announcements(fault, station, after, row)
+    deployments = fault.deployments if ending.deployments is None else ending.deployments
+    _judge_announcements(fault, deployments, station, after, row)
 
 
 def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> None:
@@ -92,8 +93,8 @@ def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> Non
         row.why.append(f"requests lost after the good end: {_told(late)}")
 
 
-def _judge_announcements(fault: Fault, station: Station, after: int, row: Row) -> None:
-    if not fault.deployments and fault.tells:
+def _judge_announcements(fault: Fault, deployments: int, station: Station, after: int, row: Row) -> None:
+    if not deployments and fault.tells:
         try:
             station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
         except TimeoutError:
@@ -102,15 +103,15 @@ def _judge_announcements(fault: Fault, station: Station, after: int, row: Row) -
     drifts = [each for each in told if each.data.get("outcome") == DRIFT]
     outcomes = Counter(str(each.data.get("announcement")) for each in told if each not in drifts)
     good = 1 if "afterwards" not in " ".join(row.why) else 0
-    if not fault.deployments:
+    if not deployments:
         row.announcements = len(drifts)
         if len(drifts) > fault.tells:
             row.why.append(f"told {len(drifts)} times: {'; '.join(each.subject for each in drifts)}")
         return
     row.ids = frozenset(list(outcomes)[:-1] if good else outcomes)
     row.announcements = sum(outcomes[each] for each in row.ids)
-    if good and len(outcomes) != fault.deployments + 1:
-        row.why.append(f"{len(outcomes) - 1} deployments were announced instead of {fault.deployments}")
+    if good and len(outcomes) != deployments + 1:
+        row.why.append(f"{len(outcomes) - 1} deployments were announced instead of {deployments}")
     again = {each: count for each, count in outcomes.items() if count > 1}
     if again and not fault.repeats:
         row.why.append(f"announced more than once: {again}")

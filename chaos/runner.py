@@ -103,6 +103,7 @@ class Runner:
     def _add(self, row: Row) -> None:
         with self._lock:
             self.rows.append(row)
+            write(self.rows)
             print(line(row), flush=True)
             for why in row.why:
                 print(f"    {printable(why)}", flush=True)

@@ -47,10 +47,7 @@ def calls_of(station: Station, invoked: str) -> list[Point]:
     station.make_ready()
     with station.calls.intercepted(note):
         if invoked == "rollback":
-            after = len(station.sandbox.announcements)
-            station.sandbox.invoke("Rollback", {"app": station.app})
-            station.announced(lambda each: each.data.get("outcome") == "LIVE", 60, after)
-            station.live = station.serving()
+            roll_back(station)
         else:
             station.deploy()
     return list(
@@ -94,22 +91,25 @@ def killed(point: Point) -> Fault:
 
 
 def roll_back(station: Station) -> Ending:
-    """A person whose call got no answer calls again: that goes back, or forth again."""
+    """A person whose call got no answer calls again: that goes back, or forth again where it was accepted."""
     after = len(station.sandbox.announcements)
+    known = len(station.sandbox.deployments(station.app))
     try:
         station.sandbox.invoke("Rollback", {"app": station.app})
     except FunctionError:
         station.sandbox.invoke("Rollback", {"app": station.app})
     told = station.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
     station.live = told.data["live"]["label"]
-    return Ending("LIVE")
+    return Ending("LIVE", deployments=len(station.sandbox.deployments(station.app)) - known)
 
 
-GROUPS = (
-    Group(
-        "lambda/",
-        expand=lambda station: [killed(point) for point in calls_of(station, "upload")],
+def group(name: str, invoked: str, minutes: float) -> Group:
+    return Group(
+        name,
+        expand=lambda station: [killed(point) for point in calls_of(station, invoked)],
         spread=True,
-        minutes=9,
-    ),
-)
+        minutes=minutes,
+    )
+
+
+GROUPS = (group("lambda/", "upload", 9), group("lambda/rollback/", "rollback", 8))

@@ -25,9 +25,7 @@ def too_little_for_two(station: Station) -> Ending:
         station.must_serve(station.live)
         now = station.slot_of(station.live)[1]
         if now != pid:
-            raise NotHeld(
-                f"the live process {pid} was ended for want of memory; now it is {now}, and it ended {outcome}"
-            )
+            raise NotHeld(f"the live process was ended for want of memory, and the deployment {outcome}")
     finally:
         station.machine.limit_memory(None)
     return Ending(outcome)
