@@ -52,6 +52,12 @@ def ec2_client() -> EC2Client:
     return session().client("ec2")
 
 
+@cache
+def dynamodb_client() -> DynamoDBClient:
+    """One client of moto's, for the many tests of the store."""
+    return session().client("dynamodb")
+
+
 @pytest.fixture
 def aws() -> Iterator[boto3.Session]:
     """An empty AWS account."""
@@ -83,7 +89,7 @@ def make_table(client: DynamoDBClient) -> None:
 
 
 @pytest.fixture
-def moto(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> DynamoDBClient:
+def moto(aws: object, monkeypatch: pytest.MonkeyPatch) -> DynamoDBClient:
     """moto with an empty table. It is not fit for threads by itself: updates get lost."""
     lock, answer = RLock(), BotocoreStubber.__call__
 
@@ -92,9 +98,8 @@ def moto(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> DynamoDBClient:
             return answer(*arguments, **options)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", answer_one_by_one)
-    client = aws.client("dynamodb")
-    make_table(client)
-    return client
+    make_table(dynamodb_client())
+    return dynamodb_client()
 
 
 @pytest.fixture

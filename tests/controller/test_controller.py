@@ -1,13 +1,15 @@
 """The controller on DynamoDB, S3 and SNS as moto has them; its hosts are a fleet that records its orders."""
 
+from __future__ import annotations
+
 import io
 import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
 import pytest
 from moto import mock_aws
 from twinslot.announcements import Announcer
@@ -29,6 +31,15 @@ from twinslot.model import (
 from twinslot.settings import SettingsReader
 from twinslot.store import Store
 from twinslot.upload import parse
+
+from tests.controller.conftest import TABLE, dynamodb_client, make_table, session
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 REGION: Literal["eu-central-1"] = "eu-central-1"
 BUCKET = "artifacts"
@@ -74,16 +85,25 @@ class RecordingFleet:
         )
 
 
+@cache
+def clients() -> tuple[S3Client, SQSClient, SNSClient, SSMClient, DynamoDBClient]:
+    """Made once: making them takes longer than most tests, and moto answers them in every account."""
+    made = session()
+    return (
+        made.client("s3"),
+        made.client("sqs"),
+        made.client("sns"),
+        made.client("ssm"),
+        dynamodb_client(),
+    )
+
+
 class House:
     """A bucket, a table, a topic with a queue that hears it, and the controller between them."""
 
     def __init__(self) -> None:
         self.now = 1_790_000_000.0
-        self.s3 = boto3.client("s3", region_name=REGION)
-        self.sqs = boto3.client("sqs", region_name=REGION)
-        self.sns = boto3.client("sns", region_name=REGION)
-        self.ssm = boto3.client("ssm", region_name=REGION)
-        self.dynamodb = dynamodb = boto3.client("dynamodb", region_name=REGION)
+        self.s3, self.sqs, self.sns, self.ssm, self.dynamodb = clients()
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         topic = self.sns.create_topic(Name="announcements")["TopicArn"]
@@ -91,29 +111,9 @@ class House:
         self.sns.subscribe(
             TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:heard"
         )
-        dynamodb.create_table(
-            TableName="twinslot",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "busy")
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "busy",
-                    "KeySchema": [
-                        {"AttributeName": "busy", "KeyType": "HASH"},
-                        {"AttributeName": "pk", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
+        make_table(self.dynamodb)
         self.fleet = RecordingFleet()
-        self.store = Store("twinslot", dynamodb)
+        self.store = Store(TABLE, self.dynamodb)
         self.announcer = Announcer(topic, "twinslot-rollback", self.sns)
         self.controller = Controller(
             self.store,

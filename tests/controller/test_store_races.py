@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WRITERS = 8
 ROUNDS = 200
-UPDATES = 10
+UPDATES = 5
 """How many updates each writer makes where nobody waits for the others."""
 
 PATIENCE_SECONDS = 60
