@@ -257,6 +257,22 @@ def test_a_rollback_names_its_deployment_where_it_goes_and_what_was_live(house: 
     assert house.heard()[-1] == ("1.0.0", "LIVE")
 
 
+def test_a_rollback_that_lambda_delivers_once_more_is_not_taken_back(house: House) -> None:
+    house.deploy("1.0.0")
+    house.deploy("1.1.0")
+    house.controller.rollback("shop", None, "ann", "request-1")
+    house.now += 1
+    house.controller.rollback("shop", None, "ann", "request-1")
+    for _ in ("stage", "flip", "bake"):
+        house.end_step()
+    house.now += 60
+    house.controller.rollback("shop", None, "ann", "request-1")
+    assert house.application().current is None
+    assert [outcome for _, outcome in house.heard()] == ["LIVE", "LIVE", "LIVE"]
+    live = house.application().live
+    assert live and live.release.label == "1.0.0"
+
+
 @pytest.mark.parametrize("by_label", [True, False])
 def test_a_rollback_goes_to_any_release_that_was_live(house: House, by_label: bool) -> None:
     first = house.deploy("1.0.0")

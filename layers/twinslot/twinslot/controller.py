@@ -46,10 +46,13 @@ from twinslot.model import (
 )
 from twinslot.settings import SettingsReader
 from twinslot.store import Store
-from twinslot.upload import Upload, deployment_id
+from twinslot.upload import Upload, asks_the_same, deployment_id
 
 RACES = 8
 """How often a decision is made anew because another controller saved first."""
+
+RECENT = 20
+"""How many of the newest deployments are looked through for a rollback that Lambda delivers once more."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Controller:
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
         """Make an earlier release live: the previous one, or the one that `to` names (label or deployment).
 
-        `request` identifies the call. Raises NothingToRollBackTo, or TryAgain.
+        `request` identifies the call: when Lambda delivers it once more, nothing follows from it. Raises
+        NothingToRollBackTo, or TryAgain.
         """
         target = None
         if to is not None:
@@ -196,10 +200,8 @@ class Controller:
     ) -> tuple[Application, Application, tuple[Act, ...]]:
         """Decide and save; when another controller was first, load what it wrote and decide again."""
         for _ in range(RACES):
-            if isinstance(event, UploadArrived | UploadRefused) and self._store.deployment(
-                application.name, event.id
-            ):
-                telemetry.logger.info("known already", deployment=event.id)
+            if self._was_accepted(application.name, event):
+                telemetry.logger.info("known already", event=event)
                 return application, application, ()
             decision = decide(application, event, self._clock())
             if decision.application == application and not decision.acts:
@@ -214,6 +216,17 @@ class Controller:
                 telemetry.log_outcome(record)
             return application, saved, decision.acts
         raise LostRace(f"{application.name}: {RACES} other writes came first; the event will be tried again")
+
+    def _was_accepted(self, app: str, event: Event) -> bool:
+        """Whether the history has a deployment of this very upload or call for a rollback."""
+        match event:
+            case UploadArrived() | UploadRefused():
+                return self._store.deployment(app, event.id) is not None
+            case RollbackAsked():
+                # Its id begins with the time of its delivery, since Lambda tells no other.
+                return any(asks_the_same(known.id, event.id) for known in self._store.history(app, RECENT))
+            case _:
+                return False
 
     def _act(self, application: Application, act: Act, repeat: bool) -> Event | None:
         """Do one act and return what it answers; None when the application has moved on and it is void."""

@@ -26,6 +26,8 @@ SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
 SUFFIX = ".jar"
 LONGEST_KEY = 255
 LATEST_MILLISECONDS = 2**48 - 1
+TIME_CHARACTERS = 10
+"""Of a ULID: they tell its time, the others here its identity."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ def deployment_id(at: float, *identity: str) -> str:
         raise BadEvent(f"{at} s is not a time that a deployment can have")
     digest = sha256(json.dumps(identity).encode()).digest()
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
+
+
+def asks_the_same(id: str, other: str) -> bool:
+    """Whether two deployments' ids were made of the same identity, at whatever times."""
+    return id[TIME_CHARACTERS:] == other[TIME_CHARACTERS:]
 
 
 def _owner(key: str, default_app: str) -> tuple[str, str]:
