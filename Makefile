@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
-TIERS := unit controller host e2e
+TIERS := unit controller model host e2e
 
 # The hosts are machines of their own: booting them takes root.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
@@ -74,6 +74,10 @@ chaos: setup  ## every fault on real hosts under load, a row each; some of them:
 model: $(VENV)/installed  ## every interleaving of uploads, a rollback, crashes and races, to a stated depth
 	@PYTHONPATH=layers/twinslot $(PY) -m model
 
+.PHONY: bench-cold
+bench-cold: $(VENV)/installed  ## how long a handler takes to import, against boto3 and its clients alone
+	@$(PY) -m bench.cold_import
+
 .PHONY: bench-flip
 bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 	@$(AS_ROOT) $(PY) -m bench.flip
@@ -82,16 +86,16 @@ bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 
 # Each tier is a run of its own, so that what one leaves behind cannot help or harm another. Tiers that ran no test fail.
 .PHONY: test
-test: setup  ## all tiers; one alone: test-unit, test-controller, test-host, test-e2e
+test: setup  ## all tiers; one alone: test-unit, test-controller, test-model, test-host, test-e2e
 	@rm -f build/test/*.log; failed=; \
 	for tier in $(TIERS); do $(MAKE) test-$$tier || failed="$$failed $$tier"; done; \
 	printf '\n%s\n' "how each tier ended:"; \
 	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-.PHONY: test-unit test-controller test-host test-e2e
+.PHONY: test-unit test-controller test-model test-host test-e2e
 test-controller: build/setup/dynamodb-local/installed
-test-unit test-controller: $(VENV)/installed
+test-unit test-controller test-model: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 
