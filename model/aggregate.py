@@ -11,9 +11,6 @@ from model.wire import APP
 from model.world import World, item
 
 STATE = (f"APP#{APP}", "STATE")
-TIME = 10
-"""Characters of a deployment's id that tell its time; the others are a hash of what was asked."""
-
 
 @cache
 def application_of(state: int) -> Application:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from twinslot.announcements import DRIFT
 from twinslot.model import Deployment, Kind, Outcome
+from twinslot.upload import TIME_CHARACTERS
 
-from model.aggregate import TIME, application
+from model.aggregate import application
 from model.aggregate import records as history
 from model.host import finished
 from model.wire import HOSTS
@@ -91,9 +92,9 @@ def one_input_is_one_deployment(before: World, after: World) -> str:
         return ""
     asked: set[str] = set()
     for id in history(after):
-        if id[TIME:] in asked:
+        if id[TIME_CHARACTERS:] in asked:
             return f"two deployments were made of what was asked once: {id}"
-        asked.add(id[TIME:])
+        asked.add(id[TIME_CHARACTERS:])
     return ""
 
 

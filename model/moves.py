@@ -27,7 +27,7 @@ SILENCE = 660.0
 SECOND = 1.0
 UPLOADS = "ux"
 CALLS = {"r": "rollback", "i": "inspect"}
-"""What is called for, once; an upload is told of by an event instead, which may come late, twice or never."""
+"""What is called for at once. Of an upload an event tells, which may come late or never."""
 
 TICK = ("tick",)
 TROUBLED = {
@@ -83,6 +83,8 @@ def _starts(world: World) -> Iterator[tuple[str, ...]]:
     for happened in world.inputs:
         if happened.name[0] in UPLOADS:
             yield ("upload", happened.name)
+        elif happened.name[0] == "r":
+            yield ("rollback", happened.name)
     for command in world.commands[-1:] if world.running else world.commands:
         if command.is_over:
             yield ("notice", command.id)

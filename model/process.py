@@ -33,6 +33,7 @@ Start = tuple[str, ...]
 ("inspect", input), ("tick",)."""
 
 BUCKET = "artifacts"
+HALF_A_SECOND = 0.5
 
 Value = TypeVar("Value")
 
@@ -165,7 +166,9 @@ class _Defaults:
 
 def _work(wire: _Replay, root: Root) -> None:
     """Do what a function's handler does."""
-    clock: Callable[[], float] = lambda: root.now  # noqa: E731
+    # A rollback stands where it is delivered: after the upload that happened last, never beside it.
+    now = root.now + HALF_A_SECOND if root.start[0] == "rollback" else root.now
+    clock: Callable[[], float] = lambda: now  # noqa: E731
     controller = Controller(
         store=Store("twinslot", cast("Any", DynamoDB(wire)), clock),
         fleet=Fleet("twinslot-host", "1", cast("Any", SSM(wire)), cast("Any", EC2(wire))),
