@@ -12,6 +12,7 @@ from model.world import World, item
 
 STATE = (f"APP#{APP}", "STATE")
 
+
 @cache
 def application_of(state: int) -> Application:
     return decode_fields(Application, item(state))

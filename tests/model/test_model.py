@@ -1,10 +1,13 @@
 """The short form of `make model`, and that it bites: what is taken out of the product, it finds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from twinslot.controller import Controller
 from twinslot.lifecycle import _Turn
+from twinslot.model import CommandEnded, Deployment, Order
 from twinslot.store import Store
 
 from model import host
@@ -14,6 +17,8 @@ from model.moves import Bounds
 from model.process import Controllers, quiet
 from model.scenario import settled
 from model.walk import walk
+from model.wire import DynamoDB
+from model.world import Call
 
 ALONE = Bounds(controllers=1)
 
@@ -87,3 +92,54 @@ def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: p
     (violation,) = search(1, 12, bounds=Bounds()).violations
     assert violation.promise == "nothing_accepted_is_lost"
     assert "saves STATE" in violation.trace[-1]
+
+
+def believe_one_host(
+    turn: _Turn, event: CommandEnded, decide: Callable[..., None] = _Turn.command_ended
+) -> None:
+    decide(turn, replace(event, results=tuple(result for result in event.results if result.ok)))
+
+
+def keep_acts(turn: _Turn, deployment: Deployment) -> None:
+    pass
+
+
+def know_nothing(controller: Controller, app: str, event: object) -> bool:
+    return False
+
+
+def come_after(order: Order, other: Order | None) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "instead", "promise"),
+    [
+        (_Turn, "command_ended", believe_one_host, "flips_wait_for_every_host"),
+        (_Turn, "drop_acts_of", keep_acts, "everything_ends"),
+        (Controller, "_was_accepted", know_nothing, "one_input_is_one_deployment"),
+        (Order, "is_after", come_after, "the_newest_begins"),
+    ],
+)
+def test_a_rule_that_is_taken_out_is_missed(
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: Callable[..., object], promise: str
+) -> None:
+    monkeypatch.setattr(of, name, instead)
+    (violation,) = search(0, 20, hosts=2).violations
+    assert violation.promise == promise
+
+
+def test_a_query_that_the_table_does_not_know_is_refused() -> None:
+    class Nobody:
+        fleet_size = 1
+        replays = False
+
+        def ask(self, call: Call) -> Any:
+            return ()
+
+    with pytest.raises(NotImplementedError):
+        next(
+            DynamoDB(Nobody())
+            .get_paginator("query")
+            .paginate(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={})
+        )
