@@ -77,6 +77,24 @@ class Machine:
         # Abstract: it is no file, and goes with the socket.
         self._notices_address = f"@{self._id}"
         self._notices.bind("\0" + self._notices_address[1:])
+        self._ready = threading.Event()
+        threading.Thread(target=self._hear, name=f"notices-{name}", daemon=True).start()
+
+    def _hear(self) -> None:
+        """Takes what the machine's systemd tells, as long as there is a machine: while nobody did, it would
+        stand still, with its first long job (it tells of each every second)."""
+        while True:
+            try:
+                notice = self._notices.recv(4096).decode(errors="replace")
+            except OSError:
+                return
+            if not notice:
+                return
+            for key, _, value in (line.partition("=") for line in notice.splitlines()):
+                if key == "X_NSPAWN_LEADER_PID":
+                    self._leader = int(value)
+                elif (key, value) == ("READY", "1") and self._leader:
+                    self._ready.set()
 
     def _has_own_namespace(self) -> bool:
         own = os.readlink("/proc/self/ns/net")
@@ -102,6 +120,7 @@ class Machine:
         """
         if self._nspawn and self._nspawn.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
+        self._ready.clear()
         argv = ["systemd-nspawn", "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit"]
         argv += [f"--directory={self.directory}/root", f"--machine={self._id}", f"--hostname={self.name}"]
         argv += [f"--network-namespace-path={self._namespace_path}", "--capability=CAP_NET_ADMIN"]
@@ -120,17 +139,9 @@ class Machine:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
-        while (left := deadline - time.monotonic()) > 0 and self._nspawn and self._nspawn.poll() is None:
-            self._notices.settimeout(min(left, 0.5))
-            try:
-                notice = self._notices.recv(4096).decode(errors="replace")
-            except TimeoutError:
-                continue
-            for key, _, value in (line.partition("=") for line in notice.splitlines()):
-                if key == "X_NSPAWN_LEADER_PID":
-                    self._leader = int(value)
-                elif (key, value) == ("READY", "1") and self._leader:
-                    return
+        while time.monotonic() < deadline and self._nspawn and self._nspawn.poll() is None:
+            if self._ready.wait(0.5):
+                return
         raise TimeoutError(f"{self.name} did not boot:\n{self.console[-2000:]}")
 
     def run(
@@ -250,6 +261,8 @@ class Machine:
         self._namespace.wait()
         if self._nspawn:
             self._nspawn.wait()
+        # Closing alone does not wake the thread that reads.
+        self._notices.shutdown(socket.SHUT_RDWR)
         self._notices.close()
 
 
