@@ -30,6 +30,7 @@ class Row:
     announcements: int = 0
     why: list[str] = field(default_factory=list)
     ids: frozenset[str] = frozenset()
+    repeats: bool = False
 
     @property
     def held(self) -> bool:
@@ -38,14 +39,14 @@ class Row:
     def recount(self, announcements: Announcements) -> None:
         """Once more at the very end: an announcement may have been repeated long after."""
         told = sum(1 for each in announcements.all() if each.data.get("announcement") in self.ids)
-        if told != self.announcements and self.ids:
+        if told != self.announcements and self.ids and not self.repeats:
             self.why.append(f"{told} messages in the end instead of {self.announcements}")
             self.announcements = told
 
 
 def run(fault: Fault, station: Station) -> Row:
     """Do the fault and judge it. Whatever goes wrong becomes a row that is not held."""
-    row = Row(fault.name)
+    row = Row(fault.name, repeats=fault.repeats)
     with ExitStack() as cleanup:
         try:
             _run(fault, station, row, cleanup)

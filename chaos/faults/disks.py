@@ -6,7 +6,7 @@ filled to the last byte and the last name. It stays full until the deployment ha
 
 from collections.abc import Callable
 
-from chaos.fault import Ending, Fault, Group, Losing, NotHeld
+from chaos.fault import Ending, Fault, Group, Losing
 from chaos.faults import cuts
 from chaos.intruder import FILL, Place
 from chaos.station import SMALL_DISKS, Station
@@ -24,14 +24,11 @@ def full(place: Place, faults: str, name: str) -> Fault:
     def strike(station: Station) -> Ending:
         station.intruder.strike(place, *FILL)
         try:
-            upload = station.upload(faults)
-            outcome = station.outcome(upload)
-            if not station.intruder.struck():
-                raise NotHeld(f"no command came to {place}: nothing was full, and it ended {outcome}")
+            ending = cuts.until_struck(station, place, faults)
             station.must_serve(station.live)
         finally:
             station.shell(f"{' '.join(FILL)} --free {' '.join(SMALL_DISKS)}")
-        return Ending(outcome, upload.label if faults else None)
+        return ending
 
     return Fault(
         name=name,

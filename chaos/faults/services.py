@@ -42,7 +42,8 @@ def failing(
         station.must_serve(station.live)
         return Ending(ended)
 
-    return Fault(name, what, strike, frozenset({outcome}))
+    # Where the table fails after the message was published, that it was cannot be noted.
+    return Fault(name, what, strike, frozenset({outcome}), repeats=called.startswith("dynamodb"))
 
 
 def at_reading(by_host: bool, then: Callable[[Station, Upload], None]) -> Callable[[Station], Upload]:

@@ -20,7 +20,6 @@ SHORT = [
     *(
         KNOWN[name]
         for name in (
-            "live/killed-with-the-old-one-warm",
             "flag/moved-by-hand",
             "nginx/killed",
             "s3/overwritten-before-the-download",
