@@ -184,14 +184,16 @@ def everything_is_announced(end: World) -> str:
 def the_newest_wins(end: World) -> str:
     """The newest of all that was accepted ended on its own merits; if that is LIVE, it is what is live."""
     records = [record for record in history(end).values() if _taken(record)]
-    newest = max(records, key=lambda record: record.order.at, default=None)
-    if newest is None:
-        return ""
-    if newest.outcome in (Outcome.SUPERSEDED, Outcome.CANCELLED):
-        return f"{newest.id} is the newest, and {newest.outcome}"
+    last = max((record.order.at for record in records), default=0.0)
+    # More than one only when rollbacks were delivered in the same moment: then any of them may win.
+    newest = [record for record in records if record.order.at == last]
+    winners = [record for record in newest if record.outcome not in (Outcome.SUPERSEDED, Outcome.CANCELLED)]
+    if newest and not winners:
+        return f"{newest[0].id} is the newest, and {newest[0].outcome}"
     live = application(end).live
-    if newest.outcome is Outcome.LIVE and (live is None or live.deployment != newest.id):
-        return f"{newest.id} is the newest and LIVE, and {live.deployment if live else 'nothing'} is live"
+    for record in winners:
+        if record.outcome is Outcome.LIVE and (live is None or live.deployment != record.id):
+            return f"{record.id} is the newest and LIVE, and {live.deployment if live else 'nothing'} is live"
     return ""
 
 

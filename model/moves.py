@@ -234,4 +234,6 @@ def _saying(call: Call | None) -> str:
             return f"reads what became of {_name(call.what)}"
         case "commands":
             return "looks for the command in SSM"
+        case "history":
+            return "looks through the history"
     return "looks for busy apps"
