@@ -7,6 +7,8 @@ call stands here; a role that calls anything else is refused with a text that sa
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from moto.core.exceptions import ServiceException
+
 from sandbox.backends import ACCOUNT, REGION, backend
 from sandbox.policies import Permission, forbids, may
 from sandbox.requests import ApiError, ApiRequest
@@ -37,14 +39,13 @@ def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]
     if principal is None or (request.service, request.operation) in FREE:
         return
     try:
-        needed = list(_needed(request))
+        permissions = needed(request)
     except LookupError:
         if principal.statements is None:
             return
         text = f"the sandbox does not know which permission {request.service}:{request.operation} needs"
         raise ApiError(_denied(request), text, 403) from None
-    for bare in needed:
-        permission = Permission(bare.action, bare.resource, {**_about(request), **bare.context})
+    for permission in permissions:
         owner = permission.resource.partition("/")[0] if request.service == "s3" else permission.resource
         denied = forbids(resource_policies.get(owner, []), permission)
         if denied or (principal.statements is not None and not may(principal.statements, permission)):
@@ -53,6 +54,17 @@ def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]
                 f" on resource: {permission.resource}"
             )
             raise ApiError(_denied(request), text, 403)
+
+
+def needed(request: ApiRequest) -> tuple[Permission, ...]:
+    """All that the call needs, with everything that conditions may ask about. Hold the backends' LOCK.
+
+    Raises LookupError for a call that is not known here.
+    """
+    about = _about(request)
+    return tuple(
+        Permission(bare.action, bare.resource, {**about, **bare.context}) for bare in _needed(request)
+    )
 
 
 def _denied(request: ApiRequest) -> str:
@@ -78,12 +90,27 @@ def _needed(request: ApiRequest) -> Iterator[Permission]:
 
 
 def _of_s3(request: ApiRequest) -> Iterator[Permission]:
+    bucket, _, key = request.path.lstrip("/").partition("/")
+    if request.method == "GET" and not key and "list-type" in request.query:
+        yield Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+        return
     operation = {"HeadObject": "GetObject"}.get(request.operation, request.operation)
     if operation == "GetObject" and "versionId" in request.query:
         operation = "GetObjectVersion"
     if operation not in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
         raise LookupError(operation)
-    yield Permission(f"s3:{operation}", f"arn:aws:s3:::{request.path.lstrip('/')}")
+    yield Permission(f"s3:{operation}", f"arn:aws:s3:::{bucket}/{key}")
+    # S3 tells "it is not there" only to those who may list; to everyone else it is forbidden.
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    if operation.startswith("GetObject") and not _is_there(bucket, key, request.query.get("versionId")):
+        yield Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+
+
+def _is_there(bucket: str, key: str, version: str | None) -> bool:
+    try:
+        return backend("s3").get_object(bucket, key, version_id=version) is not None
+    except ServiceException:
+        return False
 
 
 def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:

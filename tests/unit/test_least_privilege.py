@@ -1,0 +1,296 @@
+"""Least privilege, proven: every role of the template may do what it does, and nothing of that is too much.
+
+The whole flow runs once, every function and host under its own role, and every call is kept. Each action of
+each statement is then taken out, and the kept calls are judged again: one of them has to be denied. What no
+call can show stands in UNSEEN with its reason.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import permissions
+from sandbox.aws import Aws, Listener, Pace
+from sandbox.backends import LOCK, REGION
+from sandbox.policies import Permission, may
+from sandbox.principals import Principal
+from sandbox.template import translate
+from tests.unit.simulated_hosts import Host, Hosts, host_role, instance
+from tests.unit.whole_flow import APP, ROOT_APP, Flow, Judgements
+
+ROOT = Path(__file__).parents[2]
+PARAMETERS = {"DefaultApp": ROOT_APP}
+FUNCTIONS = ("Deploy", "Advance", "Rollback")
+HOST = "HostPolicy"
+
+AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"
+UNSEEN = {
+    "sqs:SendMessage": "Lambda itself sends what a function failed at to its queue of dead letters",
+    "ssm:UpdateInstanceInformation": AGENT,
+    "ssmmessages:CreateControlChannel": AGENT,
+    "ssmmessages:CreateDataChannel": AGENT,
+    "ssmmessages:OpenControlChannel": AGENT,
+    "ssmmessages:OpenDataChannel": AGENT,
+}
+"""Actions that no call of the flow shows, and why."""
+
+OF_AWS = {
+    "logs": "Lambda itself writes what a function prints",
+    "xray": "the X-Ray daemon of Lambda's sends the traces",
+}
+"""Services that AWS's own policies on a function's role are about, and why no call of the flow shows them."""
+
+Statement = Mapping[str, Any]
+
+
+def listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def statements_of_template() -> dict[str, list[Statement]]:
+    """What the template itself says of each role, as CloudFormation gets it."""
+    resources = translate(ROOT / "template.yaml", REGION, PARAMETERS).resources
+    found = {HOST: resources[HOST]["Properties"]["PolicyDocument"]["Statement"]}
+    for function in FUNCTIONS:
+        policies = resources[f"{function}Role"]["Properties"]["Policies"]
+        found[function] = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    return found
+
+
+CASES = [
+    pytest.param(role, number, action, id=f"{role}-{statement.get('Sid', number)}-{action}")
+    for role, statements in statements_of_template().items()
+    for number, statement in enumerate(statements)
+    for action in listed(statement["Action"])
+]
+
+
+@dataclass(frozen=True)
+class Life:
+    """The account after the whole flow. `calls` are the permissions that each role needed in it."""
+
+    aws: Aws
+    flow: Flow
+    judgements: Judgements
+    calls: dict[str, tuple[Permission, ...]]
+    denied: tuple[Permission, ...]
+    roles: dict[str, Principal]
+    shop: Host
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    logs = tmp_path_factory.mktemp("logs")
+    judgements = Judgements()
+    # Ticks come when the flow asks for them; agents never count as lost.
+    pace = Pace(schedule_factor=0.0001, agent_silence=600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(permissions, "check", judgements.check)
+        aws = Aws("127.0.0.1", ROOT / "template.yaml", PARAMETERS, logs, pace, Listener())
+        hosts = Hosts(aws)
+        try:
+            patch.setenv("AWS_REGION", REGION)
+            patch.setenv("AWS_ENDPOINT_URL_S3", aws.endpoint)
+            patch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.host_services.endpoint)
+            shop, root = hosts.add(APP), hosts.add(ROOT_APP)
+            flow = Flow(aws, hosts)
+            flow.run()
+            hosts.close()
+            yield _life(aws, flow, judgements, shop, root)
+        finally:
+            hosts.close()
+            aws.close()
+
+
+def _life(aws: Aws, flow: Flow, judgements: Judgements, shop: Host, root: Host) -> Life:
+    with LOCK:
+        ids = {function: aws.stack.resources[f"{function}Role"].id for function in FUNCTIONS}
+        roles = {function: aws.principals.assume(id, "test") for function, id in ids.items()}
+    names = {id: function for function, id in ids.items()}
+    names |= {f"host-{host.instance}": HOST for host in (shop, root)}
+    calls: dict[str, list[Permission]] = {role: [] for role in (*FUNCTIONS, HOST)}
+    for judgement in judgements.all:
+        calls[names[judgement.role]] += judgement.permissions
+    denied = [each for judgement in judgements.all if not judgement.allowed for each in judgement.permissions]
+    kept = {role: tuple(needed) for role, needed in calls.items()}
+    return Life(aws, flow, judgements, kept, tuple(denied), {**roles, HOST: shop.role}, shop)
+
+
+def client(life: Life, principal: Principal, service: str) -> Any:
+    session = boto3.Session(principal.access_key, principal.secret, principal.token, region_name=REGION)
+    return session.client(service, endpoint_url=life.aws.endpoint)  # type: ignore[call-overload]
+
+
+def statements(life: Life, role: str) -> tuple[Statement, ...]:
+    found = life.roles[role].statements
+    assert found is not None
+    return found
+
+
+def without(statements: tuple[Statement, ...], number: int, action: str) -> list[Statement]:
+    """The statements, less one action of one of them."""
+    left = [each for each in listed(statements[number]["Action"]) if each != action]
+    changed = [{**statements[number], "Action": left}] if left else []
+    return [*statements[:number], *changed, *statements[number + 1 :]]
+
+
+def test_the_whole_flow_runs_with_each_function_under_its_own_role(life: Life) -> None:
+    assert life.flow.outcomes == {
+        "first": "LIVE",
+        "jar at the root": "LIVE",
+        "before the waiting one": "LIVE",
+        "waiting": "LIVE",
+        "dies": "FAILED",
+        "bakes": "REVERTED",
+        "rollback": "LIVE",
+        "cancelled": "CANCELLED",
+        "rollback that cancels": "LIVE",
+        "no jar": "REFUSED",
+        "gone": "REFUSED",
+        "forgotten": "LIVE",
+    }
+    assert [each.error for each in life.aws.invocations if each.error] == []
+    assert life.denied == ()
+    assert all(life.calls.values())
+
+
+@pytest.mark.parametrize(("role", "number", "action"), CASES)
+def test_without_any_one_action_a_call_is_denied(life: Life, role: str, number: int, action: str) -> None:
+    given = statements(life, role)
+    assert action in listed(given[number]["Action"])
+
+    left = without(given, number, action)
+
+    missed = [call for call in life.calls[role] if not may(left, call)]
+    assert bool(missed) != (action in UNSEEN), UNSEEN.get(action, "nothing needs it: take it out")
+
+
+def test_every_reason_is_about_an_action_of_the_template() -> None:
+    assert set(UNSEEN) <= {
+        action
+        for each in statements_of_template().values()
+        for one in each
+        for action in listed(one["Action"])
+    }
+
+
+@pytest.mark.parametrize("role", FUNCTIONS)
+def test_what_aws_own_policies_add_is_logs_and_traces_that_no_function_sends(life: Life, role: str) -> None:
+    own = len(statements_of_template()[role])
+    added = {action for one in statements(life, role)[own:] for action in listed(one["Action"])}
+
+    assert {action.partition(":")[0] for action in added} == set(OF_AWS)
+    assert not any(call.action in added for call in life.calls[role])
+
+
+def _widened(given: tuple[Statement, ...], how: str) -> list[Statement]:
+    """A role's statements with one mistake more."""
+    match how:
+        case "everything":
+            return [*given, {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": "*"}]
+        case "all of ssm":
+            return [*given, {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}]
+        case "no tag asked for":
+            return [{name: part for name, part in one.items() if name != "Condition"} for one in given]
+        case _:
+            return [
+                {**one, "Resource": str(one["Resource"]).rpartition("/")[0] + "/*"}
+                if one.get("Sid") == "CommandByThisDocument"
+                else one
+                for one in given
+            ]
+
+
+@pytest.fixture(scope="module")
+def forbidden_commands(life: Life) -> dict[str, dict[str, tuple[Permission, ...]]]:
+    """What each function's role needed for commands that it must not send; each was denied."""
+    stranger = instance(life.aws, {})
+    document = life.aws.outputs["HostDocumentName"]
+    attempts = {
+        "an untagged instance": {"DocumentName": document, "InstanceIds": [stranger]},
+        "another document": {"DocumentName": "AWS-RunShellScript", "InstanceIds": [life.shop.instance]},
+    }
+    found: dict[str, dict[str, tuple[Permission, ...]]] = {}
+    for function in FUNCTIONS:
+        ssm = client(life, life.roles[function], "ssm")
+        found[function] = {}
+        for name, request in attempts.items():
+            with pytest.raises(ClientError, match=r"AccessDenied.*ssm:SendCommand"):
+                ssm.send_command(**request)
+            found[function][name] = life.judgements.all[-1].permissions
+    return found
+
+
+@pytest.mark.parametrize("role", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("how", "opened"),
+    [
+        ("everything", {"an untagged instance", "another document"}),
+        ("all of ssm", {"an untagged instance", "another document"}),
+        ("no tag asked for", {"an untagged instance"}),
+        ("any document", {"another document"}),
+    ],
+)
+def test_a_role_that_may_command_more_than_tagged_hosts_by_this_document_is_found(
+    life: Life,
+    forbidden_commands: dict[str, dict[str, tuple[Permission, ...]]],
+    role: str,
+    how: str,
+    opened: set[str],
+) -> None:
+    def sent(given: list[Statement]) -> set[str]:
+        return {
+            name
+            for name, needed in forbidden_commands[role].items()
+            if all(may(given, one) for one in needed)
+        }
+
+    assert sent(list(statements(life, role))) == set()
+    assert sent(_widened(statements(life, role), how)) == opened
+
+
+@pytest.fixture(scope="module")
+def jars(life: Life) -> dict[str, dict[str, str]]:
+    """A jar of each of some applications, as GetObject names it."""
+    s3, bucket = life.aws.client("s3"), life.aws.stack.resources["Artifacts"].id
+    found = {}
+    for app in (APP, "shop-2", "sho"):
+        key = f"{app}/notes.txt"
+        version = s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"]
+        found[app] = {"Bucket": bucket, "Key": key, "VersionId": version}
+    return found
+
+
+def test_a_host_reads_jars_of_its_own_application_alone(life: Life, jars: dict[str, dict[str, str]]) -> None:
+    s3 = client(life, life.shop.role, "s3")
+    unversioned = {name: value for name, value in jars[APP].items() if name != "VersionId"}
+    at_the_root = {**unversioned, "Key": "front.jar", "VersionId": "any"}
+
+    assert s3.get_object(**jars[APP])["ContentLength"] == 1
+    for other in (jars["shop-2"], jars["sho"], at_the_root):
+        with pytest.raises(ClientError, match=r"AccessDenied.*s3:GetObjectVersion"):
+            s3.get_object(**other)
+    with pytest.raises(ClientError, match=r"AccessDenied.*s3:GetObject "):
+        s3.get_object(**unversioned)
+    with pytest.raises(ClientError, match=r"AccessDenied.*s3:ListBucket"):
+        s3.list_objects_v2(Bucket=jars[APP]["Bucket"])
+    for verb in (s3.put_object, s3.delete_object):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            verb(**unversioned)
+
+
+@pytest.mark.parametrize("tags", [{}, {"twinslot": ""}, {"Name": APP}, {"twinslot": "-"}])
+def test_a_host_whose_role_names_no_application_reads_nothing(
+    life: Life, jars: dict[str, dict[str, str]], tags: dict[str, str]
+) -> None:
+    name = "host-" + "-".join(["of", *tags, *tags.values()])
+    s3 = client(life, host_role(life.aws, name, tags), "s3")
+
+    for jar in jars.values():
+        with pytest.raises(ClientError, match=r"AccessDenied.*s3:GetObjectVersion"):
+            s3.get_object(**jar)
