@@ -36,7 +36,7 @@ def metadata(path: str, token: str = "") -> str:
         response = connection.getresponse()
         text = response.read(65536).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        raise Trouble(f"the instance metadata service did not answer {path}: {error}") from error
+        raise Unsteady(f"the instance metadata service did not answer {path}: {error}") from error
     finally:
         connection.close()
     if response.status != 200:
