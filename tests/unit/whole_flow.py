@@ -67,6 +67,7 @@ class Flow:
         self._aws = aws
         self._hosts = hosts
         self._bucket = aws.stack.resources["Artifacts"].id
+        self._dynamodb = aws.client("dynamodb")
         self._rolled_back_at = 0.0
         self.outcomes: dict[str, str] = {}
 
@@ -136,6 +137,8 @@ class Flow:
         self.outcomes["forgotten"] = self._outcome(upload)
 
     def _hosts_are_inspected(self) -> None:
+        # An application is inspected once its announcement is noted, which comes after the announcement.
+        _wait_until(lambda: all(self._state(app)["busy"] == {"S": "no"} for app in (APP, ROOT_APP)))
         known = self._handled_count("Advance", '"report"')
         self._invoke("Advance", {"twinslot": "inspect"})
         _wait_until(lambda: self._handled_count("Advance", '"report"') >= known + 2)
@@ -213,22 +216,26 @@ class Flow:
 
     def _let_a_minute_pass(self) -> None:
         """The one act in the outbox was decided long ago; whoever decided it had its time."""
-        dynamodb, table = self._aws.client("dynamodb"), self._aws.stack.resources["Table"].id
-        key = {"pk": {"S": f"APP#{APP}"}, "sk": {"S": "STATE"}}
 
         def outbox() -> list[Any]:
-            item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-            return list(item["outbox"]["L"])
+            return list(self._state(APP)["outbox"]["L"])
 
         _wait_until(lambda: [act["M"]["act"]["S"] for act in outbox()] == ["SendCommand"])
         (act,) = outbox()
         act["M"]["at"] = {"N": "0"}
-        dynamodb.update_item(
-            TableName=table,
-            Key=key,
+        self._dynamodb.update_item(
+            **self._item(APP),
             UpdateExpression="SET outbox = :outbox",
             ExpressionAttributeValues={":outbox": {"L": [act]}},
         )
+
+    def _state(self, app: str) -> dict[str, Any]:
+        item: dict[str, Any] = self._dynamodb.get_item(**self._item(app), ConsistentRead=True)["Item"]
+        return item
+
+    def _item(self, app: str) -> dict[str, Any]:
+        key = {"pk": {"S": f"APP#{app}"}, "sk": {"S": "STATE"}}
+        return {"TableName": self._aws.stack.resources["Table"].id, "Key": key}
 
 
 def _no_command_for_now(request: ApiRequest, answer: Callable[[ApiRequest], Answer]) -> Answer:
