@@ -88,7 +88,7 @@ class Life:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     logs = tmp_path_factory.mktemp("logs")
     judgements = Judgements()
-    # Ticks come when the flow asks for them; agents never count as lost, and take as long as a sending takes to be recorded.
+    # Ticks come when the flow asks for them; agents never count as lost.
     pace = Pace(schedule_factor=0.0001, retry_seconds=(0.2, 1.0), agent_latency=0.1, agent_silence=600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(permissions, "check", judgements.check)
