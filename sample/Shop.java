@@ -7,11 +7,11 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -103,12 +103,13 @@ public final class Shop {
         int management = portNamed("MANAGEMENT_SERVER_PORT", port);
         // A thread for each request under way: /slow may hold many, and health must not queue behind them.
         Executor threads = Executors.newCachedThreadPool();
-        List<HttpServer> servers = new ArrayList<>();
+        List<HttpServer> servers = new CopyOnWriteArrayList<>();
+        // Before anything listens: whoever sees an open port may send SIGTERM.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(servers), "stop"));
         servers.add(listen(port, threads, management == port ? this::answer : this::answerUsers));
         if (management != port) {
             servers.add(listen(management, threads, this::answerHealth));
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(servers), "stop"));
         if (faults.has("dies-after")) {
             Thread watch = new Thread(this::dieInTime, "dies-after");
             watch.setDaemon(true);

@@ -21,8 +21,8 @@ from sandbox.backends import LOCK, REGION
 from sandbox.policies import Permission, may
 from sandbox.principals import Principal
 from sandbox.template import translate
-from tests.unit.simulated_hosts import Host, Hosts, host_role, instance
-from tests.unit.whole_flow import APP, ROOT_APP, Flow, Judgements
+from tests.proof.simulated_hosts import Host, Hosts, host_role, instance
+from tests.proof.whole_flow import APP, ROOT_APP, Flow, Judgements
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {"DefaultApp": ROOT_APP}

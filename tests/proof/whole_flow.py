@@ -16,8 +16,8 @@ from sandbox.functions import Invocation
 from sandbox.gateway import Answer
 from sandbox.policies import Permission
 from sandbox.requests import ApiError, ApiRequest
+from tests.proof.simulated_hosts import Hosts
 from tests.unit.jars import SPRING, zipped
-from tests.unit.simulated_hosts import Hosts
 
 APP = "shop"
 ROOT_APP = "front"
