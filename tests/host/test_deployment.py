@@ -230,7 +230,8 @@ def test_a_host_that_somebody_flipped_by_hand_goes_back_to_what_its_users_had(
     host.go("stage", deployment=deployment, release=bad)
     host.go("flip", deployment=deployment, release=bad)
     host.get()
-    report = host.command("bake", deployment=deployment, release=bad, previous=v2)
+    settings = {"bake_seconds": 20}
+    report = host.command("bake", deployment=deployment, release=bad, previous=v2, settings=settings)
     assert not report["ok"]
     assert host.release() == v1["label"]
 
@@ -241,7 +242,7 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hos
     host.go("stage", deployment=deployment, release=bad)
     host.go("flip", deployment=deployment, release=bad)
     host.get()
-    report = host.command("bake", deployment=deployment, release=bad)
+    report = host.command("bake", deployment=deployment, release=bad, settings={"bake_seconds": 20})
     assert not report["ok"]
     assert "there is no release before it, so users stay" in report["reason"]
     host.go("flip", step="revert", deployment=deployment, release=live)
@@ -251,7 +252,8 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hos
 def test_a_warm_slot_that_died_is_started_by_the_flip_back(host: Hosted, v1: Release, v2: Release) -> None:
     host.deploy(v1)
     host.deploy(v2, previous=v1)
-    host.shell("systemctl stop twinslot-shop@green")
+    warm = "blue" if standing(host)[0] == "green" else "green"
+    host.shell(f"systemctl stop twinslot-shop@{warm}")
     assert standing(host)[1] is False
     report = host.go("flip", step="revert", deployment=host.deployment(), release=v1)
     assert "start" in report["seconds"]
