@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
-TIERS := unit controller proof host e2e
+TIERS := unit controller sandbox proof host e2e
 
 # The hosts are machines of their own: booting them takes root.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
@@ -86,16 +86,16 @@ bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 
 # Each tier is a run of its own, so that what one leaves behind cannot help or harm another. Tiers that ran no test fail.
 .PHONY: test
-test: setup  ## all tiers; one alone: test-unit, test-controller, test-proof, test-host, test-e2e
+test: setup  ## all tiers; one alone: test-unit, test-controller and so on
 	@rm -f build/test/*.log; failed=; \
 	for tier in $(TIERS); do $(MAKE) test-$$tier || failed="$$failed $$tier"; done; \
 	printf '\n%s\n' "how each tier ended:"; \
 	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-.PHONY: test-unit test-controller test-proof test-host test-e2e
+.PHONY: test-unit test-controller test-sandbox test-proof test-host test-e2e
 test-controller: build/setup/dynamodb-local/installed
-test-unit test-controller test-proof: $(VENV)/installed
+test-unit test-controller test-sandbox test-proof: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 
