@@ -53,7 +53,8 @@ build/setup/jars: $(wildcard sample/*.java sample/*.py) $(shell find sample/spri
 # AWS's own engine, for the tests of the store; its licence forbids passing it on.
 build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | build/setup/packages
 	@rm -rf $(@D) && mkdir -p $(@D)
-	@mvn -q -B -C -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@mvn -q -B -C -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D) 2>&1 \
+		| sed 's/\x1b\[[0-9;]*m//g'
 	@touch $@
 
 # -------------------------------------------------------------------------------------------- to look at

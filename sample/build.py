@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -81,11 +80,15 @@ def _check(label: str) -> None:
 
 def _maven(target: Path, label: str) -> None:
     """Package the application into `target`; offline if all that it needs was fetched before."""
-    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(SPRING_SOURCE / "pom.xml")]
+    command = ["mvn", "-q", "-B", "-f", str(SPRING_SOURCE / "pom.xml")]
     command += [f"-Drevision={label}", f"-Dtarget={target}"]
     offline = subprocess.run([*command, "-o", "package"], capture_output=True)
     if offline.returncode != 0:
-        subprocess.run([*command, "package"], check=True, stdout=sys.stderr)
+        online = subprocess.run(
+            [*command, "package"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if online.returncode != 0:
+            raise RuntimeError(f"Maven cannot package {SPRING_SOURCE}:\n{online.stdout}")
 
 
 def _compiled() -> dict[str, bytes]:
