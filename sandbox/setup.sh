@@ -8,12 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Why each: the environment and its builds; the hosts (machines, addresses, a package repository of their own);
-# the sample applications; the load.
+# the sample applications; the load; the browser that looks at pages.
 packages=(
     python3 python3-venv
     systemd systemd-container iproute2 apt-utils
     openjdk-17-jdk-headless maven
     wrk
+    chromium chromium-driver
 )
 
 as_root() {
