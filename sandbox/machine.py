@@ -32,7 +32,8 @@ from sandbox import control_groups, image
 from sandbox.leftovers import Run
 from sandbox.network import Network
 
-STATE = image.PROJECT / "build" / "sandbox"
+STATE = (image.PROJECT / "build" / "sandbox").resolve()
+"""As the kernel names it: what is mounted below is found by that."""
 BOOT_SECONDS = 60.0
 _STOP_SECONDS = 90.0
 _REBOOTS = 133  # nspawn's exit code when the machine asks for a reboot
