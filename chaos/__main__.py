@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from chaos import runner
 from chaos.fault import Group
 from chaos.faults import GROUPS
+from chaos.judgement import Row
 from sandbox.sandbox import Sandbox, unavailable
+
+INTERRUPTED = 130
+"""As shells have it for what SIGINT ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,16 +39,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
-    with Sandbox() as sandbox:
-        rows = runner.Runner(
-            sandbox, groups, arguments.stations, lambda name: not names or name.startswith(names)
-        ).run()
+    rows: list[Row] = []
+    interrupted = False
+    try:
+        with Sandbox() as sandbox:
+            chaos = runner.Runner(
+                sandbox, groups, arguments.stations, lambda name: not names or name.startswith(names)
+            )
+            rows = chaos.rows
+            chaos.run()
+    except KeyboardInterrupt:
+        interrupted = True
     runner.write(rows)
     held = sum(row.held for row in rows)
-    print(f"\n{held} of {len(rows)} faults held, in {time.monotonic() - began:.0f} s; {runner.SUMMARY}")
+    told = "interrupted, nothing is left of it: " if interrupted else ""
+    print(f"\n{told}{held} of {len(rows)} faults held, in {time.monotonic() - began:.0f} s; {runner.SUMMARY}")
     for row in rows:
         if not row.held:
             print(f"not held: {row.name}: {runner.printable('; '.join(row.why))}")
+    if interrupted:
+        return INTERRUPTED
     return 0 if rows and held == len(rows) else 1
 
 

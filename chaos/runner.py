@@ -34,16 +34,25 @@ class Runner:
         self._groups: queue.Queue[Group] = queue.Queue()
         self._left = 0
         self._lock = threading.Lock()
+        self._over = threading.Event()
         for group in sorted(groups, key=lambda each: -each.minutes):
             self._put(group)
 
     def run(self) -> list[Row]:
+        """Raises KeyboardInterrupt: what was under way is no row, its machines go with the sandbox."""
         print(HEAD, flush=True)
-        threads = [threading.Thread(target=self._work, name=f"station-{n}") for n in range(self._stations)]
+        # As daemons: what they wait for may take minutes, and whoever interrupts has not got them.
+        threads = [
+            threading.Thread(target=self._work, name=f"station-{n}", daemon=True)
+            for n in range(self._stations)
+        ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            self._over.set()
         for row in self.rows:
             row.recount(self._sandbox.announcements)
         return self.rows
@@ -55,7 +64,7 @@ class Runner:
 
     def _work(self) -> None:
         station: Station | None = None
-        while True:
+        while not self._over.is_set():
             try:
                 group = self._groups.get(timeout=0.2)
             except queue.Empty:
@@ -101,6 +110,8 @@ class Runner:
                 station.close()
 
     def _add(self, row: Row) -> None:
+        if self._over.is_set():
+            return
         with self._lock:
             self.rows.append(row)
             write(self.rows)

@@ -227,6 +227,7 @@ def _slot(slot: Slot) -> dict[str, Any]:
         "state": "active" if slot.verified else "inactive",
         "verified": slot.verified,
         "pid": 1 if slot.verified else 0,
+        "restarts": 0,
     }
 
 

@@ -14,7 +14,7 @@ from twinslot_host.units import Unit, both_units
 REPORT_BYTES = 2400  # ListCommandInvocations shows 2,500 characters of the output
 REASON_CHARACTERS = 300
 LOG_LINE_CHARACTERS = 300
-NO_SLOT = {"release": None, "label": None, "state": "unknown", "verified": False, "pid": 0}
+NO_SLOT = {"release": None, "label": None, "state": "unknown", "verified": False, "pid": 0, "restarts": 0}
 NOTHING_KNOWN = {"live": None, "standby": False, "slots": dict.fromkeys(PORTS, NO_SLOT)}
 
 
@@ -47,6 +47,7 @@ def standing(places: Places) -> dict[str, Any]:
             "state": unit.state,
             "verified": is_verified(places, slot, unit) or (slot == live and is_fit(places, slot, unit)),
             "pid": unit.pid,
+            "restarts": int(unit.restarts or 0),
         }
     standby = bool(
         live and os.path.exists(f"{places.standby}/{OTHER[live]}") and slots[OTHER[live]]["verified"]

@@ -21,6 +21,7 @@ SHORT = [
         KNOWN[name]
         for name in (
             "flag/moved-by-hand",
+            "live/killed-with-the-old-one-warm",
             "nginx/killed",
             "s3/overwritten-before-the-download",
             "jar/dies-in-its-bake",

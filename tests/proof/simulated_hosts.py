@@ -128,7 +128,14 @@ class Host:
 
     def _report(self, request: Request, sha256: str | None, reason: str) -> dict[str, Any]:
         slots = {
-            name: {"release": held, "label": label, "state": "active", "verified": True, "pid": 1}
+            name: {
+                "release": held,
+                "label": label,
+                "state": "active",
+                "verified": True,
+                "pid": 1,
+                "restarts": 0,
+            }
             for name, (label, held) in self._slots.items()
         }
         fields = {"verb": request.verb, "step": request.step, "deployment": request.deployment}

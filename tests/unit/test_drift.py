@@ -25,10 +25,12 @@ SHOP = Application("shop", live=LIVE, previous=PREVIOUS)
 KNOWN = ("i-0a", "i-0b")
 
 
-def stands(host: str, live: str | None = "green", state: str = "active", verified: bool = True) -> HostResult:
+def stands(
+    host: str, live: str | None = "green", state: str = "active", verified: bool = True, restarts: int = 0
+) -> HostResult:
     slots = {
         "blue": SlotReport(ONE, "1.0.0", "active", True, 11),
-        "green": SlotReport(TWO, "2.0.0", state, verified, 12),
+        "green": SlotReport(TWO, "2.0.0", state, verified, 12, restarts),
     }
     report = HostReport(host, "shop", "report", "report", "", 0, True, "", (), live, False, slots, None, {})
     return HostResult(host, True, report=report)
@@ -52,6 +54,8 @@ def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
         (stands("i-0a", live=None), "nginx sends no user to a slot"),
         (stands("i-0a", state="failed"), "is gone (failed)"),
         (stands("i-0a", verified=False), "is not the one that was verified"),
+        (stands("i-0a", restarts=1), "ended by itself and was started again, once since its deployment"),
+        (stands("i-0a", restarts=3), "3 times since its deployment: journalctl -u twinslot-shop@green"),
         (HostResult("i-0a", False, "its agent does not answer"), "its agent does not answer"),
     ],
 )

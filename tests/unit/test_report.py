@@ -29,8 +29,8 @@ REPORT: dict[str, Any] = {
     "live": "blue",
     "standby": False,
     "slots": {
-        "blue": {"release": BLUE, "label": "1.4.1", "state": "active", "verified": True, "pid": 812},
-        "green": {"release": None, "label": None, "state": "inactive", "verified": False, "pid": 0},
+        "blue": {"release": BLUE, "label": "1.4.1", "state": "active", "verified": True, "pid": 812, "restarts": 2},
+        "green": {"release": None, "label": None, "state": "inactive", "verified": False, "pid": 0, "restarts": 0},
     },
     "sha256": GREEN,
     "seconds": {"download": 0.41, "start": 3},
@@ -67,7 +67,7 @@ def test_a_report_of_the_agreed_shape_is_read() -> None:
         live="blue",
         standby=False,
         slots={
-            "blue": SlotReport(BLUE, "1.4.1", "active", True, 812),
+            "blue": SlotReport(BLUE, "1.4.1", "active", True, 812, 2),
             "green": SlotReport(None, None, "inactive", False, 0),
         },
         sha256=GREEN,
@@ -168,6 +168,8 @@ SLOT = REPORT["slots"]["blue"]
         {"slots": {"blue": None}},
         {"slots": {"blue": SLOT | {"pid": "812"}}},
         {"slots": {"blue": SLOT | {"pid": 1.5}}},
+        {"slots": {"blue": SLOT | {"restarts": -1}}},
+        {"slots": {"blue": {name: value for name, value in SLOT.items() if name != "restarts"}}},
         {"slots": {"blue": SLOT | {"release": "main"}}},
         {"slots": {"blue": SLOT | {"verified": None}}},
         {"slots": {"blue": SLOT | {"label": 1}}},

@@ -39,4 +39,10 @@ def _what(report: HostReport, live: Live) -> str:
         return (
             f"the process of {wanted.label} in the live slot {report.live} is not the one that was verified"
         )
+    if slot.restarts:
+        times = "once" if slot.restarts == 1 else f"{slot.restarts} times"
+        return (
+            f"the process of {wanted.label} in the live slot {report.live} ended by itself and was started"
+            f" again, {times} since its deployment: journalctl -u twinslot-{report.app}@{report.live} says why"
+        )
     return ""

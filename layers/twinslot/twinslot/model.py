@@ -253,13 +253,15 @@ class Application:
 
 @dataclass(frozen=True)
 class SlotReport:
-    """What a host says of one slot. `state` is systemd's ActiveState; `pid` is 0 when none runs."""
+    """What a host says of one slot. `state` is systemd's ActiveState; `pid` is 0 when none runs; `restarts`
+    counts how often systemd has started the process anew by itself since it was told to."""
 
     release: str | None
     label: str | None
     state: str
     verified: bool
     pid: int
+    restarts: int = 0
 
 
 @dataclass(frozen=True)

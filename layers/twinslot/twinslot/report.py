@@ -86,6 +86,7 @@ def _slot(slot: object) -> SlotReport:
         state=printable(_field(slot, "state", str), LONGEST_WORD),
         verified=_field(slot, "verified", bool),
         pid=_count(slot, "pid"),
+        restarts=_count(slot, "restarts"),
     )
 
 
