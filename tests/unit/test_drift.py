@@ -54,8 +54,8 @@ def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
         (stands("i-0a", live=None), "nginx sends no user to a slot"),
         (stands("i-0a", state="failed"), "is gone (failed)"),
         (stands("i-0a", verified=False), "is not the one that was verified"),
-        (stands("i-0a", restarts=1), "ended by itself and was started again, once since its deployment"),
-        (stands("i-0a", restarts=3), "3 times since its deployment: journalctl -u twinslot-shop@green"),
+        (stands("i-0a", restarts=1), "ended by itself and was started again (once since its start)"),
+        (stands("i-0a", restarts=3), "(3 times since its start): journalctl -u twinslot-shop@green"),
         (HostResult("i-0a", False, "its agent does not answer"), "its agent does not answer"),
     ],
 )

@@ -29,8 +29,22 @@ REPORT: dict[str, Any] = {
     "live": "blue",
     "standby": False,
     "slots": {
-        "blue": {"release": BLUE, "label": "1.4.1", "state": "active", "verified": True, "pid": 812, "restarts": 2},
-        "green": {"release": None, "label": None, "state": "inactive", "verified": False, "pid": 0, "restarts": 0},
+        "blue": {
+            "release": BLUE,
+            "label": "1.4.1",
+            "state": "active",
+            "verified": True,
+            "pid": 812,
+            "restarts": 2,
+        },
+        "green": {
+            "release": None,
+            "label": None,
+            "state": "inactive",
+            "verified": False,
+            "pid": 0,
+            "restarts": 0,
+        },
     },
     "sha256": GREEN,
     "seconds": {"download": 0.41, "start": 3},
@@ -51,6 +65,11 @@ def refusal(output: str) -> str:
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 1000
     return str(raised.value)
+
+
+def test_a_report_of_the_document_before_tells_of_no_restarts() -> None:
+    slot = {name: value for name, value in REPORT["slots"]["blue"].items() if name != "restarts"}
+    assert read(changed(slots={"blue": slot})).slots["blue"].restarts == 0
 
 
 def test_a_report_of_the_agreed_shape_is_read() -> None:
@@ -169,7 +188,6 @@ SLOT = REPORT["slots"]["blue"]
         {"slots": {"blue": SLOT | {"pid": "812"}}},
         {"slots": {"blue": SLOT | {"pid": 1.5}}},
         {"slots": {"blue": SLOT | {"restarts": -1}}},
-        {"slots": {"blue": {name: value for name, value in SLOT.items() if name != "restarts"}}},
         {"slots": {"blue": SLOT | {"release": "main"}}},
         {"slots": {"blue": SLOT | {"verified": None}}},
         {"slots": {"blue": SLOT | {"label": 1}}},

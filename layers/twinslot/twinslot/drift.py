@@ -40,9 +40,9 @@ def _what(report: HostReport, live: Live) -> str:
             f"the process of {wanted.label} in the live slot {report.live} is not the one that was verified"
         )
     if slot.restarts:
-        times = "once" if slot.restarts == 1 else f"{slot.restarts} times"
+        often = "once" if slot.restarts == 1 else f"{slot.restarts} times"
         return (
             f"the process of {wanted.label} in the live slot {report.live} ended by itself and was started"
-            f" again, {times} since its deployment: journalctl -u twinslot-{report.app}@{report.live} says why"
+            f" again ({often} since its start): journalctl -u twinslot-{report.app}@{report.live} says why"
         )
     return ""

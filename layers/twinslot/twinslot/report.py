@@ -86,7 +86,8 @@ def _slot(slot: object) -> SlotReport:
         state=printable(_field(slot, "state", str), LONGEST_WORD),
         verified=_field(slot, "verified", bool),
         pid=_count(slot, "pid"),
-        restarts=_count(slot, "restarts"),
+        # A command that was under way when the stack was updated ran the document from before this field.
+        restarts=_count(slot, "restarts") if "restarts" in slot else 0,
     )
 
 
