@@ -67,6 +67,10 @@ demo: setup  ## deployments under load, on a real host, with a table at the end
 sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
 	@$(AS_ROOT) $(PY) -m sandbox
 
+.PHONY: screenshots
+screenshots: setup  ## the README's pictures, taken in Chromium during a real run
+	@$(AS_ROOT) $(PY) -m screenshots
+
 .PHONY: chaos
 chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'
 	@$(AS_ROOT) $(PY) -m chaos $(FAULT)
@@ -113,7 +117,7 @@ check: check-code check-template check-security  ## style, types, imports, the t
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos model requirements
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos model requirements screenshots
 	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 

@@ -48,6 +48,26 @@ install_packages() {
         apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# The browser that looks at pages. Debian packages Chromium; Ubuntu's packages of that name only point to the snap, which
+# needs a running snapd. Whoever has Google's Chrome and its driver, as GitHub's machines do, needs neither.
+install_browser() {
+    local browser=(chromium chromium-driver)
+    if is_installed chromium-driver || command -v chromedriver chromium.chromedriver >/dev/null \
+        || [ -x "${CHROMEWEBDRIVER:-}/chromedriver" ]; then
+        return
+    fi
+    if [ "$(apt-cache --names-only search '^chromium-driver$' | wc -l)" -gt 0 ]; then
+        packages=("${browser[@]}")
+        install_packages
+    elif command -v snap >/dev/null && snap version 2>/dev/null | grep -q '^snapd *[0-9]'; then
+        echo "installing the snap chromium, since this system has no package of it"
+        as_root snap install chromium
+    else
+        echo "no browser was installed: this system has neither a package chromium-driver nor a running snapd." >&2
+        echo "The tests in a browser and make screenshots need Chrome or Chromium, with chromedriver in PATH." >&2
+    fi
+}
+
 # The first Python of 3.11 or later that runs and can make environments (a version manager's stub may do neither).
 find_python() {
     local candidate
@@ -82,7 +102,7 @@ clone_advisories() {
 }
 
 case "${1:-}" in
-    packages) install_packages ;;
+    packages) install_packages && install_browser ;;
     venv) make_venv "$2" "$3" ;;
     advisories) clone_advisories "$2" ;;
     *) sed -n '2,6p' "$0" >&2; exit 2 ;;
