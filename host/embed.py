@@ -30,7 +30,7 @@ installation; the controller's own deadlines end a deployment long before."""
 
 DESCRIPTIONS = {
     "verb": "What to do.",
-    "app": "The application.",
+    "app": "The application; empty only for a provision that prepares the machine alone.",
     "step": "What a repeat is recognised by, together with the deployment.",
     "deployment": "The deployment's ULID.",
     "fence": "Refused when lower than the highest that the host has seen; 0 is not compared.",

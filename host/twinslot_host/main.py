@@ -72,7 +72,7 @@ def tell(command: Command, host: str, trouble: Trouble | None = None) -> str:
         "seconds": command.seconds,
     }
     try:
-        report.update(standing(command.places))
+        report.update(standing(command.places) if request.app else NOTHING_KNOWN)
     except Trouble as unknown:
         trouble = trouble or unknown
         report.update(NOTHING_KNOWN)

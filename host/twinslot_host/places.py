@@ -9,15 +9,16 @@ OTHER = {"blue": "green", "green": "blue"}
 
 
 class Places:
-    """Where everything of one app lies. What /run holds is gone after a reboot, on purpose."""
+    """Where everything of one app lies. What /run holds is gone after a reboot, on purpose. Without an app
+    there is only what a machine is prepared with: the lock, the fence and the note of an installation."""
 
     def __init__(self, app: str, root: str = "") -> None:
         self.app = app
         self.program = f"{root}/opt/twinslot/twinslot_host.py"
-        self.home = f"{root}/opt/twinslot/{app}"
+        self.home = f"{root}/opt/twinslot/{app}".rstrip("/")
         self.releases = f"{self.home}/releases"
         self.slots = f"{self.home}/slots"
-        self.state = f"{root}/var/lib/twinslot/{app}"
+        self.state = f"{root}/var/lib/twinslot/{app}".rstrip("/")
         self.work = f"{self.state}/work"
         self.live = f"{self.state}/live"
         self.green = f"{self.live}/green"
@@ -25,7 +26,7 @@ class Places:
         self.ledger = f"{self.state}/ledger.json"
         self.installing = f"{self.state}/installing"
         self.retire_at = f"{self.state}/retire_at"
-        self.run = f"{root}/run/twinslot/{app}"
+        self.run = f"{root}/run/twinslot/{app}".rstrip("/")
         self.standby = f"{self.run}/standby"
         self.verified = f"{self.run}/verified"
         self.units = f"{root}/etc/systemd/system"

@@ -13,14 +13,20 @@ from twinslot_host.files import lay_ballast, write_file
 from twinslot_host.packages import ensure_programs
 from twinslot_host.places import PORTS
 from twinslot_host.programs import must
-from twinslot_host.proxy import ensure_proxy
+from twinslot_host.proxy import clear_default_site, ensure_proxy
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import show_units, unit_files
 
 
 def provision(command: Command) -> None:
-    """nginx, java, the user, the units, this program for the timer, the proxy. A repeat changes nothing."""
+    """nginx, java, the user, the units, this program for the timer, the proxy. A repeat changes nothing.
+
+    Without an app there are only nginx and java, and no site that would answer for one."""
     places = command.places
+    if not places.app:
+        ensure_programs(command)
+        clear_default_site()
+        return
     for name in sorted(os.listdir(places.conf_d)) if os.path.isdir(places.conf_d) else []:
         if re.fullmatch(r"twinslot-.+\.conf", name) and name != os.path.basename(places.conf):
             raise Trouble(

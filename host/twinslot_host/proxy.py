@@ -49,6 +49,16 @@ def pristine_default_site() -> str | None:
     return link if f" {file} {md5}" in known.output else None
 
 
+def clear_default_site() -> None:
+    """Takes Debian's default site away, as ensure_proxy does when an app comes: its welcome would tell a load
+    balancer that all is well here. Amazon Linux starts nothing that it installs."""
+    site = pristine_default_site()
+    if site:
+        remove(site)
+        must("systemctl", "try-reload-or-restart", "nginx.service")
+        step("took the default site away")
+
+
 def ensure_proxy(command: Command, unit: Unit) -> None:
     """Sees to it that nginx runs our configuration. It is reloaded only if it does not; if nginx rejects
     the new one, the old one comes back."""

@@ -13,7 +13,7 @@ from twinslot_host.trouble import NotDone
 
 PATTERNS = {
     "verb": "^(provision|stage|flip|bake|report)$",
-    "app": "^[a-z][a-z0-9-]{0,29}$",
+    "app": "^([a-z][a-z0-9-]{0,29})?$",
     "step": "^(provision|report|stage|flip|bake|revert(-[1-9])?)$",
     "deployment": "^([0-9A-HJKMNP-TV-Z]{26})?$",
     "fence": "^[0-9]{1,15}$",
@@ -21,7 +21,9 @@ PATTERNS = {
     "previous": "^[A-Za-z0-9_-]*$",
     "settings": "^[A-Za-z0-9_-]*$",
 }
-DEFAULTS = {"deployment": "", "fence": "0", "release": "", "previous": "", "settings": ""}
+DEFAULTS = {"app": "", "deployment": "", "fence": "0", "release": "", "previous": "", "settings": ""}
+JAVA_VERSIONS = (17, 21, 25)
+PATH = r"(?!.{256})(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+"
 
 
 class Release(NamedTuple):
@@ -51,10 +53,14 @@ class Settings(NamedTuple):
     java_options: tuple[str, ...] = ()
     server_name: str = "_"
     management_port: int | None = None
+    java: int | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 class Request(NamedTuple):
-    """A command, checked. `release` is None only for provision and report."""
+    """A command, checked. `release` is None only for provision and report; `app` is empty only for a
+    provision that prepares the machine alone."""
 
     verb: str
     app: str
@@ -81,6 +87,8 @@ def read_request(environment: dict[str, str]) -> Request:
     verb, step = values["verb"], values["step"]
     if step != verb and not (verb == "flip" and step.startswith("revert")):
         raise NotDone(f"parameter step: {step} is no step of the verb {verb}")
+    if not values["app"] and verb != "provision":
+        raise NotDone(f"parameter app is empty: {verb} needs it, and only provision goes without")
     release = read_release("release", values["release"])
     if verb in ("stage", "flip", "bake"):
         for name in ("deployment", "release"):
@@ -146,12 +154,17 @@ def read_settings(text: str) -> Settings:
     shapes = {
         "health_path": r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,255}",
         "server_name": r"[A-Za-z0-9_.*-]{1,255}( [A-Za-z0-9_.*-]{1,255}){0,9}",
+        "tls_certificate": PATH,
+        "tls_key": PATH,
     }
     for name, value in given.items():
-        if name in ranges:
+        if value is None and name in Settings._fields and Settings._field_defaults[name] is None:
+            good = True
+        elif name in ranges:
             low, high = ranges[name]
-            absent = value is None and name == "management_port"
-            good = absent or (type(value) is int and low <= value <= high)
+            good = type(value) is int and low <= value <= high
+        elif name == "java":
+            good = type(value) is int and value in JAVA_VERSIONS
         elif name in shapes:
             good = isinstance(value, str) and bool(re.fullmatch(shapes[name], value))
         elif name == "java_options":
@@ -165,6 +178,8 @@ def read_settings(text: str) -> Settings:
     settings = Settings(**dict(given, java_options=tuple(given.get("java_options", ()))))
     if {management_port(settings, slot) for slot in PORTS} & {80, *PORTS.values()}:
         raise NotDone(f"settings: management_port {settings.management_port} collides with a slot's port")
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise NotDone("settings: tls_certificate and tls_key belong together: set both or neither")
     return settings
 
 

@@ -51,6 +51,10 @@ def test_what_is_left_out_has_its_default() -> None:
     assert request.settings == Settings()
 
 
+def test_a_machine_is_provisioned_without_an_app() -> None:
+    assert read_request({"SSM_verb": "provision", "SSM_step": "provision"}).app == ""
+
+
 def test_an_agent_too_old_for_parameters_in_the_environment_is_told_so() -> None:
     with pytest.raises(NotDone, match="update amazon-ssm-agent"):
         read_request({"SSM_COMMAND_ID": "c-1"})
@@ -64,6 +68,7 @@ def test_an_agent_too_old_for_parameters_in_the_environment_is_told_so() -> None
         ("app", "../etc"),
         ("app", "Shop"),
         ("app", "a" * 31),
+        ("app", ""),
         ("step", "flip"),
         ("step", "revert"),
         ("deployment", "01ARZ3NDEKTSV4RRFFQ69G5FA"),
@@ -137,6 +142,14 @@ def test_a_release_with_other_fields_is_refused(release: dict[str, object]) -> N
         ("management_port", 80),
         ("management_port", 8081),
         ("management_port", 8080),
+        ("java", 11),
+        ("java", "21"),
+        ("java", True),
+        ("tls_certificate", "/etc/tls/../cert.pem"),
+        ("tls_certificate", "/etc/tls/cert.pem;"),
+        ("tls_key", "key.pem"),
+        ("tls_key", "/etc/tls/key.pem"),
+        ("start_seconds", None),
         ("colour", "red"),
     ],
 )

@@ -27,6 +27,9 @@ def test_every_setting_can_be_set() -> None:
         "java_options": ["-Xmx512m", "-Dgreeting=hello world", "-XX:+UseZGC"],
         "server_name": "*.shop.example.com",
         "management_port": 9090,
+        "java": 25,
+        "tls_certificate": "/etc/letsencrypt/live/shop.example.com/fullchain.pem",
+        "tls_key": "/etc/letsencrypt/live/shop.example.com/privkey.pem",
     }
     assert set(values) == {field.name for field in fields(Settings)}
     assert parse(json.dumps(values)) == Settings(**values | {"java_options": tuple(values["java_options"])})
@@ -81,6 +84,24 @@ def test_the_table_defines_every_setting_and_takes_its_default() -> None:
         ("management_port", 8082),
         ("management_port", "9090"),
         ("management_port", False),
+        ("java", 11),
+        ("java", 22),
+        ("java", "17"),
+        ("java", 17.0),
+        ("java", True),
+        ("tls_certificate", ""),
+        ("tls_certificate", "cert.pem"),
+        ("tls_certificate", "/"),
+        ("tls_certificate", "/etc//cert.pem"),
+        ("tls_certificate", "/etc/../cert.pem"),
+        ("tls_certificate", "/etc/./cert.pem"),
+        ("tls_certificate", "/etc/cert.pem/"),
+        ("tls_certificate", "/etc/cert.pem\n"),
+        ("tls_certificate", "/etc/my cert.pem"),
+        ("tls_certificate", "/etc/a;b"),
+        ("tls_certificate", "/etc/$host"),
+        ("tls_key", "/" + "a" * 255),
+        ("tls_key", ["/etc/key.pem"]),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_with_the_key_the_value_and_what_is(
@@ -94,6 +115,14 @@ def test_a_value_that_is_not_allowed_is_refused_with_the_key_the_value_and_what_
     assert sentence.isprintable()
     if isinstance(value, int):
         assert json.dumps(value) in sentence
+
+
+@pytest.mark.parametrize(
+    ("there", "absent"), [("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")]
+)
+def test_a_certificate_without_its_key_is_refused_and_so_is_a_key_alone(there: str, absent: str) -> None:
+    with pytest.raises(BadSettings, match=f"{there} is set and {absent} is not; set both or neither"):
+        parse(json.dumps({there: "/etc/tls/shop.pem", absent: None}))
 
 
 def test_an_unknown_key_is_refused_by_name_with_the_known_ones() -> None:

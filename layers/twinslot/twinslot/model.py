@@ -73,6 +73,9 @@ class Settings:
     java_options: tuple[str, ...] = ()
     server_name: str = "_"
     management_port: int | None = None
+    java: int | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ HOST_NAME_PART = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 SERVER_NAME = re.compile(rf"_|(?!.{{254}})(\*\.)?{HOST_NAME_PART}(\.{HOST_NAME_PART})*")
 JAVA_OPTION = re.compile(r"-[!-~][ -~]{0,198}")
 MOST_JAVA_OPTIONS = 20
+JAVA_VERSIONS = (17, 21, 25)
+PATH = re.compile(r"(?!.{256})(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+")
 LOWEST_PORT, HIGHEST_PORT = 1024, 65000
 TAKEN_PORTS = frozenset(port - above for port in PORTS.values() for above in range(len(PORTS)))
 """A management port serves one slot and the port above it the other: neither may be a slot's own."""
@@ -62,6 +64,17 @@ def _management_port(value: object) -> bool:
     return value is None or (_whole(LOWEST_PORT, HIGHEST_PORT)(value) and value not in TAKEN_PORTS)
 
 
+def _java(value: object) -> bool:
+    return value is None or (type(value) is int and value in JAVA_VERSIONS)
+
+
+def _path(value: object) -> bool:
+    return value is None or _text(PATH)(value)
+
+
+PATH_IN_WORDS = (
+    "null or an absolute path of at most 255 characters: letters, digits and `/ . _ -`, without `.` and `..`"
+)
 DEFINITIONS = (
     Definition(
         "health_path",
@@ -112,6 +125,26 @@ DEFINITIONS = (
         f" {', '.join(map(str, sorted(TAKEN_PORTS)))}",
         _management_port,
     ),
+    Definition(
+        "java",
+        "The version of Java that runs the application, installed when missing; null: what the jar's manifest"
+        " asks for.",
+        f"null or one of {', '.join(map(str, JAVA_VERSIONS))}",
+        _java,
+    ),
+    Definition(
+        "tls_certificate",
+        "A file on each host: the certificate with its chain, in PEM. With `tls_key`, nginx serves HTTPS; see"
+        " [https.md](https.md).",
+        PATH_IN_WORDS,
+        _path,
+    ),
+    Definition(
+        "tls_key",
+        "A file on each host: the certificate's private key, in PEM. Set both or neither.",
+        PATH_IN_WORDS,
+        _path,
+    ),
 )
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 
@@ -137,7 +170,11 @@ def parse(text: str | None) -> Settings:
             raise BadSettings(f"{name} is {_shown(value)}; it must be {definition.allowed}")
     if "java_options" in given:
         given["java_options"] = tuple(given["java_options"])
-    return Settings(**given)
+    settings = Settings(**given)
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        there, absent = ("tls_key", "tls_certificate") if settings.tls_key else ("tls_certificate", "tls_key")
+        raise BadSettings(f"{there} is set and {absent} is not; set both or neither")
+    return settings
 
 
 class SettingsReader:
