@@ -20,6 +20,7 @@ MARK = "hostile"
 TIERS = Path(__file__).parent
 LEAST = {
     "unit": {
+        "announcements": 3_500,
         "keys": 1_200,
         "jars": 5_000,
         "events": 2_000,

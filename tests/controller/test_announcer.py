@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from twinslot.announcements import Announcer, compose
+from twinslot.chat import custom_notification
 from twinslot.errors import GiveUp, TryAgain
 from twinslot.model import Announce, Deployment, Kind, Order, Outcome, Passage, Phase
 
@@ -73,6 +74,7 @@ def test_mail_gets_the_text() -> None:
     assert json.loads(published[0]["Message"]) == {
         "default": announcement.json,
         "email": announcement.text,
+        "https": custom_notification(json.loads(announcement.json)),
         "sms": announcement.subject,
     }
 

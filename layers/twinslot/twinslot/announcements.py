@@ -1,7 +1,8 @@
 """How a deployment's outcome is told: text for people, JSON for programs, attributes to filter on.
 
-One SNS message serves both: with `MessageStructure: json` an email subscription gets the text, and every
-other protocol (Lambda, SQS, HTTPS, …) the `default`, which is this JSON, stable, fields only ever added:
+One SNS message serves all: with `MessageStructure: json` an email subscription gets the text, an HTTPS one
+what Amazon Q reads (chat.py), and every other protocol (Lambda, SQS, …) the `default`, which is this JSON,
+stable, fields only ever added:
 
     {"twinslot": 1,                     the version of this shape
      "announcement": "01J…",            the deployment's id: a message that bears it again is a repeat
@@ -32,6 +33,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twinslot import aws
+from twinslot.chat import custom_notification
 from twinslot.errors import GiveUp
 from twinslot.model import Announce, Deployment, Failure, Kind, Live, Outcome, Phase, Warn
 from twinslot.printable import printable
@@ -75,7 +77,12 @@ class Announcer:
     def publish(self, act: Announce | Warn) -> None:
         """Tell it. Raises TryAgain, or GiveUp when SNS will never take it."""
         announcement = warn(act) if isinstance(act, Warn) else compose(act, self._rollback_function)
-        message = {"default": announcement.json, "email": announcement.text, "sms": announcement.subject}
+        message = {
+            "default": announcement.json,
+            "email": announcement.text,
+            "https": custom_notification(json.loads(announcement.json)),
+            "sms": announcement.subject,
+        }
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value}
             for name, value in announcement.attributes.items()

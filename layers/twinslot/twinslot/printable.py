@@ -19,6 +19,14 @@ def quoted(text: str, limit: int = 100) -> str:
     return escaped if len(text) <= limit else escaped[:-1] + '..."'
 
 
+def escaped(text: str) -> str:
+    """The text as Slack's markup has it: nothing in it mentions anybody or hides where a link goes.
+
+    https://docs.slack.dev/messaging/formatting-message-text (escaping text)
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _visible(character: str) -> str:
     if character.isprintable():
         return character
