@@ -244,8 +244,10 @@ PAGE = """# Settings
 An app's settings are a JSON object in the Systems Manager parameter `/twinslot/apps/<app>`. Every key is
 optional, and so is the parameter. They are read when a deployment begins; a change counts from the next one.
 
-    aws ssm put-parameter --type String --overwrite --name /twinslot/apps/shop \\
-      --value '{{"health_path": "/actuator/health/readiness", "bake_seconds": 60}}'
+```sh
+aws ssm put-parameter --type String --overwrite --name /twinslot/apps/shop \\
+    --value '{{"health_path": "/actuator/health/readiness", "bake_seconds": 60}}'
+```
 
 An unknown key, or a value that is not allowed, refuses the deployment with an announcement that names it.
 
@@ -255,7 +257,9 @@ An unknown key, or a value that is not allowed, refuses the deployment with an a
 
 This page is made from `DEFINITIONS` in `layers/twinslot/twinslot/settings.py`:
 
-    PYTHONPATH=layers/twinslot python -m twinslot.settings > docs/settings.md
+```sh
+PYTHONPATH=layers/twinslot python -m twinslot.settings > docs/settings.md
+```
 """
 
 

@@ -1,0 +1,162 @@
+"""Every command of the pages, page by page, as a reader types it: on the sandbox, and on the sandbox's host.
+
+A command that stands on several pages is typed once. What the pages call ARTIFACTS, or i-0123456789abcdef0,
+is the sandbox's own here. The reader waits for what he began: the next command comes when nothing is under
+way any more.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from twinslot.model import Outcome
+
+from sandbox.announcements import Announcement
+from sandbox.sandbox import Host, Sandbox
+from tests.e2e.conftest import Jar
+from tests.e2e.deployments import SETTINGS, Deployer, wait_until
+from tests.pages import ROOT, Block, Page, pages
+from tests.unrun import reason_against
+
+COMMAND_SECONDS = 60
+QUIET_SECONDS = 60
+FAST = {"start_seconds": 20, "bake_seconds": 1}
+"""What a page's settings are hurried by, so that no test watches a release for a minute."""
+
+EXPECTED_EXITS: dict[str, int] = {}
+"""Commands of which the page says that they fail."""
+
+CLI = f"""#!{sys.executable}
+import sys
+sys.path[:0] = [{str(ROOT / "cli")!r}, {str(ROOT / "layers" / "twinslot")!r}]
+sys.argv[0] = "twinslot"
+from twinslot_cli.__main__ import main
+sys.exit(main())
+"""
+
+
+@dataclass
+class Reader:
+    """Somebody at a terminal of his own, with the jars of the pages in his folder."""
+
+    sandbox: Sandbox
+    host: Host
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    typed: set[str] = field(default_factory=set)
+
+    def type(self, command: str, on_host: bool) -> None:
+        """Type it, unless it was typed before, and wait until nothing is under way."""
+        if command in self.typed or reason_against(command):
+            return
+        self.typed.add(command)
+        text = self._own_words(command)
+        assigned = re.match(r"([A-Z]+)=\$\(", text)
+        if assigned:
+            text += f'; printf %s "${assigned[1]}"'
+        told = len(self.sandbox.announcements.all())
+        done = self._on_host(text) if on_host else self._here(text)
+        expected = EXPECTED_EXITS.get(command, 0)
+        assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
+        if assigned:
+            assert done.stdout not in ("", "None"), f"{command} finds nothing"
+            self.variables[assigned[1]] = done.stdout
+        if "put-parameter" in text:
+            self._hurry()
+        if "s3 cp" in text:
+            self.sandbox.announcements.wait_for(_is_end, QUIET_SECONDS, told)
+        wait_until(self._is_quiet, QUIET_SECONDS)
+
+    def _own_words(self, command: str) -> str:
+        outputs = self.sandbox.outputs
+        own = {
+            "ARTIFACTS": outputs["ArtifactBucket"],
+            "STACK": "twinslot",
+            "i-0123456789abcdef0": self.host.instance_id,
+            # Version 1 of the AWS CLI takes a payload as it is, and does not know the option.
+            " --cli-binary-format raw-in-base64-out": "",
+        }
+        for word, real in own.items():
+            command = re.sub(
+                rf"(?<![\w$]){re.escape(word)}(?!\w|=)" if word[0] != " " else word, real, command
+            )
+        return command
+
+    def _here(self, text: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **self.sandbox.variables(),
+            **self.variables,
+            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+        }
+        return subprocess.run(
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+
+    def _on_host(self, text: str) -> subprocess.CompletedProcess[str]:
+        return self.host.machine.run(["bash", "-c", text], timeout_seconds=COMMAND_SECONDS)
+
+    def _hurry(self) -> None:
+        """Leave the settings that the page writes as they are, less the time that they take."""
+        ssm = self.sandbox.client("ssm")
+        for parameter in ssm.get_parameters_by_path(Path="/twinslot/apps")["Parameters"]:
+            self.sandbox.set(parameter["Name"].rpartition("/")[2], {**json.loads(parameter["Value"]), **FAST})
+
+    def _is_quiet(self) -> bool:
+        found = self.sandbox.client("dynamodb").scan(
+            TableName=self.sandbox.outputs["StateTable"],
+            FilterExpression="busy = :yes",
+            ExpressionAttributeValues={":yes": {"S": "yes"}},
+        )
+        return not found["Items"]
+
+
+@pytest.fixture(scope="module")
+def reader(
+    sandbox: Sandbox, deployer: Deployer, jar: Jar, tmp_path_factory: pytest.TempPathFactory
+) -> Reader:
+    """With one release live, so that there is one to go back to after the first command of all."""
+    folder = tmp_path_factory.mktemp("reader")
+    for label in ("1.4.1", "1.4.2", "1.4.3"):
+        (folder / f"shop-{label}.jar").write_bytes(jar(label).read_bytes())
+    cli = folder / "bin" / "twinslot"
+    cli.parent.mkdir()
+    cli.write_text(CLI)
+    cli.chmod(0o755)
+    sandbox.set("shop", {**SETTINGS, **FAST})
+    host = sandbox.add_host("shop")
+    told = deployer.deploy(jar("1.4.1"))
+    assert told.data["outcome"] == "LIVE", told.text
+    return Reader(sandbox, host, folder)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_every_command_of_the_page_does_what_it_is_there_for(page: Page, reader: Reader) -> None:
+    for block in page.blocks:
+        for command in block.commands:
+            try:
+                reader.type(command, on_host(block))
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                raise AssertionError(f"{page}:{block.line}: {error}") from error
+
+
+def _is_end(announcement: Announcement) -> bool:
+    return announcement.data["outcome"] in set(Outcome)
+
+
+def on_host(block: Block) -> bool:
+    """Whether the commands of a block are typed in a shell on a host."""
+    return block.kind == "sh host"

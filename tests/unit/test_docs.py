@@ -1,0 +1,80 @@
+"""The pages: what they point to is there, what they name exists, and they speak of all that they have to."""
+
+import re
+
+import pytest
+
+from tests.pages import ROOT, Page, pages
+from tests.unrun import UNRUN
+
+PAGES = pages()
+OPERATIONS = ROOT / "docs" / "operations.md"
+MADE_BY_RUNS = ("build", "build/")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=str)
+
+
+@each_page
+def test_each_block_of_code_says_what_it_is(page: Page) -> None:
+    for block in page.blocks:
+        assert block.kind, f"{page}:{block.line}: say behind the fence what it is: sh, sh host, json, …"
+    for section in page.sections:
+        bare = re.search(r"^\n(?: {4}|\t)\S.*", section.prose, re.MULTILINE)
+        assert not bare, f"{page}: fence this, and say what it is: {bare[0].strip()}"
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Page) -> None:
+    for link in page.links:
+        if re.match(r"[a-z]+:", link.target):
+            assert link.target.startswith("https://"), f"{page}: {link.target} goes over an open line"
+            continue
+        file, _, anchor = link.target.partition("#")
+        if file == "https.md":  # under way
+            continue
+        found = (page.path.parent / file).resolve() if file else page.path
+        assert found.exists(), f"{page}: {link.target} leads nowhere"
+        assert found.is_relative_to(ROOT), f"{page}: {link.target} leads out of the project"
+        if anchor:
+            assert anchor in Page(found).anchors, f"{page}: {file or 'it'} has no heading #{anchor}"
+
+
+@each_page
+def test_every_picture_says_what_is_on_it(page: Page) -> None:
+    for link in page.links:
+        if link.is_picture:
+            assert len(link.text) >= 20, f"{page}: what is to be seen on {link.target}?"
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    shown = {
+        (page.path.parent / link.target).resolve() for page in PAGES for link in page.links if link.is_picture
+    }
+    assert set((ROOT / "docs" / "images").glob("*.*")) - shown == set()
+
+
+@each_page
+def test_every_file_of_the_project_that_is_named_exists(page: Page) -> None:
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in MADE_BY_RUNS}
+    for code in page.code:
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", code) and code.split("/")[0] in rooms:
+            assert (ROOT / code).exists(), f"{page}: there is no {code}"
+
+
+@each_page
+def test_every_target_of_make_that_is_named_exists(page: Page) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for command in [*page.code, *(command for block in page.blocks for command in block.commands)]:
+        words = command.split()
+        if words[0] == "make" and len(words) > 1:
+            assert words[1] in targets, f"{page}: there is no make {words[1]}"
+
+
+def test_the_table_of_settings_is_linked_from_the_readme() -> None:
+    assert "docs/settings.md" in {link.target for link in Page(ROOT / "README.md").links}
+
+
+def test_no_reason_against_a_command_outlives_it() -> None:
+    commands = [command for page in PAGES for block in page.blocks for command in block.commands]
+    for pattern in UNRUN:
+        assert any(re.fullmatch(pattern, command) for command in commands), f"no page has {pattern}"
