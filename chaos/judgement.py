@@ -100,7 +100,9 @@ def _judge_announcements(fault: Fault, deployments: int, station: Station, after
             station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)
         except TimeoutError:
             row.why.append("no operator was told")
-    told = station.announcements(after)
+    # What a function killed at Publish has told already may come again long after, in the next fault's time.
+    earlier = {each.data.get("announcement") for each in station.sandbox.announcements.all()[:after]}
+    told = [each for each in station.announcements(after) if each.data.get("announcement") not in earlier]
     drifts = [each for each in told if each.data.get("outcome") == DRIFT]
     outcomes = Counter(str(each.data.get("announcement")) for each in told if each not in drifts)
     good = 1 if "afterwards" not in " ".join(row.why) else 0
