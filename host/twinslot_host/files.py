@@ -87,6 +87,15 @@ def drop_ballast(folder: str) -> bool:
         folder = os.path.dirname(folder)
 
 
+def point_link(path: str, target: str) -> None:
+    """Makes a symbolic link lead to the target in one step; nothing to do where it does."""
+    if not os.path.islink(path) or os.readlink(path) != target:
+        remove(path + ".new")
+        os.symlink(target, path + ".new")
+        os.rename(path + ".new", path)
+        sync_directory(os.path.dirname(path))
+
+
 def remove(path: str) -> bool:
     """Removes the file for good. False: there was none."""
     try:

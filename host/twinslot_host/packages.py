@@ -1,56 +1,80 @@
-"""Other people's programs that a host needs, installed where they are missing: nginx and java."""
+"""Other people's programs that a host needs, installed where they are missing."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from typing import NamedTuple
 
 from twinslot_host.command import Command, step
 from twinslot_host.files import read_text, remove, write_file
-from twinslot_host.programs import must, run
+from twinslot_host.programs import Ran, run
 from twinslot_host.trouble import Trouble
 
-PROGRAMS = ("nginx", "java")
-PACKAGES = {
-    "apt-get": ("nginx", "default-jre-headless"),
-    "dnf": ("nginx", "java-21-amazon-corretto-headless"),
-}
+INSTALLERS = ("apt-get", "dnf")
 LOCK_SECONDS = 300  # how long another installation, such as the nightly upgrades, may keep us waiting
 INSTALL_SECONDS = 1200.0
 
 
-def ensure_programs(command: Command) -> None:
-    """Sees to it that nginx and java are there. An installation that was cut is noted, and done again: a
+class Need(NamedTuple):
+    """What a host must have: its name for people, its package for each installer, whether it is there, and
+    what to do when it cannot be installed."""
+
+    name: str
+    packages: dict[str, str]
+    there: Callable[[], bool]
+    advice: str
+
+
+NGINX = Need(
+    "nginx", {"apt-get": "nginx", "dnf": "nginx"}, lambda: bool(shutil.which("nginx")), "install it by hand"
+)
+
+
+def ensure(command: Command, *needs: Need) -> None:
+    """Sees to it that what is needed is there. An installation that was cut is noted, and done again: a
     program may be there before its package is configured."""
-    begun = read_text(command.places.installing) or ""
-    absent = [program for program in PROGRAMS if not shutil.which(program)]
-    if not absent and not begun:
+    note = command.places.installing
+    begun = set((read_text(note) or "").split())
+    installer = next((name for name in INSTALLERS if shutil.which(name)), "")
+    missing = [need for need in needs if not need.there() or need.packages.get(installer) in begun]
+    if not missing:
         return
-    installer = next((name for name in PACKAGES if shutil.which(name)), None)
+    names = " and ".join(need.name for need in missing)
     if not installer:
-        raise Trouble(f"{' and '.join(absent)} missing, and neither {' nor '.join(PACKAGES)} to install with")
-    known = dict(zip(PROGRAMS, PACKAGES[installer]))
-    packages = sorted({*begun.split(), *(known[program] for program in absent)})
-    write_file(command.places.installing, " ".join(packages))
+        raise Trouble(f"{names} missing, and there is neither {' nor '.join(INSTALLERS)} to install with")
+    packages = sorted({need.packages[installer] for need in missing})
+    write_file(note, " ".join(sorted(begun.union(packages))))
     with command.timed("install"):
-        install(installer, packages)
-    for program in absent:
-        if not shutil.which(program):
-            raise Trouble(f"{known[program]} was installed, and there is still no {program} on the path")
-    remove(command.places.installing)
+        ran = install(installer, packages)
+    absent = [need for need in missing if not need.there()]
+    # What is absent is seen to be; what is there is noted for as long as it may be there by half.
+    half = [need.packages[installer] for need in missing if ran.code and need not in absent]
+    begun = begun.difference(packages).union(half)
+    if begun:
+        write_file(note, " ".join(sorted(begun)))
+    else:
+        remove(note)
+    if ran.code or absent:
+        said = (ran.output.strip().splitlines() or ["it said nothing"])[-1]
+        how = f"failed with {ran.code}: {said}" if ran.code else "did not bring it"
+        advice = (absent or missing)[0].advice
+        raise Trouble(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
     step("installed packages")
 
 
-def install(installer: str, packages: list[str]) -> None:
+def install(installer: str, packages: list[str]) -> Ran:
     """Installs the packages. The lists of what there is are fetched only if it does not work without."""
     if installer == "dnf":
-        must("dnf", "--quiet", "--assumeyes", "install", *packages, timeout=INSTALL_SECONDS)
-        return
+        return run("dnf", "--quiet", "--assumeyes", "install", *packages, timeout=INSTALL_SECONDS)
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
     apt = ("apt-get", "--quiet", "--yes", f"--option=DPkg::Lock::Timeout={LOCK_SECONDS}")
     command = (*apt, "install", "--no-install-recommends", *packages)
     # After a cut apt refuses to work until dpkg has tidied up, which it cannot while the one cut still runs.
     run("dpkg", "--configure", "-a", timeout=INSTALL_SECONDS, **quiet)
-    if run(*command, timeout=INSTALL_SECONDS, **quiet).code:
+    ran = run(*command, timeout=INSTALL_SECONDS, **quiet)
+    if ran.code:
         run("dpkg", "--configure", "-a", timeout=INSTALL_SECONDS, **quiet)
         run(*apt, "update", timeout=INSTALL_SECONDS, **quiet)
-        must(*command, timeout=INSTALL_SECONDS, **quiet)
+        ran = run(*command, timeout=INSTALL_SECONDS, **quiet)
+    return ran

@@ -51,6 +51,10 @@ class Places:
         """The folder of a release."""
         return f"{self.releases}/{sha256[:12]}"
 
+    def jdk(self, slot: str) -> str:
+        """The link to the Java that runs a slot."""
+        return f"{self.slots}/{slot}.jdk"
+
     def held(self, slot: str) -> str:
         """The file that says what a slot holds; all else about the slot is made from it."""
         return f"{self.state}/{slot}.json"

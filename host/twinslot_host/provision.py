@@ -5,34 +5,40 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import shutil
 import sys
 
 from twinslot_host.command import Command, step
 from twinslot_host.files import lay_ballast, write_file
-from twinslot_host.packages import ensure_programs
+from twinslot_host.java import need
+from twinslot_host.packages import NGINX, Need, ensure
 from twinslot_host.places import PORTS
 from twinslot_host.programs import must
 from twinslot_host.proxy import clear_default_site, ensure_proxy
+from twinslot_host.slots import lay_java, read_held
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import show_units, unit_files
 
 
 def provision(command: Command) -> None:
-    """nginx, java, the user, the units, this program for the timer, the proxy. A repeat changes nothing.
-
-    Without an app there are only nginx and java, and no site that would answer for one."""
-    places = command.places
-    if not places.app:
-        ensure_programs(command)
+    """The machine, and the app's place on it. Java is the one of the settings, or any: a jar may ask for
+    another one when it is staged. Without an app there is no site either that would answer for one."""
+    java = need(command.request.settings.java)
+    if command.places.app:
+        prepare(command, NGINX, java)
+    else:
+        ensure(command, NGINX, java)
         clear_default_site()
-        return
+
+
+def prepare(command: Command, *needs: Need) -> None:
+    """What is needed, the user, the units, this program for the timer, the proxy. Again changes nothing."""
+    places = command.places
     for name in sorted(os.listdir(places.conf_d)) if os.path.isdir(places.conf_d) else []:
         if re.fullmatch(r"twinslot-.+\.conf", name) and name != os.path.basename(places.conf):
             raise Trouble(
                 f"this host serves {name[9:-5]} already, and ports {list(PORTS.values())} allow but one app"
             )
-    ensure_programs(command)
+    ensure(command, *needs)
     try:
         pwd.getpwnam(places.user())
     except KeyError:
@@ -46,7 +52,11 @@ def provision(command: Command) -> None:
     lay_ballast(places.state)
     with open(sys.argv[0], encoding="utf-8") as own:
         write_file(places.program, own.read(), 0o755)
-    files = unit_files(places, shutil.which("java") or "java")
+    for slot in PORTS:
+        held = read_held(places, slot)
+        if held:
+            lay_java(places, slot, held)
+    files = unit_files(places)
     changed = [path for path, text in files.items() if write_file(path, text)]
     if changed:
         step("wrote the units")

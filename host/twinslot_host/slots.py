@@ -8,23 +8,27 @@ import pwd
 from typing import NamedTuple
 
 from twinslot_host.command import Command, step
-from twinslot_host.files import read_json, read_text, remove, sync_directory, write_file
+from twinslot_host.files import point_link, read_json, read_text, remove, write_file
+from twinslot_host.java import find
 from twinslot_host.loopback import ask
 from twinslot_host.places import PORTS, Places
 from twinslot_host.processes import boot_id, family, owner, owns, sockets, started_at
 from twinslot_host.request import Settings, management_port
+from twinslot_host.trouble import Trouble
 from twinslot_host.units import Unit, argument_file
 
 HEALTH_SECONDS = 5.0  # how long one answer of the health path may take
 
 
 class Held(NamedTuple):
-    """What a slot holds: a release, where it came from, and the settings that its process was given."""
+    """What a slot holds: a release, where it came from, the settings that its process was given, and the
+    version of Java that runs it (None: the one that the host prefers, which does not say)."""
 
     sha256: str
     label: str
     source: list[str]
     settings: Settings
+    java: int | None = None
 
 
 def read_held(places: Places, slot: str) -> Held | None:
@@ -33,7 +37,7 @@ def read_held(places: Places, slot: str) -> Held | None:
     if value is None:
         return None
     settings = Settings(**dict(value["settings"], java_options=tuple(value["settings"]["java_options"])))
-    return Held(value["sha256"], value["label"], value["source"], settings)
+    return Held(value["sha256"], value["label"], value["source"], settings, value.get("java"))
 
 
 def hold(places: Places, slot: str, held: Held) -> None:
@@ -51,12 +55,19 @@ def lay_out(places: Places, slot: str, held: Held) -> None:
         lines.append(f"MANAGEMENT_SERVER_PORT={port}")
     write_file(f"{places.slots}/{slot}.env", "\n".join(lines) + "\n", 0o640, group)
     write_file(f"{places.slots}/{slot}.args", argument_file(held.settings.java_options), 0o640, group)
-    link, target = f"{places.slots}/{slot}", os.path.relpath(places.release(held.sha256), places.slots)
-    if not os.path.islink(link) or os.readlink(link) != target:
-        remove(link + ".new")
-        os.symlink(target, link + ".new")
-        os.rename(link + ".new", link)
-        sync_directory(places.slots)
+    point_link(f"{places.slots}/{slot}", os.path.relpath(places.release(held.sha256), places.slots))
+    if not lay_java(places, slot, held):
+        raise Trouble(
+            f"Java {held.java}, which {held.label} in {slot} was staged with, is gone: install it again"
+        )
+
+
+def lay_java(places: Places, slot: str, held: Held) -> bool:
+    """Points the slot to the Java that it was staged with, by its own place. False: it is not here."""
+    java = find(held.java)
+    if java:
+        point_link(places.jdk(slot), java.home)
+    return bool(java)
 
 
 def record_verified(places: Places, slot: str, held: Held, pid: int) -> None:

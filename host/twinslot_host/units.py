@@ -28,7 +28,7 @@ Type=exec
 User=@user@
 Group=@user@
 EnvironmentFile=@slots@/%i.env
-ExecStart=@java@ @@slots@/%i.args -jar ${TWINSLOT_JAR}
+ExecStart=@slots@/%i.jdk/bin/java @@slots@/%i.args -jar ${TWINSLOT_JAR}
 # A process that ended is no standby and no longer verified, however it ended.
 ExecStopPost=+/bin/rm -f @standby@/%i @verified@/%i.json
 Restart=on-failure
@@ -113,13 +113,12 @@ def fill(template: str, values: dict[str, str]) -> str:
     return template
 
 
-def unit_files(places: Places, java: str) -> dict[str, str]:
+def unit_files(places: Places) -> dict[str, str]:
     """The unit files of the app: path -> text."""
     values = {
         "app": places.app,
         "user": places.user(),
         "slots": places.slots,
-        "java": java,
         "standby": places.standby,
         "verified": places.verified,
         "stop": str(STOP_SECONDS),

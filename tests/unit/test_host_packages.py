@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from twinslot_host import java
 from twinslot_host.command import Command
-from twinslot_host.packages import ensure_programs
+from twinslot_host.java import need
+from twinslot_host.packages import NGINX, ensure
 from twinslot_host.places import Places
 from twinslot_host.request import Request
 from twinslot_host.trouble import Trouble
@@ -12,6 +14,7 @@ from twinslot_host.trouble import Trouble
 NOTE = '#!/bin/sh\necho "$(/usr/bin/basename $0) $*" >> {log}\n'
 MAKE = "for name in nginx java; do echo > {bin}/$name; /bin/chmod +x {bin}/$name; done\n"
 APT = "apt-get --quiet --yes --option=DPkg::Lock::Timeout=300"
+DNF = "dnf --quiet --assumeyes install java-21-amazon-corretto-headless nginx"
 
 
 class Programs:
@@ -23,6 +26,7 @@ class Programs:
         self.log = folder / "log"
         self.log.touch()
         self.command = Command(Request("provision", "shop", "provision"), Places("shop", str(folder)))
+        self.note = Path(self.command.places.installing)
 
     def has(self, name: str, lines: str = "") -> None:
         program = self.bin / name
@@ -32,39 +36,44 @@ class Programs:
     def asked(self) -> list[str]:
         return self.log.read_text().splitlines()
 
+    def ensure(self, version: int | None = None) -> None:
+        ensure(self.command, NGINX, need(version))
+
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     made = Programs(tmp_path)
     monkeypatch.setenv("PATH", str(made.bin))
+    monkeypatch.setattr(java, "PLACES", (f"{tmp_path}/jvm/*",))
     return made
 
 
 def test_nothing_is_asked_where_both_programs_are(programs: Programs) -> None:
     for name in ("nginx", "java", "apt-get"):
         programs.has(name)
-    ensure_programs(programs.command)
+    programs.ensure()
     assert programs.asked() == []
 
 
 def test_amazon_linux_installs_with_dnf(programs: Programs) -> None:
     programs.has("dnf", MAKE)
-    ensure_programs(programs.command)
-    assert programs.asked() == ["dnf --quiet --assumeyes install java-21-amazon-corretto-headless nginx"]
+    programs.ensure()
+    assert programs.asked() == [DNF]
+    assert not programs.note.exists()
 
 
 def test_debian_installs_only_what_is_missing(programs: Programs) -> None:
     programs.has("java")
     programs.has("dpkg")
     programs.has("apt-get", MAKE)
-    ensure_programs(programs.command)
+    programs.ensure()
     assert programs.asked() == ["dpkg --configure -a", f"{APT} install --no-install-recommends nginx"]
 
 
 def test_lists_are_fetched_when_it_does_not_work_without(programs: Programs) -> None:
     programs.has("dpkg")
     programs.has("apt-get", '[ "$4" = update ] && > {bin}/lists\n[ -e {bin}/lists ] || exit 100\n' + MAKE)
-    ensure_programs(programs.command)
+    programs.ensure()
     install = f"{APT} install --no-install-recommends default-jre-headless nginx"
     tidy = "dpkg --configure -a"
     assert programs.asked() == [tidy, install, tidy, f"{APT} update", install]
@@ -75,19 +84,54 @@ def test_an_installation_that_did_not_end_is_done_again_though_the_programs_are_
 ) -> None:
     programs.has("dnf", MAKE + "exit 1\n")
     with pytest.raises(Trouble, match=r"`dnf .*` failed with 1"):
-        ensure_programs(programs.command)
+        programs.ensure()
     programs.has("dnf")
-    ensure_programs(programs.command)
-    ensure_programs(programs.command)
-    assert programs.asked() == ["dnf --quiet --assumeyes install java-21-amazon-corretto-headless nginx"] * 2
+    programs.ensure()
+    programs.ensure()
+    assert programs.asked() == [DNF] * 2
+
+
+def test_what_cannot_be_installed_is_named_with_what_was_said_of_it_and_what_to_do(
+    programs: Programs,
+) -> None:
+    programs.has("nginx")
+    programs.has("java")
+    programs.has("dnf", "echo 'Last check: today.'\necho 'Error: Unable to find a match: it'\nexit 1\n")
+    with pytest.raises(Trouble) as trouble:
+        programs.ensure(25)
+    assert trouble.value.reason == (
+        "Java 25 missing, and `dnf install java-25-amazon-corretto-headless` failed with 1:"
+        " Error: Unable to find a match: it; put a JDK 25 into /usr/lib/jvm"
+    )
+
+
+def test_what_could_not_be_installed_is_not_asked_for_again_once_it_is_not_needed(programs: Programs) -> None:
+    programs.has("nginx")
+    programs.has("java")
+    programs.has("dnf", "exit 1\n")
+    with pytest.raises(Trouble):
+        programs.ensure(25)
+    assert not programs.note.exists()
+    programs.ensure()
+    assert len(programs.asked()) == 1
+
+
+def test_an_installation_that_was_cut_is_done_again_by_whoever_needs_it_next(programs: Programs) -> None:
+    for name in ("nginx", "java", "dnf"):
+        programs.has(name)
+    programs.note.parent.mkdir(parents=True)
+    programs.note.write_text("java-25-amazon-corretto-headless nginx")
+    programs.ensure()
+    assert programs.asked() == ["dnf --quiet --assumeyes install nginx"]
+    assert programs.note.read_text() == "java-25-amazon-corretto-headless"
 
 
 def test_a_host_without_a_package_manager_is_told_what_is_missing(programs: Programs) -> None:
-    with pytest.raises(Trouble, match="nginx and java missing, and neither apt-get nor dnf"):
-        ensure_programs(programs.command)
+    with pytest.raises(Trouble, match="nginx and Java missing, and there is neither apt-get nor dnf"):
+        programs.ensure()
 
 
 def test_a_package_without_its_program_is_reported(programs: Programs) -> None:
     programs.has("dnf")
-    with pytest.raises(Trouble, match="there is still no nginx on the path"):
-        ensure_programs(programs.command)
+    with pytest.raises(Trouble, match=r"`dnf install .*` did not bring it; install it by hand"):
+        programs.ensure()

@@ -42,7 +42,7 @@ def test_two_long_names_have_two_users() -> None:
 
 
 def test_units_have_no_gap_left() -> None:
-    for text in unit_files(Places("shop"), "/usr/bin/java").values():
+    for text in unit_files(Places("shop")).values():
         # systemd's own names look like @…@ nowhere in these; java's @file does, and stays.
         assert "@" not in text.replace("java @/opt/twinslot/shop/slots/%i.args", "")
 
