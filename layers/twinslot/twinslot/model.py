@@ -1,4 +1,5 @@
-"""What twinslot talks about: frozen facts, the events that arrive, the acts that follow. No I/O.
+"""What twinslot talks about: frozen facts, and the acts that follow from a decision. No I/O. The events that
+arrive are in events.py.
 
 Times are seconds since the epoch (UTC, float); durations are whole seconds; sizes are bytes.
 """
@@ -35,10 +36,11 @@ class Outcome(StrEnum):
 
 
 class Kind(StrEnum):
-    """What asked for a deployment."""
+    """What asked for a deployment. A join is asked for by a host that holds no release yet."""
 
     UPLOAD = "upload"
     ROLLBACK = "rollback"
+    JOIN = "join"
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,40 @@ class Announce:
 
 
 @dataclass(frozen=True)
+class AnnounceStart:
+    """Act: tell that a deployment has begun to stage, and what is live meanwhile."""
+
+    id: str
+    at: float
+    deployment: Deployment
+    live: Live | None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Somebody keeps uploads from going live: who, why, since when."""
+
+    by: str
+    why: str
+    since: float
+
+
+@dataclass(frozen=True)
+class AnnounceHold:
+    """Act: tell that an app is held, or resumed (`held` is False). `by` asked for it; `why` is the hold's
+    reason; `waiting` is the label of the upload that waits, or waited until now."""
+
+    id: str
+    at: float
+    app: str
+    held: bool
+    by: str
+    why: str
+    waiting: str | None
+    live: Live | None
+
+
+@dataclass(frozen=True)
 class Difference:
     """What is otherwise on a host than the table says, in a sentence."""
 
@@ -225,7 +261,7 @@ class Warn:
     live: Live | None
 
 
-Act = Survey | SendCommand | Announce | Warn
+Act = Survey | SendCommand | AnnounceStart | Announce | AnnounceHold | Warn
 
 
 @dataclass(frozen=True)
@@ -234,7 +270,8 @@ class Application:
 
     `live` is where traffic goes, from the moment a flip is commanded; `previous` was live before it.
     `newest` is the order of the newest upload or rollback that was accepted. `drift` is what was found to
-    be otherwise on the hosts and has been announced.
+    be otherwise on the hosts and has been announced. While there is a `hold`, uploads wait. `newcomers` are
+    hosts that were found without any release; `unjoined` are those of them whose join to what is live failed.
     """
 
     name: str
@@ -246,12 +283,20 @@ class Application:
     fence: int = 0
     outbox: tuple[Act, ...] = ()
     drift: tuple[Difference, ...] = ()
+    hold: Hold | None = None
+    newcomers: tuple[str, ...] = ()
+    unjoined: tuple[str, ...] = ()
     version: int = 0
+
+    @property
+    def held_back(self) -> bool:
+        """Whether what waits has to go on waiting although nothing is under way."""
+        return bool(self.hold and self.waiting and self.waiting.kind is Kind.UPLOAD)
 
     @property
     def busy(self) -> bool:
         """Whether the clock has something to look after here."""
-        return bool(self.current or self.waiting or self.outbox)
+        return bool(self.current or self.outbox or (self.waiting and not self.held_back))
 
 
 @dataclass(frozen=True)
@@ -296,117 +341,6 @@ class HostResult:
     reason: str = ""
     log: tuple[str, ...] = ()
     report: HostReport | None = None
-
-
-@dataclass(frozen=True)
-class UploadArrived:
-    """Event: a runnable jar lies in the bucket."""
-
-    id: str
-    app: str
-    release: Release
-    order: Order
-    by: str
-
-
-@dataclass(frozen=True)
-class UploadRefused:
-    """Event: something lies in the bucket that cannot be deployed, and why."""
-
-    id: str
-    app: str
-    order: Order
-    by: str
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RollbackAsked:
-    """Event: a person wants an earlier release live; None asks for the previous one."""
-
-    id: str
-    app: str
-    at: float
-    by: str
-    to: Live | None = None
-
-
-@dataclass(frozen=True)
-class Surveyed:
-    """Event: the answer to Survey: the hosts that can be commanded, and for each one that cannot, why.
-
-    `refusal` says why the deployment cannot begin at all ("" if it can), for example bad settings.
-    """
-
-    act: str
-    deployment: str
-    hosts: tuple[str, ...]
-    settings: Settings
-    offline: tuple[HostResult, ...] = ()
-    refusal: str = ""
-
-
-@dataclass(frozen=True)
-class CommandSent:
-    """Event: SSM took the command of this act and gave it this id."""
-
-    act: str
-    deployment: str
-    step: str
-    command: str
-
-
-@dataclass(frozen=True)
-class CommandFailed:
-    """Event: SSM will never take the command of this act."""
-
-    act: str
-    deployment: str
-    step: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class CommandEnded:
-    """Event: what is known of a command's hosts so far; some may still be under way."""
-
-    command: str
-    results: tuple[HostResult, ...]
-
-
-@dataclass(frozen=True)
-class Announced:
-    """Event: the announcement of this act was published."""
-
-    act: str
-
-
-@dataclass(frozen=True)
-class Inspected:
-    """Event: how things stand on some of the app's hosts; `known` are all the hosts that it has."""
-
-    results: tuple[HostResult, ...]
-    known: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Event: the clock; deadlines that passed are acted on and forgotten acts are repeated."""
-
-
-Event = (
-    UploadArrived
-    | UploadRefused
-    | RollbackAsked
-    | Surveyed
-    | CommandSent
-    | CommandFailed
-    | CommandEnded
-    | Announced
-    | Inspected
-    | Tick
-)
 
 
 @dataclass(frozen=True)
