@@ -34,7 +34,9 @@ LAMBDA = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "POWERTOOLS_SERVICE_NAME": "twinslot",
     "POWERTOOLS_METRICS_NAMESPACE": "twinslot",
-    **dict.fromkeys(("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION"), "x"),
+    **dict.fromkeys(
+        ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "HOLD_FUNCTION"), "x"
+    ),
 }
 
 

@@ -96,9 +96,10 @@ class Station:
         )
 
     def announcements(self, after: int = 0) -> list[Announcement]:
-        """The application's own, after the first `after` of all."""
+        """The application's own, after the first `after` of all, but for those of a deployment's start."""
         every = self.sandbox.announcements.all()[after:]
-        return [each for each in every if each.attributes.get("app") == self.app]
+        own = [each for each in every if each.attributes.get("app") == self.app]
+        return [each for each in own if each.data.get("outcome") != "STARTED"]
 
     def deploy(self) -> Upload:
         """A good deployment, which has to go live. It begins in another second than the upload before:
@@ -185,4 +186,5 @@ class Station:
 def _is_about(announcement: Announcement, upload: Upload) -> bool:
     data = announcement.data
     release = data.get("release")
-    return data.get("key") == upload.key and (release is None or release["version"] == upload.version)
+    is_its_own = release is None or release["version"] == upload.version
+    return announcement.tells_an_end and data.get("key") == upload.key and is_its_own

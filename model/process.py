@@ -173,7 +173,7 @@ def _work(wire: _Replay, root: Root) -> None:
         store=Store("twinslot", cast("Any", DynamoDB(wire)), clock),
         fleet=Fleet("twinslot-host", "1", cast("Any", SSM(wire)), cast("Any", EC2(wire))),
         artifacts=cast("Any", _Jars()),
-        announcer=Announcer("topic", "twinslot-rollback", cast("Any", SNS(wire))),
+        announcer=Announcer("topic", "twinslot-rollback", "twinslot-hold", cast("Any", SNS(wire))),
         settings=cast("Any", _Defaults()),
         clock=clock,
     )

@@ -108,11 +108,12 @@ class DynamoDB:
             raise NotImplementedError(query["KeyConditionExpression"])
         found = [item(held) for held in answer_of(self.wire, Call("history", values[":app"]["S"]))]
         wanted = query.get("FilterExpression")
-        if wanted == "#outcome = :live AND #release.#label = :label":
+        if wanted == "#outcome = :live AND #kind <> :join AND #release.#label = :label":
             found = [
                 held
                 for held in found
                 if held["outcome"] == values[":live"]
+                and held["kind"] != values[":join"]
                 and held["release"].get("M", {}).get("label") == values[":label"]
             ]
         elif wanted is not None:

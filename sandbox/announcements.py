@@ -24,6 +24,11 @@ class Announcement:
     data: dict[str, Any]
     attributes: dict[str, str]
 
+    @property
+    def tells_an_end(self) -> bool:
+        """Whether it is the outcome of a deployment, and not its start, nor of a hold or a drift."""
+        return "seconds" in self.data
+
 
 class Announcements:
     """Every message so far, in order."""

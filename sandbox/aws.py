@@ -225,9 +225,12 @@ class Aws:
         for resource in self.stack.of_kind("AWS::SNS::Subscription"):
             properties = resource.properties
             with LOCK:
-                backend("sns").subscribe(
+                subscription = backend("sns").subscribe(
                     properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
                 )
+                if "FilterPolicy" in properties:
+                    policy = json.dumps(properties["FilterPolicy"])
+                    backend("sns").set_subscription_attributes(subscription.arn, "FilterPolicy", policy)
         for resource in self.stack.of_kind("AWS::S3::BucketPolicy"):
             arn = f"arn:aws:s3:::{resource.properties['Bucket']}"
             self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]

@@ -123,7 +123,8 @@ class Demo:
 
     def _announcement(self, wanted: Callable[[dict[str, Any]], bool]) -> Announcement:
         return self._sandbox.announcements.wait_for(
-            lambda each: each.attributes.get("app") == APP and wanted(each.data), DEADLINE_SECONDS
+            lambda each: each.attributes.get("app") == APP and each.tells_an_end and wanted(each.data),
+            DEADLINE_SECONDS,
         )
 
 

@@ -1,4 +1,4 @@
-"""An SSM command ended, a minute passed, or the hosts are to be inspected."""
+"""An SSM command ended, a host was provisioned, a minute passed, or the hosts are to be inspected."""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +12,11 @@ from twinslot.upload import APP
 
 CONTROLLER = assemble()
 COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+ASSOCIATION = "EC2 State Manager Instance Association State Change"
+WITHOUT_DEPLOYMENT = ("provision", "logs", "doctor")
+"""Verbs that people and associations command, and that change no deployment."""
+
 INSPECT = {"twinslot": "inspect"}
 """What the rule EachQuarter of template.yaml sends."""
 
@@ -19,7 +24,7 @@ INSPECT = {"twinslot": "inspect"}
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Bring the end of a command, the clock's tick or an inspection to the controller.
+    """Bring the end of a command, a new host, the clock's tick or an inspection to the controller.
 
     Raises BadEvent, or UnknownCommand for Lambda to retry.
     """
@@ -29,13 +34,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         CONTROLLER.inspect()
     elif event.get("source") == "aws.ssm":
         detail = event.get("detail")
-        _command_ended(detail if isinstance(detail, Mapping) else {})
+        ended = _host_ready if event.get("detail-type") == ASSOCIATION else _command_ended
+        ended(detail if isinstance(detail, Mapping) else {})
     else:
         CONTROLLER.tick()
 
 
+def _host_ready(detail: Mapping[str, Any]) -> None:
+    """An association ended well on an instance; the rule passes on those of this stack's document alone."""
+    instance = detail.get("instance-id")
+    if not isinstance(instance, str) or not INSTANCE.fullmatch(instance):
+        raise BadEvent(
+            "aws.ssm: detail.instance-id is no EC2 instance's id; nothing can be concluded from this event"
+        )
+    CONTROLLER.host_ready(instance)
+
+
 def _command_ended(detail: Mapping[str, Any]) -> None:
-    """A deployment's command, or one that has none: `report` (an inspection, or a person), `provision`."""
+    """A deployment's command, or one that has none: `report` (an inspection, or a person), and others."""
     command = detail.get("command-id")
     if not isinstance(command, str) or not COMMAND.fullmatch(command):
         raise BadEvent(
@@ -43,8 +59,8 @@ def _command_ended(detail: Mapping[str, Any]) -> None:
         )
     parameters = detail.get("parameters")
     verb, app = (_only(parameters, name) for name in ("verb", "app"))
-    if verb == "provision":
-        logger.info("ignored: provisioning changes no deployment", command=command)
+    if verb in WITHOUT_DEPLOYMENT:
+        logger.info("ignored: it changes no deployment", command=command, verb=verb)
     elif verb == "report" and APP.fullmatch(app):
         CONTROLLER.hosts_reported(app, command)
     else:

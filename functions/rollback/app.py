@@ -4,11 +4,10 @@ import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from twinslot.asking import app_of, by_of, shown
 from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
-from twinslot.printable import quoted
 from twinslot.telemetry import logger, tracer
-from twinslot.upload import APP
 
 CONTROLLER = assemble()
 LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")
@@ -18,13 +17,13 @@ LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """`{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`.
+    """`{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`, each with "by" or not.
 
     Returns the deployment's id, the label it goes to and what was live before.
     Raises BadEvent, NothingToRollBackTo, or TryAgain.
     """
-    app, to = _asked(event)
-    rollback = CONTROLLER.rollback(app, to, "rollback", context.aws_request_id)
+    app, to, by = _asked(event)
+    rollback = CONTROLLER.rollback(app, to, by, context.aws_request_id)
     was_live = rollback.was_live
     return {
         "app": app,
@@ -36,16 +35,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def _asked(event: object) -> tuple[str, str | None]:
-    if not isinstance(event, dict) or set(event) - {"app", "to"}:
-        raise BadEvent('a rollback takes {"app": "shop"} or {"app": "shop", "to": "1.4.1"}, and nothing else')
-    app, to = event.get("app"), event.get("to")
-    if not isinstance(app, str) or not APP.fullmatch(app):
-        raise BadEvent(f"app: {_shown(app)} is no name of an application (a-z, 0-9, -; 30 at most)")
+def _asked(event: object) -> tuple[str, str | None, str]:
+    if not isinstance(event, dict) or set(event) - {"app", "to", "by"}:
+        raise BadEvent(
+            'a rollback takes {"app": "shop"} or {"app": "shop", "to": "1.4.1"}, each with "by" or not, '
+            "and nothing else"
+        )
+    app, to = app_of(event), event.get("to")
     if to is not None and (not isinstance(to, str) or not LABEL.fullmatch(to)):
-        raise BadEvent(f"to: {_shown(to)} is neither a release's label nor a deployment's id")
-    return app, to
-
-
-def _shown(value: object) -> str:
-    return quoted(value, 60) if isinstance(value, str) else f"a value of the type {type(value).__name__}"
+        raise BadEvent(f"to: {shown(to)} is neither a release's label nor a deployment's id")
+    return app, to, by_of(event, "rollback")

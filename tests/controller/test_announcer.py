@@ -46,7 +46,7 @@ def test_a_queue_that_filters_on_the_outcome_gets_the_json(aws: boto3.Session, s
         policy = json.dumps({"outcome": [outcome], "app": ["shop"]})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
         heard[outcome] = queue
-    Announcer(topic, "twinslot-rollback", sns).publish(ACT)
+    Announcer(topic, "twinslot-rollback", "twinslot-hold", sns).publish(ACT)
     (message,) = sqs.receive_message(QueueUrl=heard["REFUSED"])["Messages"]
     body = json.loads(message["Body"])
     assert body["Message"] == compose(ACT, "twinslot-rollback").json
@@ -67,7 +67,7 @@ def test_mail_gets_the_text() -> None:
             published.append(request)
 
     client: Any = Recording()
-    Announcer("arn:topic", "twinslot-rollback", client).publish(ACT)
+    Announcer("arn:topic", "twinslot-rollback", "twinslot-hold", client).publish(ACT)
     announcement = compose(ACT, "twinslot-rollback")
     assert published[0]["TopicArn"] == "arn:topic"
     assert published[0]["MessageStructure"] == "json"
@@ -87,4 +87,4 @@ def test_a_refusal_of_sns_is_wrapped(code: str, expected: type[Exception]) -> No
 
     client: Any = Refusing()
     with pytest.raises(expected, match="announcing act"):
-        Announcer("arn:topic", "twinslot-rollback", client).publish(ACT)
+        Announcer("arn:topic", "twinslot-rollback", "twinslot-hold", client).publish(ACT)

@@ -15,7 +15,7 @@ from moto import mock_aws
 from twinslot.announcements import Announcer
 from twinslot.artifacts import Artifacts
 from twinslot.controller import Controller
-from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain, UnknownCommand
+from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain, UnknownApp, UnknownCommand
 from twinslot.lifecycle import LEASE_SECONDS
 from twinslot.model import (
     NOBODY,
@@ -114,7 +114,7 @@ class House:
         make_table(self.dynamodb)
         self.fleet = RecordingFleet()
         self.store = Store(TABLE, self.dynamodb)
-        self.announcer = Announcer(topic, "twinslot-rollback", self.sns)
+        self.announcer = Announcer(topic, "twinslot-rollback", "twinslot-hold", self.sns)
         self.controller = Controller(
             self.store,
             self.fleet,  # type: ignore[arg-type]
@@ -169,11 +169,16 @@ class House:
                 yield json.loads(json.loads(message["Body"])["Message"])
 
     def heard(self) -> list[tuple[str, str]]:
-        """(release or key, outcome) of every announcement so far, oldest first."""
+        """(release or key, outcome) of every deployment's end that was told so far, oldest first."""
         return [
             (body["release"]["label"] if body["release"] else body["key"], body["outcome"])
             for body in self._bodies()
+            if body["outcome"] != "STARTED"
         ]
+
+    def told(self) -> list[tuple[str, str]]:
+        """(announcement, outcome) of all that was told so far, oldest first."""
+        return [(body["announcement"], body["outcome"]) for body in self._bodies()]
 
 
 def jar(label: str) -> bytes:
@@ -466,3 +471,67 @@ def test_a_saved_application_reads_as_it_was(house: House) -> None:
     application = house.application()
     saved = house.store.save(application, Decision(replace(application, fence=99)))
     assert house.application() == saved
+
+
+def test_a_start_is_told_once_before_the_end(house: House) -> None:
+    deployment = house.deploy("1.0.0")
+    assert house.told() == [(f"{deployment}/started", "STARTED"), (deployment, "LIVE")]
+
+
+def test_a_start_that_sns_does_not_take_delays_nothing_and_a_tick_tells_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(house.announcer, "publish", refuse)
+        deployment = house.upload("1.0.0")
+    assert house.fleet.sent == [(deployment, "stage", False)]
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert (f"{deployment}/started", "STARTED") in house.told()
+
+
+def test_a_start_that_was_not_told_before_the_end_is_dropped(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(house.announcer, "publish", refuse)
+        deployment = house.deploy("1.0.0")
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert house.told() == [(deployment, "LIVE")]
+
+
+def refuse(act: object) -> None:
+    raise TryAgain("SNS is away")
+
+
+def test_while_an_app_is_held_uploads_wait_and_resuming_makes_the_newest_live(house: House) -> None:
+    house.deploy("1.0.0")
+    held = house.controller.hold("shop", "the database is moved", "ann")
+    assert (held.held, held.was_held, held.since) == (True, False, house.now)
+    house.upload("1.1.0")
+    house.upload("1.2.0")
+    assert house.store.busy_apps() == ()
+    again = house.controller.hold("shop", "the database is moved", "bob")
+    assert (again.was_held, again.since) == (True, held.since)
+    assert again.waiting and again.waiting.release and again.waiting.release.label == "1.2.0"
+    resumed = house.controller.resume("shop", "bob")
+    assert (resumed.held, resumed.was_held, resumed.waiting) == (False, True, again.waiting)
+    for _ in ("stage", "flip", "bake"):
+        house.end_step()
+    assert not house.controller.resume("shop", "bob").was_held
+    assert [outcome for _, outcome in house.told()] == [
+        "STARTED",
+        "LIVE",
+        "HELD",
+        "SUPERSEDED",
+        "RESUMED",
+        "STARTED",
+        "LIVE",
+    ]
+
+
+def test_an_app_that_no_upload_ever_named_cannot_be_held(house: House) -> None:
+    with pytest.raises(UnknownApp):
+        house.controller.hold("shpo", "typo", "ann")
+    assert house.store.load("shpo").version == 0

@@ -1,4 +1,4 @@
-"""The three handlers: what they take, what they refuse, and that each calls the controller once."""
+"""The handlers: what they take, what they refuse, and that each calls the controller once."""
 
 import importlib.util
 import json
@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from twinslot.controller import Rollback
+from twinslot.controller import Holding, Rollback
 from twinslot.errors import BadEvent
-from twinslot.model import Live, Release
+from twinslot.model import Deployment, Kind, Live, Order, Release
 from twinslot.upload import Upload
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +38,22 @@ class RecordingController:
         self.calls.append(("tick",))
 
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
-        self.calls.append(("rollback", app, to, request))
+        self.calls.append(("rollback", app, to, by, request))
         live = Live(Release("b", "shop/2.jar", "v", 1, "2.0.0"), "01J00000000000000000000002", 1.0)
         return Rollback("01J00000000000000000000003", to or "1.0.0", live)
+
+    def hold(self, app: str, why: str, by: str) -> Holding:
+        self.calls.append(("hold", app, why, by))
+        return Holding(True, False, 1_790_000_000.0, why, None)
+
+    def resume(self, app: str, by: str) -> Holding:
+        self.calls.append(("resume", app, by))
+        release = Release("b", "shop/2.jar", "v", 1, "2.0.0")
+        waiting = Deployment("01J", app, Kind.UPLOAD, Order("", "", 0.0), release, "ann")
+        return Holding(False, True, None, None, waiting)
+
+    def host_ready(self, instance: str) -> None:
+        self.calls.append(("host_ready", instance))
 
 
 @dataclass
@@ -59,7 +72,7 @@ Function = tuple[Callable[[Any], Any], RecordingController]
 @cache
 def _module(name: str) -> ModuleType:
     """A handler's module, as the runtime loads it: once. Making its clients is most of a cold start."""
-    names = ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION")
+    names = ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "HOLD_FUNCTION")
     with pytest.MonkeyPatch.context() as patched:
         for variable in names:
             patched.setenv(variable, variable.lower())
@@ -130,10 +143,13 @@ def test_the_end_of_a_command_reaches_the_controller(load: Callable[[str], Funct
     assert controller.calls == [("command_ended", event["detail"]["command-id"])]
 
 
-def test_provisioning_by_hand_is_no_deployments_command(load: Callable[[str], Function]) -> None:
+@pytest.mark.parametrize("verb", ["provision", "logs", "doctor"])
+def test_a_verb_that_changes_nothing_is_no_deployments_command(
+    load: Callable[[str], Function], verb: str
+) -> None:
     handler, controller = load("advance")
     event = payload("ssm-command-ended")
-    event["detail"]["parameters"] = {"verb": ["provision"], "app": ["shop"]}
+    event["detail"]["parameters"] = {"verb": [verb], "app": ["shop"]}
     handler(event)
     assert controller.calls == []
 
@@ -197,13 +213,114 @@ def test_a_rollback_answers_where_it_goes_and_what_was_live(load: Callable[[str]
         "to": "1.0.0",
         "was_live": {"label": "2.0.0", "deployment": "01J00000000000000000000002"},
     }
-    assert controller.calls == [("rollback", "shop", None, "request-1")]
+    assert controller.calls == [("rollback", "shop", None, "rollback", "request-1")]
+
+
+def test_a_rollback_may_say_who_asks_for_it(load: Callable[[str], Function]) -> None:
+    handler, controller = load("rollback")
+    handler({"app": "shop", "by": "Änn (on call)"})
+    assert controller.calls == [("rollback", "shop", None, "Änn (on call)", "request-1")]
+
+
+def test_a_hold_answers_how_the_app_stands(load: Callable[[str], Function]) -> None:
+    handler, controller = load("hold")
+    assert handler(payload("hold")) == {
+        "app": "shop",
+        "held": True,
+        "was_held": False,
+        "since": 1_790_000_000.0,
+        "why": "the database is moved until noon",
+        "waiting": None,
+    }
+    assert controller.calls == [("hold", "shop", "the database is moved until noon", "ann")]
+
+
+def test_resuming_answers_what_waited(load: Callable[[str], Function]) -> None:
+    handler, controller = load("hold")
+    assert handler(payload("resume")) == {
+        "app": "shop",
+        "held": False,
+        "was_held": True,
+        "since": None,
+        "why": None,
+        "waiting": "2.0.0",
+    }
+    assert controller.calls == [("resume", "shop", "ann")]
+
+
+def test_the_command_that_an_announcement_shows_needs_no_name(load: Callable[[str], Function]) -> None:
+    handler, controller = load("hold")
+    handler({"app": "shop", "hold": False})
+    assert controller.calls == [("resume", "shop", "somebody")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"app": "shop"},
+        {"app": "../shop", "hold": False},
+        {"app": "shop", "hold": "true", "why": "x"},
+        {"app": "shop", "hold": 1, "why": "x"},
+        {"app": "shop", "hold": None},
+        {"app": "shop", "hold": True},
+        {"app": "shop", "hold": True, "why": ""},
+        {"app": "shop", "hold": True, "why": "  "},
+        {"app": "shop", "hold": True, "why": "x" * 201},
+        {"app": "shop", "hold": True, "why": "two\nlines"},
+        {"app": "shop", "hold": True, "why": "\u202e"},
+        {"app": "shop", "hold": True, "why": "\ud800"},
+        {"app": "shop", "hold": True, "why": ["x"]},
+        {"app": "shop", "hold": True, "why": "x", "by": ""},
+        {"app": "shop", "hold": True, "why": "x", "by": "x" * 65},
+        {"app": "shop", "hold": True, "why": "x", "by": "\x1b[2J"},
+        {"app": "shop", "hold": True, "why": "x", "by": 7},
+        {"app": "shop", "hold": False, "why": "x"},
+        {"app": "shop", "hold": False, "until": "noon"},
+        ["shop"],
+        None,
+    ],
+)
+def test_a_hold_payload_of_another_shape_is_refused(load: Callable[[str], Function], event: object) -> None:
+    handler, controller = load("hold")
+    with pytest.raises(BadEvent):
+        handler(event)
+    assert controller.calls == []
+
+
+def test_a_host_that_was_provisioned_reaches_the_controller(load: Callable[[str], Function]) -> None:
+    handler, controller = load("advance")
+    event = payload("ssm-association")
+    handler(event)
+    assert controller.calls == [("host_ready", event["detail"]["instance-id"])]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        None,
+        [],
+        {},
+        {"instance-id": None},
+        {"instance-id": ["i-0a1b2c3d"]},
+        {"instance-id": "mi-0a1b2c3d4e5f60718"},
+        {"instance-id": "i-0a1b2c3d\n"},
+        {"instance-id": "i-0a1b2c3d; reboot"},
+    ],
+)
+def test_an_association_event_without_an_instance_is_an_error(
+    load: Callable[[str], Function], detail: object
+) -> None:
+    handler, controller = load("advance")
+    with pytest.raises(BadEvent, match="instance-id"):
+        handler({**payload("ssm-association"), "detail": detail})
+    assert controller.calls == []
 
 
 def test_a_rollback_names_the_release_that_it_wants(load: Callable[[str], Function]) -> None:
     handler, controller = load("rollback")
     handler({"app": "shop", "to": "1.4.1"})
-    assert controller.calls == [("rollback", "shop", "1.4.1", "request-1")]
+    assert controller.calls == [("rollback", "shop", "1.4.1", "rollback", "request-1")]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +336,10 @@ def test_a_rollback_names_the_release_that_it_wants(load: Callable[[str], Functi
         {"app": "shop", "to": "1.4.2\n"},
         {"app": "shop", "to": "\ud800"},
         {"app": "shop", "force": True},
+        {"app": "shop", "by": ""},
+        {"app": "shop", "by": "x" * 65},
+        {"app": "shop", "by": "two\nlines"},
+        {"app": "shop", "by": ["ann"]},
         {"app": ["shop"]},
         ["shop"],
         "shop",

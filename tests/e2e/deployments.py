@@ -36,17 +36,21 @@ class Deployer:
         """Ask for a rollback, and wait until it has ended."""
         asked = self._sandbox.invoke("Rollback", {"app": app} | ({"to": to} if to else {}))
         return self._sandbox.announcements.wait_for(
-            lambda each: each.data.get("deployment") == asked["deployment"], DEADLINE_SECONDS
+            lambda each: each.tells_an_end and each.data["deployment"] == asked["deployment"],
+            DEADLINE_SECONDS,
         )
 
     def count(self, version: str) -> int:
-        """How many announcements tell of this version."""
+        """How many announcements tell of the end of this version's deployment."""
         return sum(_version(each) == version for each in self._sandbox.announcements.all())
 
 
 def _version(announcement: Announcement) -> str | None:
-    release = announcement.data.get("release")
-    return release["version"] if release and announcement.data["kind"] == "upload" else None
+    """The version whose upload's end is told."""
+    if not announcement.tells_an_end or announcement.data["kind"] != "upload":
+        return None
+    release = announcement.data["release"]
+    return release["version"] if release else None
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:

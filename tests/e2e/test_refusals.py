@@ -87,7 +87,7 @@ def test_a_key_that_is_not_plain_is_refused(sandbox: Sandbox, deployer: Deployer
     announced = len(sandbox.announcements)
 
     sandbox.upload(jar("1.0.0"), key)
-    told = sandbox.announcements.wait_for(lambda each: True, 30, after=announced)
+    told = sandbox.announcements.wait_for(lambda each: each.tells_an_end, 30, after=announced)
 
     assert told.data["outcome"] == "REFUSED"
     assert told.data["release"] is None

@@ -26,7 +26,7 @@ from tests.proof.whole_flow import APP, ROOT_APP, Flow, Judgements
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {"DefaultApp": ROOT_APP}
-FUNCTIONS = ("Deploy", "Advance", "Rollback")
+FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 HOST = "HostPolicy"
 
 AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"

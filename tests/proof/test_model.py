@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from twinslot.controller import Controller
+from twinslot.events import CommandEnded
 from twinslot.lifecycle import _Turn
-from twinslot.model import CommandEnded, Deployment, Order
+from twinslot.model import Deployment, Order
 from twinslot.store import Store
 
 from model import host

@@ -80,6 +80,7 @@ class Flow:
         self.outcomes["bakes"] = self._outcome(self._upload("shop/shop.jar", "2.0.0-bakes"))
         self.outcomes["rollback"] = self._told(deployment=self._roll_back("1.0.0"))
         self._a_rollback_cancels_an_upload()
+        self._an_upload_waits_while_its_app_is_held()
         self._a_jar_is_none()
         self._an_object_is_gone_before_it_is_read()
         self._a_tick_repeats_what_was_forgotten()
@@ -109,6 +110,15 @@ class Flow:
             rollback = self._roll_back(None)
             self.outcomes["cancelled"] = self._outcome(upload)
         self.outcomes["rollback that cancels"] = self._told(deployment=rollback)
+
+    def _an_upload_waits_while_its_app_is_held(self) -> None:
+        """It is Hold that begins it: it asks for settings and hosts, and commands them."""
+        self._invoke("Hold", {"app": APP, "hold": True, "why": "the flow wants it"})
+        upload = self._upload("shop/shop.jar", "1.3.1")
+        self._handled("Deploy", upload)
+        answer = self._invoke("Hold", {"app": APP, "hold": False})
+        assert (answer["was_held"], answer["waiting"]) == (True, "1.3.1")
+        self.outcomes["held"] = self._outcome(upload)
 
     def _a_jar_is_none(self) -> None:
         self._put("shop/broken.jar", b"no jar")
@@ -180,7 +190,9 @@ class Flow:
         return self._announced(lambda data: data.items() >= fields.items())
 
     def _announced(self, wanted: Callable[[dict[str, Any]], bool]) -> str:
-        found = self._aws.announcements.wait_for(lambda each: wanted(each.data), DEADLINE_SECONDS)
+        found = self._aws.announcements.wait_for(
+            lambda each: each.tells_an_end and wanted(each.data), DEADLINE_SECONDS
+        )
         return str(found.data["outcome"])
 
     def _handled(self, function: str, mark: str) -> Invocation:

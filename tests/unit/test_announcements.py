@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announcements import Announcement, compose, warn
+from twinslot.announcements import Announcement, compose, hold, start, warn
 from twinslot.model import (
     NOBODY,
     Announce,
+    AnnounceHold,
+    AnnounceStart,
     Deployment,
     Difference,
     Failure,
@@ -210,3 +212,110 @@ def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: st
     assert len(announcement.text.encode()) + len(announcement.json) < 200_000
     said = json.loads(announcement.json)["failure"]
     assert all(text.isprintable() for text in (said["reason"], said["host"], *said["log"]))
+
+
+BEGUN = replace(LIVE, phase=Phase.STAGING, outcome=None, timeline=LIVE.timeline[:2])
+RESUME = """aws lambda invoke --function-name twinslot-hold --cli-binary-format raw-in-base64-out --payload"""
+RESUME += """ '{"app":"shop","hold":false}' /dev/stdout"""
+
+
+def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile() -> None:
+    announcement = start(AnnounceStart(f"{ID}/started", 1_794_441_601.0, BEGUN, OLD))
+    assert announcement.subject == "twinslot shop 1.4.2 STARTED"
+    assert announcement.attributes == {
+        "app": "shop",
+        "outcome": "STARTED",
+        "announcement": f"{ID}/started",
+    }
+    assert "It is staged on i-1, i-2; its end will be told." in announcement.text
+    assert "Live now: 1.4.1" in announcement.text
+    assert json.loads(announcement.json) == {
+        "twinslot": 1,
+        "announcement": f"{ID}/started",
+        "deployment": ID,
+        "app": "shop",
+        "kind": "upload",
+        "by": "123456789012",
+        "outcome": "STARTED",
+        "at": 1_794_441_601.0,
+        "key": "shop/shop-1.4.2.jar",
+        "release": json.loads(told(LIVE).json)["release"],
+        "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
+    }
+
+
+def held(by: str = "ann", why: str = "the database is moved", waiting: str | None = None) -> Announcement:
+    return hold(AnnounceHold("shop/held-1.000", 1.0, "shop", True, by, why, waiting, OLD), "twinslot-hold")
+
+
+def test_a_hold_says_who_why_what_waits_and_how_to_resume() -> None:
+    announcement = held(waiting="1.4.2")
+    assert announcement.subject == "twinslot shop HELD by ann"
+    assert announcement.attributes == {"app": "shop", "outcome": "HELD", "announcement": "shop/held-1.000"}
+    assert (
+        announcement.text
+        == f"""\
+shop: HELD
+ann holds it: the database is moved
+Uploads wait; the newest one goes live when shop is resumed.
+
+Waiting: 1.4.2.
+
+Live now: 1.4.1 (deployment {OLD.deployment}, since 2026-11-06 21:20:00 UTC)
+
+To resume:
+  {RESUME}
+"""
+    )
+    assert json.loads(announcement.json) == {
+        "twinslot": 1,
+        "announcement": "shop/held-1.000",
+        "app": "shop",
+        "outcome": "HELD",
+        "at": 1.0,
+        "by": "ann",
+        "why": "the database is moved",
+        "waiting": "1.4.2",
+        "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
+        "resume": RESUME,
+    }
+
+
+def test_resuming_says_what_goes_on() -> None:
+    act = AnnounceHold("shop/resumed-2.000", 2.0, "shop", False, "bob", "the database is moved", "1.4.2", OLD)
+    announcement = hold(act, "twinslot-hold")
+    assert announcement.subject == "twinslot shop RESUMED by bob"
+    assert "bob resumed it. It was held because: the database is moved" in announcement.text
+    assert "1.4.2 waited and goes on now." in announcement.text
+    body = json.loads(announcement.json)
+    assert (body["outcome"], body["waiting"], body["resume"]) == ("RESUMED", "1.4.2", None)
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
+def test_whatever_a_hold_is_told_with_stays_printable(by: str, why: str, waiting: str) -> None:
+    announcement = held(by, why, waiting)
+    assert all(line.isprintable() for line in announcement.text.split("\n"))
+    assert announcement.subject.isascii() and announcement.subject.isprintable()
+    assert 0 < len(announcement.subject) < 100
+
+
+JOINED = replace(LIVE, kind=Kind.JOIN, by="twinslot", order=Order("", "", 1_794_441_600.0), hosts=("i-3",))
+
+
+def test_a_join_is_told_by_its_hosts_and_offers_no_rollback() -> None:
+    announcement = told(JOINED)
+    assert "i-3 joined and serves 1.4.2." in announcement.text
+    assert f"Deployment {ID}, a join of i-3, which held no release." in announcement.text
+    body = json.loads(announcement.json)
+    assert (body["kind"], body["key"], body["rollback"]) == ("join", "", None)
+    assert "go back" not in announcement.text
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
+def test_a_join_that_failed_says_which_host_is_left_out_and_until_when(outcome: Outcome) -> None:
+    failure = Failure(Phase.BAKING, "users got 5xx", "i-4")
+    failed = replace(JOINED, outcome=outcome, hosts=("i-3", "i-4"), unconfirmed=("i-4",), failure=failure)
+    text = told(failed).text
+    assert "i-4 did not join; no other host was touched." in text
+    assert "until another release is live" in text
+    assert "Live now: 1.4.1" in text

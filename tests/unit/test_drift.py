@@ -4,18 +4,9 @@ from dataclasses import replace
 
 import pytest
 from twinslot.drift import difference, truth
+from twinslot.events import Inspected, UploadArrived
 from twinslot.lifecycle import decide
-from twinslot.model import (
-    Application,
-    HostReport,
-    HostResult,
-    Inspected,
-    Live,
-    Release,
-    SlotReport,
-    UploadArrived,
-    Warn,
-)
+from twinslot.model import Application, HostReport, HostResult, Live, Release, SlotReport, Warn
 from twinslot.model import Order as At
 
 ONE, TWO = "11" * 32, "22" * 32

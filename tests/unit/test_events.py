@@ -96,6 +96,28 @@ def test_commands_of_other_documents_do_not_pass(resources: Resources) -> None:
     assert not is_taken(resources, "AdvanceOnCommandEnded", event)
 
 
+def test_an_association_that_ended_well_on_an_instance_passes_the_rule_of_new_hosts_alone(
+    resources: Resources,
+) -> None:
+    event = payload("ssm-association")
+    assert is_taken(resources, "AdvanceOnHostReady", event)
+    assert not is_taken(resources, "AdvanceOnCommandEnded", event)
+    assert not is_taken(resources, "AdvanceOnHostReady", payload("ssm-command-ended"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "Failed"},
+        {"status": "Pending"},
+        {"status": "InProgress"},
+        {"document-name": "AWS-RunShellScript"},
+    ],
+)
+def test_other_ends_and_other_associations_do_not_pass(resources: Resources, changes: dict[str, str]) -> None:
+    assert not is_taken(resources, "AdvanceOnHostReady", with_detail(payload("ssm-association"), **changes))
+
+
 def test_the_upload_and_the_command_tell_of_one_deployment() -> None:
     upload = parse(payload("s3-object-created"), default_app="")
     assert upload is not None
@@ -121,3 +143,10 @@ def test_the_tick_is_what_the_clocks_rule_sends() -> None:
 def test_a_rollback_names_an_application_and_nothing_that_the_function_would_refuse() -> None:
     assert payload("rollback") == {"app": "shop"}
     assert payload("rollback-to") == {"app": "shop", "to": "1.4.1"}
+
+
+def test_what_is_held_is_resumed() -> None:
+    held, resumed = payload("hold"), payload("resume")
+    assert (held["hold"], resumed["hold"]) == (True, False)
+    assert held["app"] == resumed["app"]
+    assert held["why"]

@@ -3,18 +3,30 @@
 from dataclasses import replace
 
 import pytest
-from twinslot.errors import NothingToRollBackTo
-from twinslot.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds, decide
-from twinslot.model import (
-    Announce,
+from twinslot.errors import NothingToRollBackTo, UnknownApp
+from twinslot.events import (
     Announced,
-    Application,
     CommandEnded,
     CommandFailed,
     CommandSent,
+    Event,
+    HoldAsked,
+    ResumeAsked,
+    RollbackAsked,
+    Surveyed,
+    Tick,
+    UploadArrived,
+    UploadRefused,
+)
+from twinslot.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds, decide
+from twinslot.model import (
+    Announce,
+    AnnounceHold,
+    AnnounceStart,
+    Application,
     Decision,
     Deployment,
-    Event,
+    Hold,
     HostReport,
     HostResult,
     Live,
@@ -22,15 +34,10 @@ from twinslot.model import (
     Outcome,
     Phase,
     Release,
-    RollbackAsked,
     SendCommand,
     Settings,
     SlotReport,
     Survey,
-    Surveyed,
-    Tick,
-    UploadArrived,
-    UploadRefused,
     Warn,
 )
 
@@ -62,6 +69,7 @@ class House:
         self.application = application or Application("shop")
         self.now = 1000.0
         self.announced: list[Announce] = []
+        self.told: list[AnnounceStart | AnnounceHold] = []
         self.commanded: list[tuple[str, str, int]] = []
         self.recorded: dict[str, Deployment] = {}
 
@@ -77,8 +85,10 @@ class House:
                 case SendCommand():
                     assert self.application.current
                     self.commanded.append((act.deployment, act.step, self.application.current.fence))
-                case Survey():
+                case Survey() | Warn():
                     pass
+                case _:
+                    self.told.append(act)
         return decision
 
     @property
@@ -464,3 +474,130 @@ def test_a_tick_repeats_an_act_only_when_its_lease_is_over(house: House) -> None
     (survey,) = house.meet(Tick(), after=1).acts
     assert survey.id == "Dv1/survey"
     assert house.meet(Tick(), after=1).acts == ()
+
+
+def test_a_start_is_told_after_the_hosts_were_commanded_to_stage(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    assert house.told == []
+    decision = house.survey()
+    assert [act.id for act in decision.acts] == ["Dv1/stage", "Dv1/started"]
+    (start,) = house.told
+    assert isinstance(start, AnnounceStart)
+    assert (start.deployment.hosts, start.deployment.outcome, start.live) == (HOSTS, None, None)
+
+
+def test_a_start_that_could_not_be_told_stays_until_it_is(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.survey()
+    running.end()
+    decision = running.meet(Tick(), after=LEASE_SECONDS)
+    assert "Dv3/started" in [act.id for act in decision.acts]
+    running.meet(Announced("Dv3/started"))
+    assert "Dv3/started" not in [act.id for act in running.application.outbox]
+
+
+def test_a_start_is_not_told_after_the_end(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey()
+    house.end(result("i-0a", False))
+    assert [act.id for act in house.application.outbox] == ["Dv1/announce"]
+
+
+def test_a_deployment_that_cannot_begin_has_no_start_to_tell(house: House) -> None:
+    house.meet(upload("v1", house.now))
+    house.survey((), refusal="bad settings")
+    assert house.told == []
+
+
+def hold(why: str = "the database is moved") -> HoldAsked:
+    return HoldAsked("ann", why)
+
+
+def test_while_it_is_held_the_newest_upload_waits_and_the_older_one_is_superseded(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(upload("v4", running.now + 1))
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv4"
+    assert running.outcomes()["Dv3"] is Outcome.SUPERSEDED
+
+
+def test_the_clock_does_not_look_after_what_is_held_back(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    for act in running.application.outbox:
+        running.meet(Announced(act.id))
+    assert not running.application.busy
+    assert running.meet(Tick()).acts == ()
+
+
+def test_what_stages_when_it_is_held_goes_on_and_what_waits_does_not_follow(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.meet(hold())
+    running.meet(upload("v4", running.now + 1))
+    running.survey()
+    for _ in ("stage", "flip", "bake"):
+        running.end()
+    assert running.outcomes()["Dv3"] is Outcome.LIVE
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv4"
+
+
+def test_resuming_begins_what_waits(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(ResumeAsked("bob"))
+    assert running.current.id == "Dv3"
+    assert running.application.hold is None
+    held, resumed = running.told[-2:]
+    assert isinstance(held, AnnounceHold) and isinstance(resumed, AnnounceHold)
+    assert (held.held, held.by, held.why, held.waiting) == (True, "ann", "the database is moved", None)
+    assert (resumed.held, resumed.by, resumed.why, resumed.waiting) == (
+        False,
+        "bob",
+        "the database is moved",
+        "v3",
+    )
+
+
+def test_a_rollback_is_not_held_back(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    assert running.current.id == "Drollback"
+    assert running.outcomes()["Dv3"] is Outcome.CANCELLED
+
+
+def test_an_upload_that_comes_during_a_rollback_waits_for_the_end_of_the_hold(running: House) -> None:
+    running.meet(hold())
+    running.meet(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.meet(upload("v3", running.now + 1))
+    running.survey()
+    for _ in ("stage", "flip", "bake"):
+        running.end()
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv3"
+
+
+def test_asking_for_the_same_twice_changes_nothing(running: House) -> None:
+    running.meet(hold())
+    held = running.application
+    assert running.meet(hold()).application == held
+    running.meet(ResumeAsked("bob"))
+    resumed = running.application
+    assert running.meet(ResumeAsked("bob")).application == resumed
+
+
+def test_another_reason_is_told_and_the_hold_keeps_its_beginning(running: House) -> None:
+    running.meet(hold())
+    assert running.application.hold
+    since = running.application.hold.since
+    running.meet(hold("and the network, too"))
+    assert running.application.hold == Hold("ann", "and the network, too", since)
+    assert len({act.id for act in running.told if isinstance(act, AnnounceHold)}) == 2
+
+
+@pytest.mark.parametrize("asked", [HoldAsked("ann", "typo"), ResumeAsked("ann")])
+def test_an_app_that_nobody_ever_heard_of_is_not_held(house: House, asked: HoldAsked | ResumeAsked) -> None:
+    with pytest.raises(UnknownApp, match="shop"):
+        house.meet(asked)

@@ -3,27 +3,29 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.errors import NothingToRollBackTo
-from twinslot.lifecycle import decide
-from twinslot.model import (
-    Announce,
+from twinslot.events import (
     Announced,
-    Application,
     CommandEnded,
     CommandFailed,
     CommandSent,
     Event,
-    HostResult,
-    Order,
-    Outcome,
-    Release,
     RollbackAsked,
-    SendCommand,
-    Settings,
-    Survey,
     Surveyed,
     Tick,
     UploadArrived,
     UploadRefused,
+)
+from twinslot.lifecycle import decide
+from twinslot.model import (
+    Announce,
+    Application,
+    HostResult,
+    Order,
+    Outcome,
+    Release,
+    SendCommand,
+    Settings,
+    Survey,
 )
 
 HOSTS = ("i-0a", "i-0b")

@@ -11,7 +11,7 @@ from twinslot.settings import Environment
 
 Resources = dict[str, dict[str, Any]]
 
-FUNCTIONS = ("Deploy", "Advance", "Rollback")
+FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 
 
 def properties(resources: Resources, name: str) -> dict[str, Any]:
@@ -150,3 +150,4 @@ def test_the_outputs_print_how_to_roll_back(stack: dict[str, Any]) -> None:
 def test_the_name_in_announcements_is_the_rollback_functions(resources: Resources) -> None:
     variables = properties(resources, "Deploy")["Environment"]["Variables"]
     assert variables["ROLLBACK_FUNCTION"] == properties(resources, "Rollback")["FunctionName"]
+    assert variables["HOLD_FUNCTION"] == properties(resources, "Hold")["FunctionName"]

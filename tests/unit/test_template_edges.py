@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.sns.utils import FilterPolicyMatcher
 
 Resources = dict[str, dict[str, Any]]
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("Deploy", "Advance", "Rollback")
+FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 FOURTEEN_DAYS = 14 * 86400
 
 
@@ -34,7 +35,7 @@ def dead_letter_queues(resources: Resources) -> set[str]:
     return {arn["Fn::GetAtt"][0] for arn in arns}
 
 
-def test_there_are_three_functions(resources: Resources) -> None:
+def test_these_are_all_functions(resources: Resources) -> None:
     assert set(of_type(resources, "AWS::Lambda::Function")) == set(FUNCTIONS)
 
 
@@ -46,11 +47,19 @@ def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources
     assert edges == {
         "DeployOnUpload": [arn_of("Deploy")],
         "AdvanceOnCommandEnded": [arn_of("Advance")],
+        "AdvanceOnHostReady": [arn_of("Advance")],
         "AdvanceEachMinute": [arn_of("Advance")],
         "AdvanceEachQuarter": [arn_of("Advance")],
     }
     assert resources["AdvanceEachMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     assert resources["AdvanceEachQuarter"]["Properties"]["ScheduleExpression"] == "rate(15 minutes)"
+
+
+@pytest.mark.parametrize("outcome", ["STARTED", "LIVE", "FAILED", "HELD", "RESUMED", "DRIFT"])
+def test_people_get_a_mail_of_everything_but_a_start(resources: Resources, outcome: str) -> None:
+    policy = FilterPolicyMatcher(resources["AnnouncementsReader"]["Properties"]["FilterPolicy"], None)
+    attributes = {"outcome": {"Type": "String", "Value": outcome}}
+    assert policy.matches(attributes, "") is (outcome != "STARTED")
 
 
 def test_the_rule_that_inspects_says_what_the_function_understands(resources: Resources) -> None:
@@ -68,13 +77,21 @@ def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
     assert allowed == {
         ("DeployOnUpload", "Deploy"),
         ("AdvanceOnCommandEnded", "Advance"),
+        ("AdvanceOnHostReady", "Advance"),
         ("AdvanceEachMinute", "Advance"),
         ("AdvanceEachQuarter", "Advance"),
     }
 
 
 @pytest.mark.parametrize(
-    "rule", ["DeployOnUpload", "AdvanceOnCommandEnded", "AdvanceEachMinute", "AdvanceEachQuarter"]
+    "rule",
+    [
+        "DeployOnUpload",
+        "AdvanceOnCommandEnded",
+        "AdvanceOnHostReady",
+        "AdvanceEachMinute",
+        "AdvanceEachQuarter",
+    ],
 )
 def test_a_delivery_that_fails_is_repeated_and_then_kept(resources: Resources, rule: str) -> None:
     (target,) = resources[rule]["Properties"]["Targets"]
@@ -106,8 +123,17 @@ def test_events_are_repeated_when_their_function_fails(resources: Resources, fun
     assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 2
 
 
-def test_a_rollback_is_never_repeated_since_twice_back_is_forth(resources: Resources) -> None:
-    assert resources["RollbackEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
+@pytest.mark.parametrize("function", ["Rollback", "Hold"])
+def test_what_a_person_asks_for_is_never_repeated(resources: Resources, function: str) -> None:
+    assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
+
+
+def test_the_rule_for_new_hosts_hears_of_this_stacks_document_alone(resources: Resources) -> None:
+    pattern = resources["AdvanceOnHostReady"]["Properties"]["EventPattern"]
+    event = json.loads((ROOT / "events" / "ssm-association.json").read_text())
+    assert (pattern["source"], pattern["detail-type"]) == ([event["source"]], [event["detail-type"]])
+    assert pattern["detail"] == {"document-name": [{"Ref": "HostDocument"}], "status": ["Success"]}
+    assert set(pattern["detail"]) <= set(event["detail"])
 
 
 def test_every_queue_is_for_dead_letters_encrypted_and_keeps_them_for_14_days(resources: Resources) -> None:

@@ -8,7 +8,7 @@ from twinslot.model import NOBODY
 Resources = dict[str, dict[str, Any]]
 Statement = dict[str, Any]
 
-FUNCTIONS = ("Deploy", "Advance", "Rollback")
+FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 
 KNOW_NO_RESOURCES = {
     "ec2:DescribeInstances",
@@ -70,6 +70,7 @@ def test_aws_own_policies_only_let_it_log_and_trace(resources: Resources, functi
         ("Deploy", {"s3:GetObjectVersion", "s3:ListBucket"}),
         ("Advance", {"dynamodb:Query", "ssm:ListCommands", "ssm:ListCommandInvocations"}),
         ("Rollback", {"dynamodb:Query"}),
+        ("Hold", set()),
     ],
 )
 def test_a_function_may_do_what_its_code_calls_and_nothing_else(

@@ -1,4 +1,4 @@
-"""How a deployment's outcome is told: text for people, JSON for programs, attributes to filter on.
+"""How deployments and their outcomes are told: text for people, JSON for programs, attributes to filter on.
 
 One SNS message serves all: with `MessageStructure: json` an email subscription gets the text, an HTTPS one
 what Amazon Q reads (chat.py), and every other protocol (Lambda, SQS, …) the `default`, which is this JSON,
@@ -6,10 +6,10 @@ stable, fields only ever added:
 
     {"twinslot": 1,                     the version of this shape
      "announcement": "01J…",            the deployment's id: a message that bears it again is a repeat
-     "deployment": "01J…", "app": "shop", "kind": "upload" | "rollback", "by": "…",
+     "deployment": "01J…", "app": "shop", "kind": "upload" | "rollback" | "join", "by": "…",
      "outcome": "LIVE" | "FAILED" | "REVERTED" | "REFUSED" | "SUPERSEDED" | "CANCELLED",
      "at": 1790000000.0,                when it ended, in seconds since the epoch
-     "key": "shop/shop-1.4.2.jar",      what was uploaded; "" for a rollback
+     "key": "shop/shop-1.4.2.jar",      what was uploaded; "" for a rollback and a join
      "release": {"label", "bucket", "key", "version", "size", "sha256"} | null,
      "live": {"label", "deployment", "since"} | null,    what traffic goes to now
      "seconds": {"staging": 4.2, …},    spent in each phase, in order
@@ -17,6 +17,17 @@ stable, fields only ever added:
      "hosts": ["i-…"],                  that were commanded
      "unconfirmed": ["i-…"],            of which nobody knows what they run
      "rollback": "aws lambda invoke …" | null}
+
+A deployment that begins to stage is told with the outcome STARTED, unless it ended before it could be told:
+
+    {"twinslot": 1, "announcement": "01J…/started", "deployment": "01J…", "app": "shop", "kind": "upload",
+     "by": "…", "outcome": "STARTED", "at": 1790000000.0, "key": "…", "release": {…}, "live": {…} | null}
+
+An app that is held or resumed is told with the outcome HELD or RESUMED; `by` asked for it:
+
+    {"twinslot": 1, "announcement": "shop/held-…", "app": "shop", "outcome": "HELD", "at": 1790000000.0,
+     "by": "…", "why": "why it is, or was, held", "waiting": "1.4.2" | null, "live": {…} | null,
+     "resume": "aws lambda invoke …" | null}
 
 Hosts that are not as the table says are told with the outcome DRIFT:
 
@@ -35,7 +46,18 @@ from typing import TYPE_CHECKING
 from twinslot import aws
 from twinslot.chat import custom_notification
 from twinslot.errors import GiveUp
-from twinslot.model import Announce, Deployment, Failure, Kind, Live, Outcome, Phase, Warn
+from twinslot.model import (
+    Announce,
+    AnnounceHold,
+    AnnounceStart,
+    Deployment,
+    Failure,
+    Kind,
+    Live,
+    Outcome,
+    Phase,
+    Warn,
+)
 from twinslot.printable import printable
 
 if TYPE_CHECKING:
@@ -43,6 +65,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 FORMAT = 1
+STARTED = "STARTED"
+HELD = "HELD"
+RESUMED = "RESUMED"
 DRIFT = "DRIFT"
 LONGEST_SUBJECT = 99
 """SNS takes less than 100 characters of ASCII and no control character."""
@@ -67,16 +92,25 @@ class Announcement:
 
 
 class Announcer:
-    """Publishes on one SNS topic. `rollback_function` is the name that the rollback command calls."""
+    """Publishes on one SNS topic. The functions are the names that the commands to copy call."""
 
-    def __init__(self, topic: str, rollback_function: str, sns: SNSClient) -> None:
+    def __init__(self, topic: str, rollback_function: str, hold_function: str, sns: SNSClient) -> None:
         self._topic = topic
         self._rollback_function = rollback_function
+        self._hold_function = hold_function
         self._sns = sns
 
-    def publish(self, act: Announce | Warn) -> None:
+    def publish(self, act: Announce | AnnounceStart | AnnounceHold | Warn) -> None:
         """Tell it. Raises TryAgain, or GiveUp when SNS will never take it."""
-        announcement = warn(act) if isinstance(act, Warn) else compose(act, self._rollback_function)
+        match act:
+            case Announce():
+                announcement = compose(act, self._rollback_function)
+            case AnnounceStart():
+                announcement = start(act)
+            case AnnounceHold():
+                announcement = hold(act, self._hold_function)
+            case Warn():
+                announcement = warn(act)
         message = {
             "default": announcement.json,
             "email": announcement.text,
@@ -103,7 +137,9 @@ def compose(act: Announce, rollback_function: str) -> Announcement:
     outcome = deployment.outcome
     if outcome is None:
         raise ValueError(f"{deployment.id} has no outcome to announce")
-    rollback = _rollback_command(deployment.app, rollback_function) if previous else None
+    # A join moved nothing that a rollback would take back.
+    going_back = previous and deployment.kind is not Kind.JOIN
+    rollback = _invoke(rollback_function, {"app": deployment.app}) if going_back else None
     subject = f"twinslot {deployment.app} {_name(deployment)} {outcome.value}"
     return Announcement(
         id=deployment.id,
@@ -111,6 +147,62 @@ def compose(act: Announce, rollback_function: str) -> Announcement:
         text=_text(deployment, outcome, live, previous, rollback),
         json=_json(deployment, outcome, live, rollback),
         attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
+    )
+
+
+def start(act: AnnounceStart) -> Announcement:
+    """How a deployment that begins to stage is told."""
+    deployment = act.deployment
+    subject = f"twinslot {deployment.app} {_name(deployment)} {STARTED}"
+    paragraphs = [
+        f"{deployment.app} {_name(deployment)}: {STARTED}\nIt is staged on {_hosts(deployment.hosts)}; "
+        "its end will be told.",
+        _now_live(act.live),
+        f"Deployment {deployment.id}, {_origin(deployment)}",
+    ]
+    body = {**_json_head(deployment, STARTED), "announcement": act.id, "at": act.at}
+    return Announcement(
+        id=act.id,
+        subject=_ascii(subject, LONGEST_SUBJECT),
+        text="\n\n".join(paragraphs) + "\n",
+        json=json.dumps({**body, "live": _live_json(act.live)}),
+        attributes={"app": deployment.app, "outcome": STARTED, "announcement": act.id},
+    )
+
+
+def hold(act: AnnounceHold, hold_function: str) -> Announcement:
+    """How an app that is held or resumed is told; the command to resume it while it is held."""
+    outcome = HELD if act.held else RESUMED
+    by, why = printable(act.by, LONGEST_WORD), printable(act.why, LONGEST_REASON)
+    resume = _invoke(hold_function, {"app": act.app, "hold": False}) if act.held else None
+    waiting = printable(act.waiting, LONGEST_WORD) if act.waiting else None
+    if act.held:
+        said = f"{by} holds it: {why}\nUploads wait; the newest one goes live when {act.app} is resumed."
+        left = f"Waiting: {waiting or 'nothing'}."
+    else:
+        said = f"{by} resumed it. It was held because: {why}"
+        left = f"{waiting} waited and goes on now." if waiting else "Nothing waited."
+    told = [f"{act.app}: {outcome}\n{said}", left, _now_live(act.live)]
+    if resume:
+        told.append(f"To resume:\n  {resume}")
+    body = {
+        "twinslot": FORMAT,
+        "announcement": act.id,
+        "app": act.app,
+        "outcome": outcome,
+        "at": act.at,
+        "by": by,
+        "why": why,
+        "waiting": waiting,
+        "live": _live_json(act.live),
+        "resume": resume,
+    }
+    return Announcement(
+        id=act.id,
+        subject=_ascii(f"twinslot {act.app} {outcome} by {by}", LONGEST_SUBJECT),
+        text="\n\n".join(told) + "\n",
+        json=json.dumps(body),
+        attributes={"app": act.app, "outcome": outcome, "announcement": act.id},
     )
 
 
@@ -152,8 +244,8 @@ def _text(
         [f"{deployment.app} {_name(deployment)}: {outcome.value}", _meaning(deployment, outcome)],
         _failure(deployment.failure) if deployment.failure else [],
         [_now_live(live)],
-        [f"Not confirmed on: {', '.join(printable(host, LONGEST_WORD) for host in deployment.unconfirmed)}"]
-        if deployment.unconfirmed
+        [f"Not confirmed on: {_hosts(deployment.unconfirmed)}"]
+        if deployment.unconfirmed and deployment.kind is not Kind.JOIN
         else [],
         [f"{phase}: {spent:.1f} s" for phase, spent in deployment.seconds().items()],
         [f"Deployment {deployment.id}, {_origin(deployment)}"],
@@ -166,9 +258,17 @@ def _text(
 
 def _meaning(deployment: Deployment, outcome: Outcome) -> str:
     match outcome:
+        case Outcome.LIVE if deployment.kind is Kind.JOIN:
+            return f"{_hosts(deployment.hosts)} joined and serves {_name(deployment)}."
         case Outcome.LIVE:
             answered = " that answered" if deployment.unconfirmed else ""
             return f"It is live on all hosts{answered}."
+        case Outcome.FAILED | Outcome.REFUSED if deployment.kind is Kind.JOIN:
+            left_out = _hosts(deployment.unconfirmed)
+            return (
+                f"{left_out} did not join; no other host was touched. It is not tried there again until "
+                "another release is live: mend what is told below, then deploy what should be live again."
+            )
         case Outcome.FAILED if deployment.failure and deployment.failure.phase in BEFORE_TRAFFIC:
             return "It did not go live; users never saw it."
         case Outcome.FAILED:
@@ -204,6 +304,8 @@ def _origin(deployment: Deployment) -> str:
     by = printable(deployment.by, LONGEST_WORD)
     if deployment.kind is Kind.ROLLBACK:
         return f"a rollback that {by} asked for."
+    if deployment.kind is Kind.JOIN:
+        return f"a join of {_hosts(deployment.hosts)}, which held no release."
     release = deployment.release
     if release is None:
         return f"an upload of {printable(deployment.order.key, LONGEST_KEY)} by {by}."
@@ -212,19 +314,12 @@ def _origin(deployment: Deployment) -> str:
 
 
 def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback: str | None) -> str:
-    release, failure = deployment.release, deployment.failure
+    failure = deployment.failure
     return json.dumps(
         {
-            "twinslot": FORMAT,
+            **_json_head(deployment, outcome.value),
             "announcement": deployment.id,
-            "deployment": deployment.id,
-            "app": deployment.app,
-            "kind": deployment.kind.value,
-            "by": printable(deployment.by, LONGEST_WORD),
-            "outcome": outcome.value,
             "at": deployment.timeline[-1].at if deployment.timeline else None,
-            "key": printable(deployment.order.key, LONGEST_KEY),
-            "release": asdict(release) if release else None,
             "live": _live_json(live),
             "seconds": deployment.seconds(),
             "failure": {
@@ -242,15 +337,31 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
     )
 
 
+def _json_head(deployment: Deployment, outcome: str) -> dict[str, object]:
+    """What a deployment's start and its end are told with alike."""
+    release = deployment.release
+    return {
+        "twinslot": FORMAT,
+        "deployment": deployment.id,
+        "app": deployment.app,
+        "kind": deployment.kind.value,
+        "by": printable(deployment.by, LONGEST_WORD),
+        "outcome": outcome,
+        "key": printable(deployment.order.key, LONGEST_KEY),
+        "release": asdict(release) if release else None,
+    }
+
+
 def _live_json(live: Live | None) -> dict[str, object] | None:
     if live is None:
         return None
     return {"label": live.release.label, "deployment": live.deployment, "since": live.since}
 
 
-def _rollback_command(app: str, function: str) -> str:
-    payload = json.dumps({"app": app}, separators=(",", ":"))
-    words = ["--function-name", function, "--cli-binary-format", "raw-in-base64-out", "--payload", payload]
+def _invoke(function: str, payload: dict[str, object]) -> str:
+    """The command that calls a function of ours and shows its answer."""
+    packed = json.dumps(payload, separators=(",", ":"))
+    words = ["--function-name", function, "--cli-binary-format", "raw-in-base64-out", "--payload", packed]
     return f"aws lambda invoke {shlex.join(words)} /dev/stdout"
 
 
@@ -259,6 +370,10 @@ def _name(deployment: Deployment) -> str:
     if deployment.release:
         return printable(deployment.release.label, LONGEST_WORD)
     return printable(deployment.order.key, LONGEST_WORD)
+
+
+def _hosts(hosts: tuple[str, ...]) -> str:
+    return ", ".join(printable(host, LONGEST_WORD) for host in hosts)
 
 
 def _log(failure: Failure) -> list[str]:

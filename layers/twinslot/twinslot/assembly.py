@@ -22,7 +22,7 @@ def assemble() -> Controller:
         store=Store(names.table, session.client("dynamodb")),
         fleet=Fleet(names.document, names.document_version, ssm, session.client("ec2")),
         artifacts=Artifacts(session.client("s3")),
-        announcer=Announcer(names.topic, names.rollback_function, session.client("sns")),
+        announcer=Announcer(names.topic, names.rollback_function, names.hold_function, session.client("sns")),
         settings=SettingsReader(ssm),
         clock=time.time,
     )

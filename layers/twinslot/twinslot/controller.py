@@ -20,28 +20,35 @@ from twinslot.errors import (
     NothingToRollBackTo,
     TwinslotError,
 )
+from twinslot.events import (
+    Announced,
+    CommandEnded,
+    CommandFailed,
+    CommandSent,
+    Event,
+    HoldAsked,
+    Inspected,
+    ResumeAsked,
+    RollbackAsked,
+    Surveyed,
+    Tick,
+    UploadArrived,
+    UploadRefused,
+)
 from twinslot.fleet import Fleet
 from twinslot.lifecycle import decide
 from twinslot.model import (
     Act,
     Announce,
-    Announced,
+    AnnounceHold,
+    AnnounceStart,
     Application,
-    CommandEnded,
-    CommandFailed,
-    CommandSent,
-    Event,
+    Deployment,
     HostResult,
-    Inspected,
     Live,
-    RollbackAsked,
     SendCommand,
     Settings,
     Survey,
-    Surveyed,
-    Tick,
-    UploadArrived,
-    UploadRefused,
     Warn,
 )
 from twinslot.settings import SettingsReader
@@ -62,6 +69,20 @@ class Rollback:
     deployment: str
     to: str
     was_live: Live | None
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a person who held or resumed an app is told: how it stands now, and how it stood before.
+
+    `since` is in seconds since the epoch; `waiting` is the upload that waits, or waited until now.
+    """
+
+    held: bool
+    was_held: bool
+    since: float | None
+    why: str | None
+    waiting: Deployment | None
 
 
 class Controller:
@@ -105,9 +126,26 @@ class Controller:
                 )
         now = self._clock()
         asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
-        before = self._handle(app, asked)
+        before, _ = self._handle(app, asked)
         target = target or before.previous
         return Rollback(asked.id, target.release.label if target else "", before.live)
+
+    def hold(self, app: str, why: str, by: str) -> Holding:
+        """Let uploads wait from now on. Raises UnknownApp, or TryAgain."""
+        return self._holding(app, HoldAsked(by, why))
+
+    def resume(self, app: str, by: str) -> Holding:
+        """Let uploads go live again, and what waits begin. Raises UnknownApp, or TryAgain."""
+        return self._holding(app, ResumeAsked(by))
+
+    def host_ready(self, instance: str) -> None:
+        """An instance was provisioned. Where its app has a live release it is asked how things stand; its
+        answer comes by `hosts_reported`, and if it holds no release, a join follows. Raises TryAgain."""
+        app = self._fleet.app_of(instance)
+        if app and self._store.load(app).live:
+            self._fleet.ask(app, (instance,))
+        else:
+            telemetry.logger.info("ignored: no app with a live release owns it", instance=instance, app=app)
 
     def command_ended(self, command: str) -> None:
         """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded."""
@@ -135,6 +173,17 @@ class Controller:
         One app's trouble does not keep the others waiting; the first is raised when all had their turn.
         """
         self._each(self._store.busy_apps(), self._tick)
+
+    def _holding(self, app: str, event: HoldAsked | ResumeAsked) -> Holding:
+        before, after = self._handle(app, event)
+        hold = after.hold
+        return Holding(
+            held=hold is not None,
+            was_held=before.hold is not None,
+            since=hold.since if hold else None,
+            why=hold.why if hold else None,
+            waiting=before.waiting,
+        )
 
     def _each(self, apps: tuple[str, ...], look_after: Callable[[str], None]) -> None:
         trouble: list[Exception] = []
@@ -178,8 +227,8 @@ class Controller:
         self._store.save_reports(application.name, [result.report for result in results if result.report])
         self._handle(application.name, CommandEnded(command, results))
 
-    def _handle(self, app: str, event: Event) -> Application:
-        """Decide, save and act until nothing new follows; returns the application as the event found it."""
+    def _handle(self, app: str, event: Event) -> tuple[Application, Application]:
+        """Decide, save and act until nothing new follows; returns the application before and after."""
         repeat = isinstance(event, Tick)
         found, application, acts = self._decide(self._store.load(app), event)
         undone = deque(acts)
@@ -193,7 +242,7 @@ class Controller:
             if answer:
                 _, application, acts = self._decide(application, answer)
                 undone.extend(acts)
-        return found
+        return found, application
 
     def _decide(
         self, application: Application, event: Event
@@ -232,7 +281,9 @@ class Controller:
         """Do one act and return what it answers; None when the application has moved on and it is void."""
         current = application.current
         match act:
-            case Announce() | Warn():
+            case AnnounceStart() if not current or current.id != act.deployment.id:
+                return None
+            case Announce() | AnnounceStart() | AnnounceHold() | Warn():
                 self._announcer.publish(act)
                 return Announced(act.id)
             case Survey():

@@ -6,17 +6,29 @@ from twinslot.model import Difference, HostReport, HostResult, Live
 def difference(result: HostResult, live: Live | None) -> Difference | None:
     """How a host differs from `live`, which is what its users should get; None when it does not.
 
-    A host that gave no report differs when its silence is a failure (`ok` is False).
+    A host that gave no report differs when its silence is a failure (`ok` is False). One that is fresh does
+    not: it waits for its join, or people were told that this failed.
     """
     if result.report is None:
         return Difference(result.host, result.reason) if result.ok is False else None
+    if is_fresh(result):
+        return None
     what = _what(result.report, live) if live else ""
     return Difference(result.host, what) if what else None
 
 
+def is_fresh(result: HostResult) -> bool:
+    """Whether a host says that it serves nothing and holds no release but the one of this very command."""
+    report = result.report
+    if report is None or report.live is not None:
+        return False
+    return all(slot.release in (None, report.sha256) for slot in report.slots.values())
+
+
 def truth(results: tuple[HostResult, ...]) -> str | None:
-    """The SHA-256 (hex) of the release that users get on all of these hosts; None when they disagree."""
-    served = {_served(result.report) for result in results if result.report}
+    """The SHA-256 (hex) of the release that users get on all of these hosts but fresh ones; None when they
+    disagree."""
+    served = {_served(result.report) for result in results if result.report and not is_fresh(result)}
     return served.pop() if len(served) == 1 else None
 
 

@@ -49,5 +49,9 @@ class NothingToRollBackTo(GiveUp):
     """The release that a rollback asks for was never live."""
 
 
+class UnknownApp(GiveUp):
+    """Nothing was ever heard of the application that a person means."""
+
+
 class CommandRefused(GiveUp):
     """SSM will not take this command, now or later."""

@@ -1,4 +1,4 @@
-"""The events that reach an application: what people and hosts did, and what became of acts. Frozen; no I/O."""
+"""The events that reach an application: what people and hosts did, and what became of acts. No I/O."""
 
 from dataclasses import dataclass
 

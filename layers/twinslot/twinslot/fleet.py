@@ -17,6 +17,7 @@ from twinslot import aws, report
 from twinslot.errors import BadReport, CommandRefused, GiveUp
 from twinslot.model import Deployment, HostResult, Release, Step
 from twinslot.printable import printable
+from twinslot.upload import APP
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -84,6 +85,27 @@ class Fleet:
             }
         online = tuple(host for host in running if pings.get(host) == "Online")
         return online, tuple(_offline(host, pings.get(host)) for host in running if host not in online)
+
+    def app_of(self, instance: str) -> str | None:
+        """The app that a running instance bears the tag of; None for one that bears no app's, or is gone.
+
+        Raises TryAgain, and GiveUp when AWS does not let this function look.
+        """
+        with aws.calling(f"looking whose host {instance} is", GiveUp):
+            tags = {
+                tag["Key"]: tag["Value"]
+                for page in self._ec2.get_paginator("describe_instances").paginate(
+                    Filters=[
+                        {"Name": "instance-id", "Values": [instance]},
+                        {"Name": "instance-state-name", "Values": ["running"]},
+                    ]
+                )
+                for reservation in page["Reservations"]
+                for found in reservation["Instances"]
+                for tag in found.get("Tags", ())
+            }
+        app = tags.get(TAG, "")
+        return app if APP.fullmatch(app) else None
 
     def send(self, deployment: Deployment, step: Step, *, repeat: bool) -> str:
         """Tell the deployment's hosts to do its step; the id of the command.

@@ -18,43 +18,55 @@
 8.  What hosts report is compared with `live`; a difference is announced once. A deployment starts from what
     the hosts say: if all of them serve the previous release, that one is live.
 9.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
+10. That a deployment has begun is told once its hosts are commanded to stage; after its end it is not told.
+11. While an application is held, uploads wait (the newest; what stages goes on). Rollbacks and joins do not.
+12. A host that holds no release gets what is live by a join, when nothing is under way and nothing else may
+    begin. A join acts on newcomers alone: it moves neither `live` nor `previous`, and is no drift. A host
+    whose join failed is left out until another release is live; newcomers that fared well are joined anew.
 """
 
 from dataclasses import replace
 
 from twinslot import drift
-from twinslot.errors import NothingToRollBackTo
-from twinslot.model import (
-    Act,
-    Announce,
+from twinslot.errors import NothingToRollBackTo, UnknownApp
+from twinslot.events import (
     Announced,
-    Application,
     CommandEnded,
     CommandFailed,
     CommandSent,
-    Decision,
-    Deployment,
     Event,
-    Failure,
-    HostResult,
+    HoldAsked,
     Inspected,
-    Kind,
-    Live,
-    Order,
-    Outcome,
-    Passage,
-    Phase,
+    ResumeAsked,
     RollbackAsked,
-    SendCommand,
-    Settings,
-    Step,
-    Survey,
     Surveyed,
     Tick,
     UploadArrived,
     UploadRefused,
+)
+from twinslot.model import (
+    Announce,
+    AnnounceHold,
+    AnnounceStart,
+    Application,
+    Decision,
+    Deployment,
+    Failure,
+    Hold,
+    HostResult,
+    Kind,
+    Live,
+    Order,
+    Outcome,
+    Phase,
+    SendCommand,
+    Settings,
+    Step,
+    Survey,
     Warn,
 )
+from twinslot.turn import Turn
+from twinslot.upload import deployment_id
 
 LEASE_SECONDS = 60
 """Longer than a function may run, so that no act is done by two controllers unless one of them died."""
@@ -69,6 +81,8 @@ STAGE_EXTRA_SECONDS = 300
 FLIP_EXTRA_SECONDS = 60
 BAKE_EXTRA_SECONDS = 60
 REVERT_ATTEMPTS = 3
+MOST_JOINING = 50
+"""SendCommand takes no more hosts by name, and a join is for those that it names; the others follow."""
 
 
 def allowed_seconds(verb: str, settings: Settings) -> int:
@@ -85,9 +99,10 @@ def decide(application: Application, event: Event, now: float) -> Decision:
     """What follows from an event, at the time `now` (seconds since the epoch).
 
     The same arguments give the same decision; the application that was passed in is never changed.
-    Raises NothingToRollBackTo for a rollback without a release to go to.
+    Raises NothingToRollBackTo for a rollback without a release to go to, and UnknownApp where an app is to be
+    held or resumed of which nothing was ever heard.
     """
-    turn = _Turn(application, now)
+    turn = _Rules(application, now)
     match event:
         case UploadArrived():
             turn.upload_arrived(event)
@@ -95,6 +110,10 @@ def decide(application: Application, event: Event, now: float) -> Decision:
             turn.upload_refused(event)
         case RollbackAsked():
             turn.rollback_asked(event)
+        case HoldAsked():
+            turn.hold_asked(event)
+        case ResumeAsked():
+            turn.resume_asked(event)
         case Surveyed():
             turn.surveyed(event)
         case CommandSent():
@@ -112,18 +131,8 @@ def decide(application: Application, event: Event, now: float) -> Decision:
     return turn.decision()
 
 
-class _Turn:
-    """One event's consequences while they add up: one method an event, then the moves that they share."""
-
-    def __init__(self, application: Application, now: float) -> None:
-        self.application = application
-        self.now = now
-        self.acts: tuple[Act, ...] = ()
-        self.records: dict[str, Deployment] = {}
-        self.commands: tuple[str, ...] = ()
-
-    def decision(self) -> Decision:
-        return Decision(self.application, self.acts, tuple(self.records.values()), self.commands)
+class _Rules(Turn):
+    """One method an event, then the moves that they share."""
 
     def upload_arrived(self, event: UploadArrived) -> None:
         if self.knows(event.id):
@@ -138,7 +147,7 @@ class _Turn:
             self.end(upload, Outcome.SUPERSEDED, Failure(Phase.WAITING, reason))
             return
         older = self.application.waiting
-        self.application = replace(self.application, newest=event.order, waiting=upload)
+        self.change(newest=event.order, waiting=upload)
         self.records[upload.id] = upload
         if older:
             self.end(
@@ -164,12 +173,29 @@ class _Turn:
         rollback = replace(self.accept(event.id, Kind.ROLLBACK, order, event.by), release=target.release)
         under_way, older = self.application.current, self.application.waiting
         newest = order if order.is_after(self.application.newest) else self.application.newest
-        self.application = replace(self.application, newest=newest, waiting=rollback)
+        self.change(newest=newest, waiting=rollback)
         self.records[rollback.id] = rollback
         for ended in (older, under_way):
             if ended:
                 reason = f"{event.by} asked for a rollback to {target.release.label}"
                 self.end(ended, Outcome.CANCELLED, Failure(ended.phase, reason))
+        self.begin_next()
+
+    def hold_asked(self, event: HoldAsked) -> None:
+        self.must_be_known()
+        before = self.application.hold
+        if before and before.why == event.why:
+            return
+        self.change(hold=Hold(event.by, event.why, before.since if before else self.now))
+        self.announce_hold(True, event.by, event.why)
+
+    def resume_asked(self, event: ResumeAsked) -> None:
+        self.must_be_known()
+        before = self.application.hold
+        if not before:
+            return
+        self.change(hold=None)
+        self.announce_hold(False, event.by, before.why)
         self.begin_next()
 
     def surveyed(self, event: Surveyed) -> None:
@@ -183,19 +209,22 @@ class _Turn:
         ):
             return
         refusal = event.refusal
-        if not refusal and not event.hosts and not event.offline:
+        if not refusal and not event.hosts and not event.offline and current.kind is not Kind.JOIN:
             app = self.application.name
             refusal = f"no running EC2 instance bears the tag twinslot={app}; tag its hosts and upload again"
-        # A rollback is asked for on the worst day: a host that is gone must not keep the others from it.
-        silent = event.offline if current.kind is Kind.UPLOAD or not event.hosts else ()
+        silent = self.silent(current, event)
         if refusal:
-            self.end(current, Outcome.REFUSED, Failure(Phase.STAGING, refusal))
+            self.fail(current, Failure(Phase.STAGING, refusal), current.hosts, Outcome.REFUSED)
         elif silent:
-            self.end(current, Outcome.REFUSED, _failure(Phase.STAGING, silent[0]))
+            hosts = tuple(result.host for result in silent)
+            self.fail(current, _failure(Phase.STAGING, silent[0]), hosts, Outcome.REFUSED)
         else:
-            unconfirmed = tuple(result.host for result in event.offline)
-            ready = replace(current, hosts=event.hosts, settings=event.settings, unconfirmed=unconfirmed)
+            ready = replace(current, settings=event.settings)
+            if current.kind is not Kind.JOIN:
+                unconfirmed = tuple(result.host for result in event.offline)
+                ready = replace(ready, hosts=event.hosts, unconfirmed=unconfirmed)
             self.take_step(ready, "stage", "stage")
+            self.post(AnnounceStart(f"{ready.id}/started", self.now, ready, self.application.live))
 
     def command_sent(self, event: CommandSent) -> None:
         self.strike_out(event.act)
@@ -203,7 +232,7 @@ class _Turn:
         current = self.application.current
         if current and current.id == event.deployment and current.step and current.step.name == event.step:
             step = replace(current.step, command=event.command)
-            self.application = replace(self.application, current=replace(current, step=step))
+            self.change(current=replace(current, step=step))
 
     def command_failed(self, event: CommandFailed) -> None:
         self.strike_out(event.act)
@@ -215,6 +244,8 @@ class _Turn:
         current = self.application.current
         if not current or not current.step or current.step.command != event.command:
             return
+        if current.phase is Phase.STAGING and current.kind is not Kind.JOIN:
+            self.meet(event.results)
         if self.now > current.step.deadline:
             results = tuple(_silent(result, current.step) for result in event.results)
         else:
@@ -234,38 +265,75 @@ class _Turn:
             self.step_failed(current, tuple(HostResult(host, False, reason) for host in current.hosts))
         elif current and not current.step and self.now > current.timeline[-1].at + SURVEY_SECONDS:
             reason = f"EC2 and SSM did not say within {SURVEY_SECONDS} s which hosts there are"
-            self.end(current, Outcome.FAILED, Failure(Phase.STAGING, reason))
+            self.fail(current, Failure(Phase.STAGING, reason), current.hosts)
         overdue = {act.id for act in self.application.outbox if self.now >= act.at + LEASE_SECONDS}
         outbox = tuple(
             replace(act, at=self.now) if act.id in overdue else act for act in self.application.outbox
         )
-        self.application = replace(self.application, outbox=outbox)
+        self.change(outbox=outbox)
         self.acts += tuple(act for act in outbox if act.id in overdue)
 
     def inspected(self, event: Inspected) -> None:
-        known = tuple(found for found in self.application.drift if found.host in event.known)
-        self.application = replace(self.application, drift=known)
+        self.change(
+            drift=tuple(found for found in self.application.drift if found.host in event.known),
+            newcomers=tuple(host for host in self.application.newcomers if host in event.known),
+            unjoined=tuple(host for host in self.application.unjoined if host in event.known),
+        )
+        known = tuple(result for result in event.results if result.host in event.known)
+        self.meet(known)
         if not self.application.current:
-            self.compare(tuple(result for result in event.results if result.host in event.known))
+            self.compare(known)
+        self.begin_next()
 
-    def knows(self, deployment: str) -> bool:
-        """Whether this deployment is in the aggregate; the history knows those that are not."""
-        present = (self.application.current, self.application.waiting)
-        return any(known is not None and known.id == deployment for known in present)
+    def must_be_known(self) -> None:
+        name = self.application.name
+        if self.application == Application(name):
+            raise UnknownApp(
+                f"{name}: no upload of this app ever came; is it the name that its jars lie under?"
+            )
 
-    def accept(self, deployment: str, kind: Kind, order: Order, by: str) -> Deployment:
-        timeline = (Passage(Phase.WAITING, self.now),)
-        return Deployment(deployment, self.application.name, kind, order, None, by, timeline=timeline)
+    def announce_hold(self, held: bool, by: str, why: str) -> None:
+        name, waiting = self.application.name, self.application.waiting
+        label = waiting.release.label if waiting and waiting.release else None
+        id = f"{name}/{'held' if held else 'resumed'}-{self.now:.3f}"
+        self.post(AnnounceHold(id, self.now, name, held, by, why, label, self.application.live))
 
     def begin_next(self) -> None:
-        """Begin what waits, if nothing is under way. The fence rises: no earlier command acts any more."""
-        waiting = self.application.waiting
-        if self.application.current or not waiting:
+        """Begin what may begin, if nothing is under way: what waits, else a join of the newcomers."""
+        waiting, live, newcomers = self.application.waiting, self.application.live, self.application.newcomers
+        if self.application.current:
             return
-        fence = self.application.fence + 1
-        begun = replace(self.enter(waiting, Phase.STAGING), fence=fence)
-        self.application = replace(self.application, fence=fence, current=begun, waiting=None)
+        if waiting and not self.application.held_back:
+            self.change(waiting=None)
+            self.begin(waiting)
+        elif live and newcomers:
+            id = deployment_id(self.now, self.application.name, "join", str(self.application.fence + 1))
+            join = self.accept(id, Kind.JOIN, Order("", "", self.now), "twinslot")
+            join = replace(join, release=live.release, hosts=newcomers[:MOST_JOINING])
+            self.records[id] = join
+            self.begin(join)
+
+    def begin(self, deployment: Deployment) -> None:
+        """Survey its hosts. The fence rises: no earlier command acts any more."""
+        begun = self.raise_fence(self.enter(deployment, Phase.STAGING))
+        self.change(current=begun)
         self.post(Survey(f"{begun.id}/survey", self.now, begun.id))
+
+    def silent(self, current: Deployment, event: Surveyed) -> tuple[HostResult, ...]:
+        """The hosts without which the deployment does not begin, and why they cannot be commanded."""
+        match current.kind:
+            case Kind.UPLOAD:
+                return event.offline
+            case Kind.ROLLBACK:
+                # It is asked for on the worst day: a host that is gone must not keep the others from it.
+                return () if event.hosts else event.offline
+            case Kind.JOIN:
+                offline = {result.host: result for result in event.offline}
+                return tuple(
+                    offline.get(host) or HostResult(host, False, "it is gone: EC2 knows no such running host")
+                    for host in current.hosts
+                    if host not in event.hosts
+                )
 
     def step_done(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
         match current.phase:
@@ -280,13 +348,16 @@ class _Turn:
                 self.end_reverted(current, results)
 
     def step_failed(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
+        failure = _failure(current.phase, failed[0])
         match current.phase:
+            case _ if current.kind is Kind.JOIN:
+                self.fail(current, failure, tuple(result.host for result in failed))
             case Phase.STAGING:
-                self.end(current, Outcome.FAILED, _failure(current.phase, failed[0]))
+                self.end(current, Outcome.FAILED, failure)
             case Phase.REVERTING:
                 self.revert_again(current, failed)
             case _:
-                self.go_back(replace(current, failure=_failure(current.phase, failed[0])))
+                self.go_back(replace(current, failure=failure))
 
     def staged(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
         """Every host has verified the release: move the traffic, unless they hold different bytes."""
@@ -294,25 +365,36 @@ class _Turn:
         digests = {report.host: report.sha256 for report in reports if report.sha256}
         if len(set(digests.values())) > 1:
             told = ", ".join(f"{host} {digest[:12]}" for host, digest in sorted(digests.items()))
-            failure = Failure(
-                Phase.STAGING, f"the hosts hold different bytes of the same jar (sha-256): {told}"
-            )
-            self.end(current, Outcome.FAILED, failure)
+            reason = f"the hosts hold different bytes of the same jar (sha-256): {told}"
+            self.fail(current, Failure(Phase.STAGING, reason), current.hosts)
             return
-        self.compare(results)
-        self.adopt(drift.truth(results))
-        release = current.release
-        if release and digests:
-            release = replace(release, sha256=next(iter(digests.values())))
-        live, previous = self.application.live, self.application.previous
-        flipping = replace(
-            self.enter(current, Phase.FLIPPING), release=release, live_before=live, previous_before=previous
-        )
-        if release:
-            arrived = Live(release, current.id, self.now)
-            again = live is not None and release.is_same_jar(live.release)
-            self.application = replace(self.application, live=arrived, previous=previous if again else live)
+        flipping = self.enter(current, Phase.FLIPPING)
+        if current.kind is not Kind.JOIN:
+            self.compare(results)
+            self.adopt(drift.truth(results))
+            flipping = self.move_live(flipping, next(iter(digests.values()), None))
         self.take_step(flipping, "flip", "flip")
+
+    def move_live(self, flipping: Deployment, digest: str | None) -> Deployment:
+        """Users may see the release from now on; the deployment remembers what was live before."""
+        release = flipping.release
+        if release and digest:
+            release = replace(release, sha256=digest)
+        live, previous = self.application.live, self.application.previous
+        if release:
+            arrived = Live(release, flipping.id, self.now)
+            again = live is not None and release.is_same_jar(live.release)
+            self.change(live=arrived, previous=previous if again else live, unjoined=())
+        return replace(flipping, release=release, live_before=live, previous_before=previous)
+
+    def meet(self, results: tuple[HostResult, ...]) -> None:
+        """Remember which of these hosts hold no release while one is live: they wait for a join."""
+        if not self.application.live:
+            return
+        judged = {result.host for result in results if result.report}
+        fresh = tuple(result.host for result in results if drift.is_fresh(result))
+        known = tuple(host for host in self.application.newcomers if host not in judged)
+        self.change(newcomers=known + tuple(host for host in fresh if host not in self.application.unjoined))
 
     def compare(self, results: tuple[HostResult, ...]) -> None:
         """Hold what hosts report against what should be live; announce what was not announced yet."""
@@ -321,7 +403,7 @@ class _Turn:
         found = [drift.difference(result, self.application.live) for result in results]
         after = tuple(known for known in before if known.host not in judged) + tuple(filter(None, found))
         news = tuple(difference for difference in after if difference not in before)
-        self.application = replace(self.application, drift=after)
+        self.change(drift=after)
         if news:
             name, live = self.application.name, self.application.live
             self.post(Warn(f"{name}/drift-{self.now:.3f}", self.now, name, news, live))
@@ -330,7 +412,7 @@ class _Turn:
         """Take the hosts' word for what is live, if it is the previous release that all of them serve."""
         live, previous = self.application.live, self.application.previous
         if live and previous and served and served == previous.release.sha256 != live.release.sha256:
-            self.application = replace(self.application, live=previous, previous=live)
+            self.change(live=previous, previous=live, unjoined=())
 
     def go_back(self, current: Deployment) -> None:
         """Make the release that was live before live again, on every host, whether it had flipped or not."""
@@ -347,9 +429,7 @@ class _Turn:
             self.take_step(self.raise_fence(current), f"revert-{attempt}", "flip", attempt)
 
     def end_reverted(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
-        self.application = replace(
-            self.application, live=current.live_before, previous=current.previous_before
-        )
+        self.change(live=current.live_before, previous=current.previous_before, unjoined=())
         self.compare(results)
         silent = tuple(result.host for result in results if not result.ok)
         told = replace(current, unconfirmed=current.unconfirmed + silent)
@@ -357,54 +437,47 @@ class _Turn:
 
     def raise_fence(self, current: Deployment) -> Deployment:
         fence = self.application.fence + 1
-        self.application = replace(self.application, fence=fence)
+        self.change(fence=fence)
         return replace(current, fence=fence)
-
-    def enter(self, deployment: Deployment, phase: Phase) -> Deployment:
-        return replace(deployment, phase=phase, timeline=(*deployment.timeline, Passage(phase, self.now)))
 
     def take_step(self, current: Deployment, name: str, verb: str, attempt: int = 1) -> None:
         """Command the hosts of the deployment under way, with a deadline for the slowest of them."""
-        self.drop_acts_of(current)
+        self.drop_orders_of(current)
         deadline = self.now + allowed_seconds(verb, current.settings)
         stepping = replace(current, step=Step(name, verb, attempt, deadline))
-        self.application = replace(self.application, current=stepping)
+        self.change(current=stepping)
         self.post(SendCommand(f"{current.id}/{name}", self.now, current.id, name))
+
+    def fail(
+        self,
+        current: Deployment,
+        failure: Failure,
+        hosts: tuple[str, ...],
+        outcome: Outcome = Outcome.FAILED,
+    ) -> None:
+        """End it; where it is a join, these hosts are left out until another release is live."""
+        if current.kind is Kind.JOIN:
+            newcomers = tuple(host for host in self.application.newcomers if host not in hosts)
+            self.change(newcomers=newcomers, unjoined=self.application.unjoined + hosts)
+            current = replace(current, unconfirmed=hosts)
+        self.end(current, outcome, failure)
 
     def end(self, deployment: Deployment, outcome: Outcome, failure: Failure | None = None) -> None:
         """Give a deployment its one outcome, record and announce it, and begin what waits."""
         ended = replace(self.enter(deployment, Phase.ENDED), outcome=outcome, failure=failure, step=None)
         self.drop_acts_of(ended)
         current, waiting = self.application.current, self.application.waiting
-        self.application = replace(
-            self.application,
+        self.change(
             current=None if current and current.id == ended.id else current,
             waiting=None if waiting and waiting.id == ended.id else waiting,
         )
+        if outcome is Outcome.LIVE:
+            newcomers = tuple(host for host in self.application.newcomers if host not in ended.hosts)
+            self.change(newcomers=newcomers)
         self.records[ended.id] = ended
         live, previous = self.application.live, self.application.previous
         self.post(Announce(f"{ended.id}/announce", self.now, ended, live, previous))
         self.begin_next()
-
-    def post(self, act: Act) -> None:
-        self.application = replace(self.application, outbox=(*self.application.outbox, act))
-        self.acts += (act,)
-
-    def strike_out(self, act: str) -> None:
-        outbox = tuple(posted for posted in self.application.outbox if posted.id != act)
-        self.application = replace(self.application, outbox=outbox)
-
-    def drop_acts_of(self, deployment: Deployment) -> None:
-        """Forget what a deployment still wanted done on hosts: its next step replaces it."""
-        stale = {
-            act.id
-            for act in self.application.outbox
-            if isinstance(act, Survey | SendCommand) and act.deployment == deployment.id
-        }
-        self.application = replace(
-            self.application, outbox=tuple(act for act in self.application.outbox if act.id not in stale)
-        )
-        self.acts = tuple(act for act in self.acts if act.id not in stale)
 
 
 def _failure(phase: Phase, result: HostResult) -> Failure:

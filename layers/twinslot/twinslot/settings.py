@@ -216,6 +216,7 @@ class Environment:
     document: str
     document_version: str
     rollback_function: str
+    hold_function: str
     default_app: str
 
     @classmethod

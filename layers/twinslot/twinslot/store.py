@@ -35,7 +35,7 @@ from botocore.exceptions import ClientError
 from twinslot import aws
 from twinslot.codec import Attribute, decode_fields, encode, encode_fields
 from twinslot.errors import GiveUp, LostRace, TryAgain, UnknownCommand
-from twinslot.model import Application, Decision, Deployment, HostReport, Live, Outcome, Phase
+from twinslot.model import Application, Decision, Deployment, HostReport, Kind, Live, Outcome, Phase
 from twinslot.printable import quoted
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ class Store:
 
     def was_live(self, app: str, to: str) -> Live | None:
         """What a deployment that ended LIVE made live: the one with the id `to`, or the newest whose
-        release has this label. None when there is none."""
+        release has this label. None when there is none. A join made nothing live: it is not among them."""
         if DEPLOYMENT_ID.fullmatch(to):
             named = self.deployment(app, to)
-            if named and named.outcome is Outcome.LIVE:
+            if named and named.outcome is Outcome.LIVE and named.kind is not Kind.JOIN:
                 return _live(named)
         if not to:
             return None
@@ -110,12 +110,18 @@ class Store:
             f"looking for {quoted(to)} among the deployments of {app}",
             1,
             KeyConditionExpression="pk = :app AND begins_with(sk, :deployment)",
-            FilterExpression="#outcome = :live AND #release.#label = :label",
-            ExpressionAttributeNames={"#outcome": "outcome", "#release": "release", "#label": "label"},
+            FilterExpression="#outcome = :live AND #kind <> :join AND #release.#label = :label",
+            ExpressionAttributeNames={
+                "#outcome": "outcome",
+                "#kind": "kind",
+                "#release": "release",
+                "#label": "label",
+            },
             ExpressionAttributeValues={
                 ":app": {"S": _app(app)},
                 ":deployment": {"S": "DEPLOYMENT#"},
                 ":live": encode(Outcome.LIVE),
+                ":join": encode(Kind.JOIN),
                 ":label": {"S": to},
             },
             ScanIndexForward=False,
@@ -134,7 +140,7 @@ class Store:
         return self._apps("yes")
 
     def idle_apps(self) -> tuple[str, ...]:
-        """The apps that have a live release and nothing under way."""
+        """The apps that have a live release, or are held, and have nothing under way."""
         return self._apps("no")
 
     def _apps(self, busy: str) -> tuple[str, ...]:
@@ -156,7 +162,7 @@ class Store:
 
     def _put_state(self, saved: Application, version: int) -> TransactWriteItemTypeDef:
         item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved)}
-        if saved.busy or saved.live:
+        if saved.busy or saved.live or saved.hold:
             item["busy"] = {"S": "yes" if saved.busy else "no"}
         put = {
             **self._put(item)["Put"],

@@ -7,7 +7,8 @@ POWERTOOLS_METRICS_NAMESPACE); the correlation id of a log line is the deploymen
 from aws_lambda_powertools import Logger, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from twinslot.model import Act, Application, Deployment, Event
+from twinslot.events import Event
+from twinslot.model import Act, Application, Deployment
 
 logger = Logger()
 tracer = Tracer(patch_modules=["botocore"])
