@@ -48,11 +48,21 @@ def judge(function: Function, event: Any) -> None:
 
 
 def is_fit_for_the_controller(call: str, *arguments: Any) -> None:
-    """`rollback` hands on a name and a label, `advance` a name and the id of a command."""
+    """`rollback` and `hold` hand on a name, a label and short printable texts, `advance` names and ids."""
     match call, arguments:
-        case "rollback", (app, to, _):
+        case "rollback", (app, to, by, _):
             assert APP.fullmatch(app)
             assert to is None or (0 < len(to) <= 64 and set(to) <= SAFE)
+            assert 0 < len(by) <= 64 and by.isprintable()
+        case "hold", (app, why, by):
+            assert APP.fullmatch(app)
+            assert 0 < len(why) <= 200 and why.isprintable()
+            assert 0 < len(by) <= 64 and by.isprintable()
+        case "resume", (app, by):
+            assert APP.fullmatch(app)
+            assert 0 < len(by) <= 64 and by.isprintable()
+        case "host_ready", (instance,):
+            assert instance.startswith("i-") and set(instance) <= SAFE
         case "command_ended", (command,):
             assert set(command) <= SAFE
         case "hosts_reported", (app, command):
@@ -74,7 +84,7 @@ def changed(event: dict[str, Any], field: tuple[str, ...], value: object) -> dic
 
 
 @pytest.mark.hostile("handlers' events")
-@pytest.mark.parametrize("name", ["deploy", "advance", "rollback"])
+@pytest.mark.parametrize("name", ["deploy", "advance", "rollback", "hold"])
 def test_what_is_no_object_is_refused(load: Load, name: str, cases: Cases[Any]) -> None:
     handler, controller = load(name)
     for odd in cases(ODD):
@@ -93,6 +103,17 @@ def test_a_corpus_of_values_in_a_commands_event_is_refused_or_harmless(load: Loa
 
 
 @pytest.mark.hostile("handlers' events")
+def test_a_corpus_of_values_in_an_associations_event_is_refused_or_harmless(
+    load: Load, cases: Cases[Any]
+) -> None:
+    function, event = load("advance"), payload("ssm-association")
+    fields = [("detail",), ("detail", "instance-id"), ("detail-type",), ("source",)]
+    for field, odd in cases(product(fields, (*ODD, *PIECES))):
+        judge(function, changed(event, field, odd))
+        judge(function, changed(event, field, [odd]))
+
+
+@pytest.mark.hostile("handlers' events")
 @same_function
 @given(
     st.sampled_from(["deploy", "advance"]),
@@ -105,7 +126,7 @@ def test_any_object_is_refused_or_harmless(load: Load, name: str, event: dict[st
 @pytest.mark.hostile("rollback payloads")
 def test_a_corpus_of_rollback_payloads_is_refused_or_harmless(load: Load, cases: Cases[Any]) -> None:
     function = load("rollback")
-    for name, odd in cases(product(("app", "to", "force", ""), (*ODD, *PIECES))):
+    for name, odd in cases(product(("app", "to", "by", "force", ""), (*ODD, *PIECES))):
         judge(function, {"app": "shop", name: odd})
         judge(function, {"app": "shop", name: [odd]})
 
@@ -115,6 +136,21 @@ def test_a_corpus_of_rollback_payloads_is_refused_or_harmless(load: Load, cases:
 @given(st.dictionaries(st.sampled_from(["app", "to"]) | TEXT, JSON, max_size=3))
 def test_any_rollback_payload_is_refused_or_harmless(load: Load, event: dict[str, object]) -> None:
     judge(load("rollback"), event)
+
+
+@pytest.mark.hostile("hold payloads")
+def test_a_corpus_of_hold_payloads_is_refused_or_harmless(load: Load, cases: Cases[Any]) -> None:
+    function = load("hold")
+    for name, odd in cases(product(("app", "hold", "why", "by", "until"), (*ODD, *PIECES))):
+        judge(function, {"app": "shop", "hold": True, "why": "x", name: odd})
+        judge(function, {"app": "shop", "hold": False, name: [odd]})
+
+
+@pytest.mark.hostile("hold payloads")
+@settings(same_function, max_examples=100)
+@given(st.dictionaries(st.sampled_from(["app", "hold", "why", "by"]) | TEXT, JSON, max_size=4))
+def test_any_hold_payload_is_refused_or_harmless(load: Load, event: dict[str, object]) -> None:
+    judge(load("hold"), event)
 
 
 @pytest.mark.hostile("rollback payloads")
