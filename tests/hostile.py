@@ -29,7 +29,7 @@ LEAST = {
         "log lines": 3_000,
         "subjects": 800,
     },
-    "controller": {"handlers' events": 700, "rollback payloads": 500},
+    "controller": {"handlers' events": 700, "rollback payloads": 500, "hold payloads": 500},
 }
 """Cases of each kind that a whole tier tries."""
 
