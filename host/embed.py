@@ -11,9 +11,9 @@ script that imports its modules from itself and leaves nothing behind on the hos
 from __future__ import annotations
 
 import base64
+import bz2
 import json
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,19 @@ DESCRIPTIONS = {
     "release": "The release, as base64url of JSON.",
     "previous": "The release that was live before, as base64url of JSON.",
     "settings": "The application's settings, as base64url of JSON.",
+    "slot": "Whose journal logs prints.",
+    "lines": "How many lines of it, at most.",
 }
 
 SCRIPT = '''\
 #!/usr/bin/env python3
 """The program of host/twinslot_host, packed by host/embed.py, whose --unpack shows it."""
-import base64, importlib.abc, importlib.util, json, os, sys, zlib
+import base64, bz2, importlib.abc, importlib.util, json, os, sys
 
 if sys.version_info < (3, 9):
     sys.exit("twinslot needs Python 3.9 or later on this host, and found " + sys.version.split()[0])
 
-MODULES = json.loads(zlib.decompress(base64.b64decode("""
+MODULES = json.loads(bz2.decompress(base64.b64decode("""
 @packed@
 """)))
 
@@ -80,7 +82,7 @@ def sources() -> dict[str, str]:
 
 def script(modules: dict[str, str]) -> str:
     """The one script that runs them."""
-    packed = base64.b64encode(zlib.compress(json.dumps(modules).encode(), 9)).decode()
+    packed = base64.b64encode(bz2.compress(json.dumps(modules).encode())).decode()
     lines = [packed[start : start + 1000] for start in range(0, len(packed), 1000)]
     return SCRIPT.replace("@packed@", "\n".join(lines))
 
@@ -99,7 +101,7 @@ def document(program: str) -> dict[str, Any]:
             parameters[name]["default"] = DEFAULTS[name]
     return {
         "schemaVersion": "2.2",
-        "description": "twinslot's verbs on a host: provision, stage, flip, bake, report. See docs/host.md.",
+        "description": "The verbs of twinslot on a host, which docs/host.md explains.",
         "parameters": parameters,
         "mainSteps": [
             {
@@ -122,13 +124,13 @@ def parted(content: dict[str, Any]) -> tuple[list[str], str]:
 
 def unpack(content: dict[str, Any]) -> dict[str, str]:
     """The modules that a document carries."""
-    modules: dict[str, str] = json.loads(zlib.decompress(base64.b64decode(parted(content)[1])))
+    modules: dict[str, str] = json.loads(bz2.decompress(base64.b64decode(parted(content)[1])))
     return modules
 
 
 def is_in_step(content: dict[str, Any]) -> bool:
-    """Whether a document carries the program as it is. The compressed text itself is not compared: zlib's
-    versions need not agree about it."""
+    """Whether a document carries the program as it is. The compressed text itself is not compared:
+    compressors need not agree about it."""
     wanted = document(script(sources()))
     if unpack(content) != unpack(wanted) or parted(content)[0] != parted(wanted)[0]:
         return False

@@ -10,9 +10,11 @@ import syslog
 
 from twinslot_host.bake import bake
 from twinslot_host.command import Command
+from twinslot_host.doctor import doctor
 from twinslot_host.fence import raise_fence
 from twinslot_host.flip import flip
 from twinslot_host.ledger import finish, finished
+from twinslot_host.logs import logs
 from twinslot_host.places import Places
 from twinslot_host.provision import provision
 from twinslot_host.report import NOTHING_KNOWN, compose, standing
@@ -22,6 +24,8 @@ from twinslot_host.stage import stage
 from twinslot_host.trouble import NotDone, Trouble
 
 VERBS = {"provision": provision, "stage": stage, "flip": flip, "bake": bake}
+QUESTIONS = {"logs": logs, "doctor": doctor}
+"""What a person asks. They wait for no turn, so that they answer while a verb runs, and change nothing."""
 
 
 def carry_out(request: Request, host: str) -> str:
@@ -80,12 +84,16 @@ def tell(command: Command, host: str, trouble: Trouble | None = None) -> str:
     return compose(dict(report, ok=trouble is None), reason, log)
 
 
-def answer(environment: dict[str, str]) -> str:
-    """The report that the environment's command leads to."""
+def answer(environment: dict[str, str]) -> tuple[str, bool]:
+    """What the environment's command leads to, and whether it succeeded: a report, or a question's answer."""
     host = environment.get("AWS_SSM_INSTANCE_ID", "")
     host = host if re.fullmatch(r"[A-Za-z0-9-]{1,64}", host) else ""
     try:
-        return carry_out(read_request(environment), host)
+        request = read_request(environment)
+        if request.verb in QUESTIONS:
+            return QUESTIONS[request.verb](request, host), True
+        text = carry_out(request, host)
+        return text, json.loads(text)["ok"]
     except Trouble as trouble:
         reason = trouble.reason
     except Exception as error:
@@ -94,7 +102,7 @@ def answer(environment: dict[str, str]) -> str:
     for name in ("app", "verb", "step", "deployment"):
         value = environment.get("SSM_" + name, "")
         report[name] = value if re.fullmatch(PATTERNS[name], value) else ""
-    return compose(dict(report, ok=False, sha256=None, seconds={}, **NOTHING_KNOWN), reason, [])
+    return compose(dict(report, ok=False, sha256=None, seconds={}, **NOTHING_KNOWN), reason, []), False
 
 
 def tick(app: str) -> int:
@@ -112,7 +120,7 @@ def tick(app: str) -> int:
 
 
 def main(arguments: list[str], environment: dict[str, str]) -> int:
-    """Runs as the script `arguments[0]`: prints the report and returns the exit code.
+    """Runs as the script `arguments[0]`: prints the answer and returns the exit code.
 
     Nothing else ever reaches the two outputs: a child that holds one open would keep the command open at
     the agent."""
@@ -125,7 +133,7 @@ def main(arguments: list[str], environment: dict[str, str]) -> int:
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     if arguments[1:2] == ["retire"]:
         return tick(arguments[2])
-    text = answer(environment)
+    text, ok = answer(environment)
     with contextlib.suppress(OSError):
         os.write(output, text.encode() + b"\n")
-    return 0 if json.loads(text)["ok"] else 1
+    return 0 if ok else 1

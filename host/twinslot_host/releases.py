@@ -13,9 +13,9 @@ from twinslot_host.command import Command, step
 from twinslot_host.files import read_json, sync_directory, write_file
 from twinslot_host.places import PORTS, Places
 from twinslot_host.request import Release
-from twinslot_host.s3 import Unsteady, open_object
+from twinslot_host.s3 import open_object
 from twinslot_host.slots import read_held
-from twinslot_host.trouble import Trouble
+from twinslot_host.trouble import Trouble, Unsteady
 
 RELEASES_KEPT = 5
 SOURCES_KEPT = 20

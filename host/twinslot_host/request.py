@@ -12,16 +12,27 @@ from twinslot_host.places import PORTS
 from twinslot_host.trouble import NotDone
 
 PATTERNS = {
-    "verb": "^(provision|stage|flip|bake|report)$",
+    "verb": "^(provision|stage|flip|bake|report|logs|doctor)$",
     "app": "^([a-z][a-z0-9-]{0,29})?$",
-    "step": "^(provision|report|stage|flip|bake|revert(-[1-9])?)$",
+    "step": "^(provision|report|stage|flip|bake|revert(-[1-9])?|logs|doctor)$",
     "deployment": "^([0-9A-HJKMNP-TV-Z]{26})?$",
     "fence": "^[0-9]{1,15}$",
     "release": "^[A-Za-z0-9_-]*$",
     "previous": "^[A-Za-z0-9_-]*$",
     "settings": "^[A-Za-z0-9_-]*$",
+    "slot": "^(live|idle)$",
+    "lines": "^[1-9][0-9]{0,2}$",
 }
-DEFAULTS = {"app": "", "deployment": "", "fence": "0", "release": "", "previous": "", "settings": ""}
+DEFAULTS = {
+    "app": "",
+    "deployment": "",
+    "fence": "0",
+    "release": "",
+    "previous": "",
+    "settings": "",
+    "slot": "live",
+    "lines": "200",
+}
 JAVA_VERSIONS = (17, 21, 25)
 PATH = r"(?!.{256})(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+"
 
@@ -59,8 +70,8 @@ class Settings(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A command, checked. `release` is None only for provision and report; `app` is empty only for a
-    provision that prepares the machine alone."""
+    """A command, checked. `release` is None only where nothing of a deployment is done; `app` is empty only
+    for a provision that prepares the machine alone. `slot` and `lines` are for logs."""
 
     verb: str
     app: str
@@ -70,6 +81,8 @@ class Request(NamedTuple):
     release: Release | None = None
     previous: Release | None = None
     settings: Settings = Settings()
+    slot: str = "live"
+    lines: int = 200
 
 
 def read_request(environment: dict[str, str]) -> Request:
@@ -103,6 +116,8 @@ def read_request(environment: dict[str, str]) -> Request:
         release,
         read_release("previous", values["previous"]),
         read_settings(values["settings"]),
+        values["slot"],
+        int(values["lines"]),
     )
 
 

@@ -14,3 +14,7 @@ class Trouble(Exception):
 
 class NotDone(Trouble):
     """The command was not carried out, so the ledger must not take it for finished."""
+
+
+class Unsteady(Exception):
+    """A service of AWS failed in a way that the next try may not."""

@@ -153,7 +153,7 @@ def test_every_parameter_fits_the_pattern_of_the_contract() -> None:
         patterns[name] = patterns["release"] if cell == "the same" else cell.strip("`").replace(r"\|", "|")
     for name, verb in (("stage", "stage"), ("flip", "flip"), ("bake", "bake"), ("revert-3", "flip")):
         given = parameters(DEPLOYMENT, step(name, verb))
-        assert list(given) == list(patterns)
+        assert list(given) == [name for name in patterns if name not in ("slot", "lines")]
         for parameter, (value,) in given.items():
             assert re.fullmatch(patterns[parameter], value), parameter
 

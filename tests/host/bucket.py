@@ -65,6 +65,8 @@ class Bucket:
                     self.answer(int(fault), b"<Error><Code>SlowDown</Code></Error>")
                 elif body is None:
                     self.answer(404, b"<Error><Code>NoSuchVersion</Code></Error>")
+                elif self.headers.get("Range") == "bytes=0-0":
+                    self.answer(206, body[:1])
                 else:
                     self.answer(200, body)
 

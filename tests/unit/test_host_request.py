@@ -49,6 +49,7 @@ def test_what_is_left_out_has_its_default() -> None:
     request = read_request({"SSM_verb": "report", "SSM_app": "shop", "SSM_step": "report"})
     assert (request.deployment, request.fence, request.release, request.previous) == ("", 0, None, None)
     assert request.settings == Settings()
+    assert (request.slot, request.lines) == ("live", 200)
 
 
 def test_a_machine_is_provisioned_without_an_app() -> None:
@@ -79,6 +80,9 @@ def test_an_agent_too_old_for_parameters_in_the_environment_is_told_so() -> None
         ("release", ""),
         ("release", "bm8ganNvbg"),
         ("settings", encoded([1])),
+        ("slot", "green"),
+        ("lines", "0"),
+        ("lines", "1000"),
     ],
 )
 def test_a_parameter_of_another_shape_is_refused_by_name(name: str, value: str) -> None:

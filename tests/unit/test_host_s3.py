@@ -8,7 +8,8 @@ import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
-from twinslot_host.s3 import Credentials, sign
+from twinslot_host.instance import Credentials, Instance
+from twinslot_host.signature import sign
 
 AT = datetime(2026, 11, 22, 10, 11, 12, tzinfo=UTC)
 
@@ -20,11 +21,12 @@ AT = datetime(2026, 11, 22, 10, 11, 12, tzinfo=UTC)
 def test_the_signature_is_botocores(key: str, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, query = quote(f"/artifacts/{key}", safe="/-_.~"), f"versionId={version}"
     keys = Credentials("AKIA", "secret", "token")
-    ours = sign("s3.eu-central-1.amazonaws.com", path, query, "eu-central-1", keys, AT.timetuple())
+    url = f"https://s3.eu-central-1.amazonaws.com{path}?{query}"
+    ours = sign("s3", Instance("eu-central-1", "role", keys), AT.timetuple(), url)
 
     monkeypatch.setattr(auth, "get_current_datetime", lambda: AT)
     # Over https botocore leaves the payload unsigned; we sign the empty one, as it does over http.
-    request = AWSRequest("GET", f"http://s3.eu-central-1.amazonaws.com{path}?{query}")
+    request = AWSRequest("GET", url.replace("https", "http"))
     auth.S3SigV4Auth(BotoCredentials(*keys), "s3", "eu-central-1").add_auth(request)
 
     assert ours["Authorization"] == request.headers["Authorization"]

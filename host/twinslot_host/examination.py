@@ -1,0 +1,294 @@
+"""What doctor looks at on a host. Nothing is changed and nothing waited for; diagnosis.py judges it."""
+
+from __future__ import annotations
+
+import calendar
+import http.client
+import os
+import pwd
+import re
+import shutil
+import ssl
+import sys
+import time
+from email.utils import parsedate
+from typing import NamedTuple
+
+from twinslot_host.files import read_text
+from twinslot_host.instance import read_instance
+from twinslot_host.places import OTHER, PORTS, Places
+from twinslot_host.processes import family, owner, owns, sockets
+from twinslot_host.programs import must, run
+from twinslot_host.proxy import ask_proxy, live_slot
+from twinslot_host.releases import folders_of
+from twinslot_host.report import standing
+from twinslot_host.request import Request
+from twinslot_host.s3 import ask_object, refusal
+from twinslot_host.slots import read_held
+from twinslot_host.trouble import Trouble, Unsteady
+from twinslot_host.units import both_units, show_units
+
+AGENTS = ("amazon-ssm-agent", "/snap/amazon-ssm-agent/current/amazon-ssm-agent")
+ASK_SECONDS = 5.0
+
+
+class Nginx(NamedTuple):
+    """What systemd says of nginx."""
+
+    state: str
+    enabled: bool
+
+
+class Site(NamedTuple):
+    """Our site: its file, the digest in it (None: no file), and what nginx answers (None: nothing)."""
+
+    path: str
+    on_disk: str | None
+    loaded: str | None
+
+
+class Memory(NamedTuple):
+    """Bytes: of the host, still to be had, and held by the live process (0: none). Whether both slots run."""
+
+    total: int
+    available: int
+    live: int
+    both: bool
+
+
+class Disk(NamedTuple):
+    """Bytes free for releases, and those of the largest one here."""
+
+    path: str
+    free: int
+    largest: int
+
+
+class Clock(NamedTuple):
+    """What systemd says, and how many seconds this clock is ahead of S3's (None: not told)."""
+
+    synchronised: bool
+    skew: float | None
+
+
+class Served(NamedTuple):
+    """The slot by the flag (None: nothing is live), by nginx, and what is there."""
+
+    slot: str | None
+    answers: str | None
+    label: str
+    state: str
+    verified: bool
+
+
+class Reading(NamedTuple):
+    """One byte of the live release, asked of S3. `status` is 0 when nothing answered and `trouble` says why;
+    `what` is empty where nothing is live; `role` where there are no credentials."""
+
+    role: str
+    status: int
+    code: str
+    what: str
+    trouble: str
+    skew: float | None
+
+
+class Certificate(NamedTuple):
+    """The certificate of the settings ("": none), and the days until it ends (None: it cannot be read)."""
+
+    path: str
+    days: float | None
+    trouble: str
+
+
+class Patient:
+    """A host that doctor looks at for an app."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.places = Places(request.app)
+        self.reading = self.read_one_byte()
+
+    def read_one_byte(self) -> Reading:
+        """Asks S3 for the first byte of the live release: the request that staging will make."""
+        slot = live_slot(self.places)
+        held = read_held(self.places, slot) if slot else None
+        role = ""
+        try:
+            instance = read_instance()
+            role = instance.role
+            source = held.source if held else ["twinslot", "nothing", "none"]
+            connection, response = ask_object(instance, source, ASK_SECONDS, range="bytes=0-0")
+            try:
+                code = refusal(response) if response.status >= 300 else ""
+            finally:
+                connection.close()
+        except (Trouble, Unsteady, OSError, ValueError, KeyError, http.client.HTTPException) as error:
+            return Reading(role, 0, "", "", str(error), None)
+        told = parsedate(response.headers.get("Date", ""))
+        skew = time.time() - calendar.timegm(told) if told else None
+        what = f"s3://{held.source[0]}/{held.source[1]}" if held else ""
+        return Reading(role, response.status, code, what, "", skew)
+
+    def agent(self) -> str:
+        """What the agent on the disk says its version is."""
+        program = next(filter(None, map(shutil.which, AGENTS)), None)
+        found = (
+            re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", run(program, "-version", timeout=10).output)
+            if program
+            else []
+        )
+        return found[0] if found else ""
+
+    def python(self) -> tuple[int, ...]:
+        """The version of this interpreter."""
+        return tuple(sys.version_info[:3])
+
+    def installed(self) -> str:
+        """What nginx says its version is."""
+        return run("nginx", "-v").output.strip() if shutil.which("nginx") else ""
+
+    def running(self) -> Nginx:
+        """What systemd says of nginx."""
+        unit = show_units("nginx.service")[0]
+        return Nginx(unit.state, unit.enabled)
+
+    def configuration(self) -> str:
+        """What nginx has against its configuration."""
+        checked = run("nginx", "-t")
+        if not checked.code:
+            return ""
+        lines = checked.output.strip().splitlines()
+        return ([line for line in lines if "[emerg]" in line] or lines or ["no word"])[0]
+
+    def site(self) -> Site:
+        """Our site on the disk, and as nginx has it."""
+        text, pointer = read_text(self.places.conf), ask_proxy()
+        found = re.findall(r'return 200 "\S+ \S+ ([0-9a-f]+)\\n"', text or "")
+        on_disk = (found or ["no digest"])[0] if text is not None else None
+        return Site(self.places.conf, on_disk, pointer.digest if pointer else None)
+
+    def rivals(self) -> list[str]:
+        """Other servers of nginx that claim port 80 for an address, or by default."""
+        return rivals_in(must("nginx", "-T"), self.places.conf)
+
+    def java(self) -> str:
+        """What java says its version is."""
+        return (run("java", "-version").output.splitlines() or [""])[0] if shutil.which("java") else ""
+
+    def ports(self) -> dict[int, str]:
+        """The slots' ports that somebody else listens on, and who."""
+        strangers = {}
+        units = both_units(self.places)
+        for slot, port in PORTS.items():
+            inodes, pid = sockets(port, "0A"), units[slot].pid
+            if inodes and not (pid and any(owns(one, inode) for one in family(pid) for inode in inodes)):
+                strangers[port] = owner(port) or "a process that just ended"
+        return strangers
+
+    def memory(self) -> Memory:
+        """The host's memory, and what the live process has of it."""
+        told = dict(re.findall(r"^(\w+): +(\d+) kB$", read_text("/proc/meminfo") or "", re.M))
+        units, slot = both_units(self.places), live_slot(self.places)
+        pid = units[slot].pid if slot else 0
+        held = re.findall(r"^VmRSS:\s+(\d+) kB$", read_text(f"/proc/{pid}/status") or "", re.M) if pid else []
+        both = bool(pid and slot and units[OTHER[slot]].pid)
+        total, available = (int(told[name]) * 1024 for name in ("MemTotal", "MemAvailable"))
+        return Memory(total, available, int(held[0]) * 1024 if held else 0, both)
+
+    def disk(self) -> Disk:
+        """The room for the next release."""
+        path = self.places.releases
+        while not os.path.isdir(path):
+            path = os.path.dirname(path)
+        jars = [folder + "/app.jar" for folder in folders_of(self.places)]
+        return Disk(path, shutil.disk_usage(path).free, max(map(os.path.getsize, jars), default=0))
+
+    def clock(self) -> Clock:
+        """The clock, by systemd and by S3."""
+        said = run("timedatectl", "show", "--property=NTPSynchronized", "--value").output.strip()
+        return Clock(said == "yes", self.reading.skew)
+
+    def only(self) -> list[str]:
+        """The apps whose sites lie here."""
+        folder = self.places.conf_d
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [name[9:-5] for name in names if re.fullmatch(r"twinslot-.+\.conf", name)]
+
+    def live(self) -> Served:
+        """What users get."""
+        slot, stands = live_slot(self.places), standing(self.places)
+        if not slot:
+            return Served(None, None, "", "", False)
+        there = stands["slots"][slot]
+        return Served(slot, stands["live"], there["label"] or "nothing", there["state"], there["verified"])
+
+    def one_byte(self) -> Reading:
+        """What became of the question to S3."""
+        return self.reading
+
+    def certificate(self) -> Certificate:
+        """The certificate of the settings that came along, or of those that the live slot holds."""
+        slot = live_slot(self.places)
+        held = read_held(self.places, slot) if slot else None
+        path = (
+            self.request.settings.tls_certificate or (held.settings.tls_certificate if held else None) or ""
+        )
+        if not path:
+            return Certificate("", None, "")
+        ran = run("openssl", "x509", "-noout", "-enddate", "-in", path)
+        found = re.findall(r"^notAfter=(.+)$", ran.output, re.M)
+        if ran.code or not found:
+            return Certificate(path, None, (ran.output.strip().splitlines() or ["no word"])[0])
+        return Certificate(path, (ssl.cert_time_to_seconds(found[0]) - time.time()) / 86400, "")
+
+    def units(self) -> list[str]:
+        """The units of ours that failed."""
+        listed = must(
+            "systemctl", "list-units", "--all", "--state=failed", "--plain", "--no-legend", "--full",
+            f"twinslot-{self.places.app}@*", f"{self.places.retire_unit}.*", "nginx.service",
+        )  # fmt: skip
+        return [line.split()[0] for line in listed.splitlines() if line.strip()]
+
+    def state(self) -> list[str]:
+        """The folders of ours that cannot be written."""
+        folders = (self.places.state, self.places.live, self.places.home)
+        return [folder for folder in folders if os.path.isdir(folder) and not os.access(folder, os.W_OK)]
+
+    def provisioned(self) -> list[str]:
+        """What provision lays, and that is not there."""
+        places = self.places
+        unit = f"{places.units}/twinslot-{places.app}@.service"
+        files = (unit, f"{places.units}/{places.retire_unit}.timer", places.program, places.state)
+        missing = [path for path in files if not os.path.exists(path)]
+        if any(unit.stale for unit in both_units(places).values()):
+            missing.append(f"{unit}, as systemd has it")
+        try:
+            pwd.getpwnam(places.user())
+        except KeyError:
+            missing.append(f"the user {places.user()}")
+        return missing
+
+
+def rivals_in(text: str, own: str) -> list[str]:
+    """Where the configuration that `nginx -T` prints, but for our file, claims port 80 by default or for one
+    address: either goes before us."""
+    found = []
+    file = ""
+    for line in text.splitlines():
+        begins = re.fullmatch(r"# configuration file (.+):", line)
+        if begins:
+            file = begins[1]
+        if file == own:
+            continue
+        for words in re.findall(r"(?:^|[\s;{])listen\s+([^;{}]+);", line.split("#")[0]):
+            address, *options = words.split()
+            host, _, port = address.rpartition(":")
+            if address.isdigit():
+                host, port = "", address
+            elif not port.isdigit():
+                host, port = address, "80"
+            one_address = host.strip("*0.[]:") and not address.startswith("unix:")
+            if port == "80" and ("default_server" in options or one_address):
+                found.append(f"`listen {words}` in {file}")
+    return found
