@@ -22,6 +22,7 @@ class Places:
         self.work = f"{self.state}/work"
         self.live = f"{self.state}/live"
         self.green = f"{self.live}/green"
+        self.acme = f"{self.state}/acme"
         self.fence = f"{self.state}/fence"
         self.ledger = f"{self.state}/ledger.json"
         self.installing = f"{self.state}/installing"

@@ -47,7 +47,7 @@ def prepare(command: Command, *needs: Need) -> None:
             "--shell", "/usr/sbin/nologin", places.user(),
         )  # fmt: skip
         step("made the user")
-    for folder in (places.releases, places.slots, places.live, places.standby, places.verified):
+    for folder in (places.releases, places.slots, places.live, places.acme, places.standby, places.verified):
         os.makedirs(folder, mode=0o755, exist_ok=True)
     lay_ballast(places.state)
     with open(sys.argv[0], encoding="utf-8") as own:

@@ -7,12 +7,15 @@ import os
 import time
 from typing import NamedTuple
 
+from twinslot_host.certificate import check_certificate
 from twinslot_host.command import Command, step
-from twinslot_host.configuration import LIVE_PATH, configuration
+from twinslot_host.configuration import LIVE_PATH, configuration, http2_syntax
 from twinslot_host.files import read_text, remove, write_file
 from twinslot_host.loopback import ask
 from twinslot_host.places import OTHER, PORTS, Places
+from twinslot_host.processes import owner
 from twinslot_host.programs import must, run
+from twinslot_host.request import Settings
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import Unit
 
@@ -59,11 +62,23 @@ def clear_default_site() -> None:
         step("took the default site away")
 
 
+def planned(places: Places, settings: Settings) -> tuple[str, str]:
+    """The configuration that this host's nginx is to have, and its digest. Trouble: it cannot serve TLS."""
+    http2 = ""
+    if settings.tls_certificate and settings.tls_key:
+        check_certificate(settings.tls_certificate, settings.tls_key)
+        squatter = owner(443)
+        if squatter and "(nginx)" not in squatter:
+            raise Trouble(f"port 443, which nginx needs for TLS, is taken by {squatter}: stop it")
+        http2 = http2_syntax(must("nginx", "-V"))
+    return configuration(places, settings, os.path.exists("/proc/net/if_inet6"), http2)
+
+
 def ensure_proxy(command: Command, unit: Unit) -> None:
     """Sees to it that nginx runs our configuration. It is reloaded only if it does not; if nginx rejects
-    the new one, the old one comes back."""
+    the new one, or does not come to run it, the old one comes back."""
     places = command.places
-    text, digest = configuration(places, command.request.settings, os.path.exists("/proc/net/if_inet6"))
+    text, digest = planned(places, command.request.settings)
     old = read_text(places.conf)
     pointer = ask_proxy()
     if old == text and pointer and pointer.digest == digest and unit.enabled:
@@ -73,34 +88,41 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
     if default_site:
         remove(default_site)
     write_file(places.conf, text)
-    checked = run("nginx", "-t")
-    if checked.code:
+    try:
+        checked = run("nginx", "-t")
+        if checked.code:
+            lines = checked.output.strip().splitlines()
+            why = ([line for line in lines if "[emerg]" in line] or lines or ["no word"])[0]
+            raise Trouble(f"nginx rejects its configuration, so nothing was changed; `nginx -t` says: {why}")
+        step("configured nginx")
+        if not unit.enabled:
+            must("systemctl", "enable", "--no-reload", "nginx.service")
+        if not (pointer and pointer.digest == digest):
+            load(unit, digest)
+    except Trouble:
         if old is None:
             remove(places.conf)
         else:
             write_file(places.conf, old)
         if default_site:
             os.symlink(target, default_site)
-        lines = checked.output.strip().splitlines()
-        why = ([line for line in lines if "[emerg]" in line] or lines or ["no word"])[0]
-        raise Trouble(f"nginx rejects its configuration, so nothing was changed; `nginx -t` says: {why}")
-    step("configured nginx")
-    if not unit.enabled:
-        must("systemctl", "enable", "--no-reload", "nginx.service")
-    if not (pointer and pointer.digest == digest):
-        started = run(
-            "systemctl", "reload-or-restart" if unit.state == "active" else "start", "nginx.service"
-        )
-        deadline = time.monotonic() + PROXY_SECONDS
-        while not (pointer and pointer.digest == digest):
-            if started.code or time.monotonic() > deadline:
-                ran = run("systemctl", "status", "--no-pager", "--lines=10", "nginx.service")
-                raise Trouble(
-                    "nginx does not answer on port 80 with its new configuration", ran.output.splitlines()
-                )
-            time.sleep(0.02)
-            pointer = ask_proxy()
-        step("loaded the configuration of nginx")
+        raise
+
+
+def load(unit: Unit, digest: str) -> None:
+    """Makes nginx run the configuration with this digest. Trouble: it does not come to."""
+    started = run("systemctl", "reload-or-restart" if unit.state == "active" else "start", "nginx.service")
+    deadline = time.monotonic() + PROXY_SECONDS
+    pointer = ask_proxy()
+    while not (pointer and pointer.digest == digest):
+        if started.code or time.monotonic() > deadline:
+            ran = run("systemctl", "status", "--no-pager", "--lines=10", "nginx.service")
+            raise Trouble(
+                "nginx does not answer on port 80 with its new configuration", ran.output.splitlines()
+            )
+        time.sleep(0.02)
+        pointer = ask_proxy()
+    step("loaded the configuration of nginx")
 
 
 def wake_proxy() -> Pointer | None:

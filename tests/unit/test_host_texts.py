@@ -1,15 +1,18 @@
 """The texts that a host writes: nginx's configuration, units, java's options, the report."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from twinslot_host.configuration import configuration
+from twinslot_host.configuration import configuration, http2_syntax
 from twinslot_host.places import Places
 from twinslot_host.report import NOTHING_KNOWN, REPORT_BYTES, compose
 from twinslot_host.request import Settings
 from twinslot_host.units import argument_file, unit_files
+
+SECURE = Settings(tls_certificate="/etc/tls/shop.pem", tls_key="/etc/tls/shop.key")
 
 
 def test_a_configuration_differs_by_its_digest_when_anything_in_it_does() -> None:
@@ -22,12 +25,38 @@ def test_a_configuration_differs_by_its_digest_when_anything_in_it_does() -> Non
     assert len(digests) == 8
 
 
+@pytest.mark.parametrize(
+    ("about", "syntax"),
+    [
+        ("nginx version: nginx/1.18.0 (Ubuntu)\nconfigure arguments: --with-http_v2_module", "listen"),
+        ("nginx version: nginx/1.25.0\nconfigure arguments: --with-http_v2_module", "listen"),
+        ("nginx version: nginx/1.25.1\nconfigure arguments: --with-http_v2_module", "directive"),
+        ("nginx version: nginx/1.28.0\nconfigure arguments: --with-http_v2_module", "directive"),
+        ("nginx version: nginx/1.28.0\nconfigure arguments:", ""),
+        ("", ""),
+    ],
+)
+def test_http2_is_asked_for_as_this_nginx_understands_it(about: str, syntax: str) -> None:
+    assert http2_syntax(about) == syntax
+    text, _ = configuration(Places("shop"), SECURE, False, syntax)
+    assert ("listen 443 ssl http2 default_server;" in text) == (syntax == "listen")
+    assert ("http2 on;" in text) == (syntax == "directive")
+
+
+def test_without_a_certificate_there_is_no_tls() -> None:
+    plain, _ = configuration(Places("shop"), Settings(), True, "directive")
+    assert not re.search("443 ssl|ssl_|http2|308", plain)
+    secure, _ = configuration(Places("shop"), SECURE, True, "directive")
+    assert "listen [::]:443 ssl default_server;" in secure
+    assert "ssl_protocols TLSv1.2 TLSv1.3;" in secure
+
+
 def test_names_of_nginx_carry_the_app() -> None:
     text, digest = configuration(Places("my-shop"), Settings(), True)
     assert "upstream my-shop_green_backed {" in text
     assert "log_format twinslot_my_shop " in text
     assert f"{digest}\\n" in text
-    assert "@" not in text
+    assert "@" not in text.replace("@application", "")
 
 
 @pytest.mark.parametrize("app", ["shop", "a" * 30])

@@ -1,6 +1,7 @@
 """Settings are refused by BadSettings, or read and mean one thing alone to the host, to nginx and to java."""
 
 import json
+import re
 import shlex
 from contextlib import suppress
 from itertools import product
@@ -25,8 +26,12 @@ from tests.unit.test_host_request import encoded
 pytestmark = pytest.mark.hostile("settings")
 
 NAMES = sorted(BY_NAME)
-SHAPES = ("{}", "/{}", "-D{}", "{}.example.com", "a{}b", "-Xmx1g{}")
-PLAIN, _ = configuration(Places("shop"), HostSettings(), True)
+TEXTS = ("health_path", "java_options", "server_name", "tls_certificate")
+SHAPES = ("/etc/{}/cert.pem", "{}", "/{}", "-D{}", "{}.example.com", "a{}b", "-Xmx1g{}")
+PLAIN = {
+    secure: configuration(Places("shop"), HostSettings(tls_certificate=secure, tls_key=secure), True)[0]
+    for secure in (None, "/-")
+}
 
 
 def judge(text: str) -> None:
@@ -49,12 +54,18 @@ def means_one_thing(read: Settings) -> None:
 
 
 def writes_no_line_of_its_own(given: HostSettings) -> None:
+    plain = PLAIN["/-" if given.tls_certificate else None]
     lines = configuration(Places("shop"), given, True)[0].splitlines()
-    differing = [line for line, plain in zip(lines, PLAIN.splitlines(), strict=True) if line != plain]
-    allowed = [f"    server_name {given.server_name};"] if given.server_name != "_" else []
+    differing = {line for line, other in zip(lines, plain.splitlines(), strict=True) if line != other}
+    allowed = {f"    server_name {given.server_name};"}
+    if given.tls_certificate:
+        allowed |= {
+            f"    ssl_certificate {given.tls_certificate};",
+            f"    ssl_certificate_key {given.tls_key};",
+        }
     # The other one holds the digest of this very text.
-    assert [line for line in differing if "server_name" in line] == allowed
-    assert len(differing) <= 2
+    assert len(differing - allowed) == (1 if differing else 0)
+    assert all(re.fullmatch(r"[ -~]+", line) and line.count(";") == 1 for line in differing & allowed)
     # A shell reads quotes and backslashes as java does in its @file: each option is one word, to the letter.
     assert tuple(shlex.split(argument_file(given.java_options))) == given.java_options
 
@@ -73,11 +84,12 @@ def test_a_value_of_another_kind_in_any_setting_is_refused_or_harmless(cases: Ca
 
 
 def test_a_corpus_of_texts_in_any_setting_is_refused_or_harmless(cases: Cases[Any]) -> None:
-    for name, shape, piece in cases(product(("health_path", "java_options", "server_name"), SHAPES, PIECES)):
+    for name, shape, piece in cases(product(TEXTS, SHAPES, PIECES)):
         text = shape.replace("{}", piece)
         value = [text] if name == "java_options" else text
-        judge(json.dumps({name: value}))
-        judge_on_host({name: value})
+        values = {"tls_key": "/key.pem", name: value} if name == "tls_certificate" else {name: value}
+        judge(json.dumps(values))
+        judge_on_host(values)
 
 
 def test_a_corpus_of_what_is_no_settings_is_refused(cases: Cases[str]) -> None:
