@@ -1,20 +1,30 @@
-"""`make sandbox`: AWS and one host, until Ctrl-C. What happens is told in one line each."""
+"""`make sandbox`: AWS and one host, until Ctrl-C. What happens is told in one line each, and drawn on a page.
+
+As soon as a release is live, a few users ask for something all the time: the page shows whom they reach.
+"""
 
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from sandbox.announcements import Announcement
 from sandbox.functions import Invocation
+from sandbox.load import Load
+from sandbox.machine import STATE
+from sandbox.page import Page
 from sandbox.sandbox import Listener, Sandbox, unavailable
 
 APP = "shop"
 COMMANDS = "EC2 Command Status-change Notification"
+REQUESTS_PER_SECOND = 30
+CONNECTIONS = 6
+DAY_SECONDS = 86_400
 STATUSES = {"InProgress": "began", "Success": "succeeded", "Failed": "failed"}
 
 
@@ -25,18 +35,31 @@ def main() -> int:
         print(f"the sandbox cannot run here: {reason}")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    is_live = threading.Event()
+
+    def announced(announcement: Announcement) -> None:
+        _announcement(announcement)
+        if announcement.attributes.get("outcome") == "LIVE":
+            is_live.set()
+
     try:
-        with Sandbox(listener=Listener(_event, _announcement, _invocation)) as sandbox:
+        with Sandbox(listener=Listener(_event, announced, _invocation)) as sandbox, Page(sandbox) as page:
             host = sandbox.add_host(APP)
-            print(_welcome(sandbox, host.address), flush=True)
-            while True:
-                signal.pause()
+            print(_welcome(sandbox, host.address, page.address), flush=True)
+            is_live.wait()
+            with _users(host.address):
+                while True:
+                    signal.pause()
     except KeyboardInterrupt:
         print("\nThe sandbox is gone; nothing is left of it.")
     return 0
 
 
-def _welcome(sandbox: Sandbox, address: str) -> str:
+def _users(address: str) -> Load:
+    return Load(address, STATE / "records.tsv", REQUESTS_PER_SECOND, CONNECTIONS, max_seconds=DAY_SECONDS)
+
+
+def _welcome(sandbox: Sandbox, address: str, page: str) -> str:
     aws = "aws" if shutil.which("aws") else str(Path(sys.executable).with_name("aws"))
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in sandbox.variables().items())
     rollback = sandbox.aws.stack.resources["Rollback"].id
@@ -52,6 +75,7 @@ AWS is at {sandbox.endpoint}, and one host bears the tag twinslot={APP}. In anot
 
 The first line deploys that jar, and any other in its place; the second goes back to the release before.
 The host answers at http://{address}/ as soon as a release is live.
+What is live and whom the users reach is drawn at {page}
 The functions' logs are in build/sandbox/logs.
 Ctrl-C ends it all.
 """

@@ -67,6 +67,9 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
     "AWS::CloudWatch::Alarm": {
         "*": "nobody feeds CloudWatch here; the template's alarms are judged by their tests"
     },
+    "AWS::CloudWatch::Dashboard": {
+        "*": "there is no console; `make sandbox` shows the dashboard's own widget on a page"
+    },
     "AWS::DynamoDB::Table": {
         "PointInTimeRecoverySpecification": "nothing here outlives the process",
         "TimeToLiveSpecification": "DynamoDB deletes within days; no sandbox lives that long",

@@ -4,6 +4,7 @@ Sources: the service authorization reference, and FACTS measured against it. Onl
 call stands here; a role that calls anything else is refused with a text that says so.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -117,10 +118,14 @@ def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
     parameters = request.json
     match request.operation:
         case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" as operation:
-            yield Permission(f"dynamodb:{operation}", _table(parameters["TableName"]))
+            yield Permission(
+                f"dynamodb:{operation}", _table(parameters["TableName"]), _leading_key(parameters)
+            )
         case "Query" | "Scan" as operation:
             index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-            yield Permission(f"dynamodb:{operation}", _table(parameters["TableName"]) + index)
+            yield Permission(
+                f"dynamodb:{operation}", _table(parameters["TableName"]) + index, _leading_key(parameters)
+            )
         case "TransactWriteItems":
             actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
             for item in parameters["TransactItems"]:
@@ -136,6 +141,14 @@ def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
                 yield Permission("dynamodb:BatchGetItem", _table(table))
         case operation:
             raise LookupError(operation)
+
+
+def _leading_key(parameters: dict[str, Any]) -> dict[str, str]:
+    """The partition key of what is asked for: an item's `pk`, or what a query's condition compares first."""
+    item = parameters.get("Key") or parameters.get("Item") or {}
+    compared = re.match(r"\S+ = (:\w+)", parameters.get("KeyConditionExpression", ""))
+    value = parameters["ExpressionAttributeValues"][compared[1]] if compared else item.get("pk")
+    return {"dynamodb:leadingkeys": value["S"]} if value else {}
 
 
 def _table(name: str) -> str:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+FOR_ALL = "ForAllValues:"
+"""No request here has more than one value of a key."""
+
 STATEMENT_KEYS = frozenset({"Sid", "Effect", "Principal", "Action", "Resource", "Condition"})
 
 
@@ -64,12 +67,15 @@ def _applies(statement: Mapping[str, Any], permission: Permission) -> bool:
 
 
 def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str]) -> bool:
-    """One condition. A key that the request does not have meets none of these operators."""
-    test = _OPERATORS.get(operator)
+    """One condition. A key that the request does not have meets an operator only if it is for all values."""
+    name = operator.removeprefix(FOR_ALL)
+    test = _OPERATORS.get(name)
     if test is None:
         raise UnknownPolicy(f"the sandbox does not understand the condition operator {operator}")
     actual = context.get(key)
-    return actual is not None and any(test(str(value), actual) for value in wanted)
+    if actual is None:
+        return operator != name
+    return any(test(str(value), actual) for value in wanted)
 
 
 def _filled(text: str, context: Mapping[str, str]) -> str | None:

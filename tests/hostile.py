@@ -28,8 +28,14 @@ LEAST = {
         "host reports": 3_000,
         "log lines": 3_000,
         "subjects": 800,
+        "pages": 150,
     },
-    "controller": {"handlers' events": 700, "rollback payloads": 500, "hold payloads": 500},
+    "controller": {
+        "handlers' events": 700,
+        "rollback payloads": 500,
+        "hold payloads": 500,
+        "widget calls": 100,
+    },
 }
 """Cases of each kind that a whole tier tries."""
 

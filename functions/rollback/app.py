@@ -17,7 +17,8 @@ LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """`{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`, each with "by" or not.
+    """`{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`, each with "by" or not. The
+    dashboard's button adds `widgetContext`, which says nothing that counts.
 
     Returns the deployment's id, the label it goes to and what was live before.
     Raises BadEvent, NothingToRollBackTo, or TryAgain.
@@ -36,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _asked(event: object) -> tuple[str, str | None, str]:
-    if not isinstance(event, dict) or set(event) - {"app", "to", "by"}:
+    if not isinstance(event, dict) or set(event) - {"app", "to", "by", "widgetContext"}:
         raise BadEvent(
             'a rollback takes {"app": "shop"} or {"app": "shop", "to": "1.4.1"}, each with "by" or not, '
             "and nothing else"

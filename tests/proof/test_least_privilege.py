@@ -27,6 +27,9 @@ from tests.proof.whole_flow import APP, ROOT_APP, Flow, Judgements
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {"DefaultApp": ROOT_APP}
 FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
+"""Those that command hosts."""
+
+ROLES = (*FUNCTIONS, "Widget")
 HOST = "HostPolicy"
 
 AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"
@@ -57,7 +60,7 @@ def statements_of_template() -> dict[str, list[Statement]]:
     """What the template itself says of each role, as CloudFormation gets it."""
     resources = translate(ROOT / "template.yaml", REGION, PARAMETERS).resources
     found = {HOST: resources[HOST]["Properties"]["PolicyDocument"]["Statement"]}
-    for function in FUNCTIONS:
+    for function in ROLES:
         policies = resources[f"{function}Role"]["Properties"]["Policies"]
         found[function] = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
     return found
@@ -110,11 +113,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
 
 def _life(aws: Aws, flow: Flow, judgements: Judgements, shop: Host, root: Host) -> Life:
     with LOCK:
-        ids = {function: aws.stack.resources[f"{function}Role"].id for function in FUNCTIONS}
+        ids = {function: aws.stack.resources[f"{function}Role"].id for function in ROLES}
         roles = {function: aws.principals.assume(id, "test") for function, id in ids.items()}
     names = {id: function for function, id in ids.items()}
     names |= {f"host-{host.instance}": HOST for host in (shop, root)}
-    calls: dict[str, list[Permission]] = {role: [] for role in (*FUNCTIONS, HOST)}
+    calls: dict[str, list[Permission]] = {role: [] for role in (*ROLES, HOST)}
     for judgement in judgements.all:
         calls[names[judgement.role]] += judgement.permissions
     denied = [each for judgement in judgements.all if not judgement.allowed for each in judgement.permissions]
@@ -182,7 +185,7 @@ def test_every_reason_is_about_an_action_of_the_template() -> None:
     }
 
 
-@pytest.mark.parametrize("role", FUNCTIONS)
+@pytest.mark.parametrize("role", ROLES)
 def test_what_aws_own_policies_add_is_logs_and_traces_that_no_function_sends(life: Life, role: str) -> None:
     own = len(statements_of_template()[role])
     added = {action for one in statements(life, role)[own:] for action in listed(one["Action"])}
@@ -255,6 +258,21 @@ def test_a_role_that_may_command_more_than_tagged_hosts_by_this_document_is_foun
 
     assert sent(list(statements(life, role))) == set()
     assert sent(_widened(statements(life, role), how)) == opened
+
+
+def test_the_widget_reads_applications_alone_and_writes_nothing(life: Life) -> None:
+    dynamodb = client(life, life.roles["Widget"], "dynamodb")
+    table = life.aws.stack.resources["Table"].id
+    app = {"pk": {"S": f"APP#{APP}"}, "sk": {"S": "STATE"}}
+    command = {"pk": {"S": "COMMAND#1"}, "sk": {"S": "COMMAND"}}
+
+    assert dynamodb.get_item(TableName=table, Key=app)["Item"]
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:GetItem"):
+        dynamodb.get_item(TableName=table, Key=command)
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:PutItem"):
+        dynamodb.put_item(TableName=table, Item=app)
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:Scan"):
+        dynamodb.scan(TableName=table)
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,7 @@ class Flow:
         self._an_object_is_gone_before_it_is_read()
         self._a_tick_repeats_what_was_forgotten()
         self._hosts_are_inspected()
+        self._somebody_looks_at_the_dashboard()
 
     def _settings_are_set(self) -> None:
         ssm = self._aws.client("ssm")
@@ -152,6 +153,9 @@ class Flow:
         known = self._handled_count("Advance", '"report"')
         self._invoke("Advance", {"twinslot": "inspect"})
         _wait_until(lambda: self._handled_count("Advance", '"report"') >= known + 2)
+
+    def _somebody_looks_at_the_dashboard(self) -> None:
+        assert f">{APP}<" in self._invoke("Widget", {"widgetContext": {}})
 
     def _upload(self, key: str, label: str) -> str:
         # S3's events tell whole seconds: an upload in the second of a rollback counts as the older one.

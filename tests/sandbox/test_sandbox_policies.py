@@ -43,6 +43,19 @@ def test_a_condition_on_a_key_that_the_request_lacks_is_not_met() -> None:
     assert not may([tagged], Permission("ssm:SendCommand", host))
 
 
+def test_a_condition_for_all_values_is_met_where_there_is_none() -> None:
+    own = {
+        "Effect": "Allow",
+        "Action": "dynamodb:Query",
+        "Resource": "*",
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "APP#*"}},
+    }
+
+    assert may([own], Permission("dynamodb:Query", "table/t", {"dynamodb:leadingkeys": "APP#shop"}))
+    assert not may([own], Permission("dynamodb:Query", "table/t", {"dynamodb:leadingkeys": "COMMAND#1"}))
+    assert may([own], Permission("dynamodb:Query", "table/t"))
+
+
 def test_a_policy_variable_is_filled_in_from_the_caller() -> None:
     own = READ | {"Resource": "arn:aws:s3:::jars/${aws:PrincipalTag/twinslot}/*"}
     permission = Permission(

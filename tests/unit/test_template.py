@@ -11,7 +11,7 @@ from twinslot.settings import Environment
 
 Resources = dict[str, dict[str, Any]]
 
-FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
+FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold", "Widget")
 
 
 def properties(resources: Resources, name: str) -> dict[str, Any]:
@@ -112,8 +112,8 @@ def test_each_function_runs_the_controller_of_the_layer_and_is_traced(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_handler_is_there(resources: Resources, function: str) -> None:
-    module, name = properties(resources, function)["Handler"].split(".")
-    source = Path(__file__).parents[2] / "functions" / function.lower() / f"{module}.py"
+    *package, module, name = properties(resources, function)["Handler"].split(".")
+    source = Path(__file__).parents[2] / "functions" / (package or [function.lower()])[0] / f"{module}.py"
     assert f"def {name}(event" in source.read_text()
 
 

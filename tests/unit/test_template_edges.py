@@ -35,8 +35,10 @@ def dead_letter_queues(resources: Resources) -> set[str]:
     return {arn["Fn::GetAtt"][0] for arn in arns}
 
 
-def test_these_are_all_functions(resources: Resources) -> None:
-    assert set(of_type(resources, "AWS::Lambda::Function")) == set(FUNCTIONS)
+def test_every_function_has_its_edges_here_but_the_widget_which_only_answers(resources: Resources) -> None:
+    assert set(of_type(resources, "AWS::Lambda::Function")) == {*FUNCTIONS, "Widget"}
+    assert not [name for name in resources if name.startswith("Widget") and "Permission" in name]
+    assert "AWS::Lambda::Url" not in {resource["Type"] for resource in resources.values()}
 
 
 def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources) -> None:

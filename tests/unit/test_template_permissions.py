@@ -123,6 +123,15 @@ def test_the_clock_may_query_the_index_of_busy_applications_and_a_rollback_the_h
     assert history["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
 
 
+def test_the_widget_reads_applications_and_nothing_else(resources: Resources) -> None:
+    items, index = statements(resources, "Widget")
+    assert actions(items) == {"dynamodb:GetItem", "dynamodb:Query"}
+    assert items["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+    assert items["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "APP#*"}}
+    assert actions(index) == {"dynamodb:Query"}
+    assert index["Resource"] == {"Fn::Sub": "${Table.Arn}/index/busy"}
+
+
 def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(stack: dict[str, Any]) -> None:
     policy = stack["Resources"]["HostPolicy"]["Properties"]["PolicyDocument"]
     own_jars, at_the_root, agent = policy["Statement"]

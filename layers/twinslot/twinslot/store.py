@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -51,6 +51,14 @@ MOST_IN_TRANSACTION = 100
 DEPLOYMENT_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 Item = dict[str, Attribute]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A host's last report, and when it was kept (seconds since the epoch, whole ones)."""
+
+    report: HostReport
+    at: float
 
 
 class Store:
@@ -153,6 +161,19 @@ class Store:
             ExpressionAttributeValues={":busy": {"S": busy}},
         )
         return tuple(item["pk"]["S"].removeprefix("APP#") for item in items)
+
+    def heard(self, app: str) -> tuple[Heard, ...]:
+        """The last report of each host of an app, by the hosts' names; terminated hosts stay for 90 days."""
+        items = self._query(
+            f"listing the hosts of {app}",
+            None,
+            KeyConditionExpression="pk = :app AND begins_with(sk, :host)",
+            ExpressionAttributeValues={":app": {"S": _app(app)}, ":host": {"S": "HOST#"}},
+        )
+        return tuple(
+            Heard(decode_fields(HostReport, item), float(item["expires"]["N"]) - REPORT_SECONDS)
+            for item in items
+        )
 
     def save_reports(self, app: str, reports: Iterable[HostReport]) -> None:
         """Keep the last report of each of these hosts."""

@@ -2,6 +2,14 @@
 
 Service name and metrics namespace come from the function's environment (POWERTOOLS_SERVICE_NAME,
 POWERTOOLS_METRICS_NAMESPACE); the correlation id of a log line is the deployment's id.
+
+    Deployments    count      by outcome; and by app and outcome
+    PhaseSeconds   seconds    by app and phase, of each deployment that ended
+    ActsPutOff     count      acts that failed and stay in the outbox
+
+Each bears the dimension `service` besides. A metric costs money for each value of its dimensions, so that
+there are few: phases and outcomes are the model's own, and an app counts by name only where it has hosts:
+whoever uploads to a folder of any name makes an app of that name. What was uploaded or said is no dimension.
 """
 
 from aws_lambda_powertools import Logger, Tracer, single_metric
@@ -33,8 +41,7 @@ def log_decision(event: Event, application: Application, acts: tuple[Act, ...]) 
 
 
 def log_outcome(deployment: Deployment) -> None:
-    """A line and the metrics of a deployment that ended: `Deployments` (count, by app and outcome) and
-    `PhaseSeconds` (by app and phase)."""
+    """A line and the metrics of a deployment that ended."""
     if deployment.outcome is None:
         return
     outcome = deployment.outcome.value
@@ -46,17 +53,26 @@ def log_outcome(deployment: Deployment) -> None:
         reason=deployment.failure.reason if deployment.failure else "",
         seconds=deployment.seconds(),
     )
-    with single_metric(name="Deployments", unit=MetricUnit.Count, value=1) as metric:
-        metric.add_dimension("app", deployment.app)
-        metric.add_dimension("outcome", outcome)
+    _count("Deployments", outcome=outcome)
+    if not deployment.hosts:
+        return
+    _count("Deployments", app=deployment.app, outcome=outcome)
     for phase, seconds in deployment.seconds().items():
-        with single_metric(name="PhaseSeconds", unit=MetricUnit.Seconds, value=seconds) as metric:
-            metric.add_dimension("app", deployment.app)
-            metric.add_dimension("phase", phase)
+        _measure("PhaseSeconds", MetricUnit.Seconds, seconds, app=deployment.app, phase=phase)
 
 
 def log_put_off(app: str, act: Act, error: Exception) -> None:
-    """An act that failed: it stays in the outbox and a tick repeats it. Metric: `ActsPutOff` by app."""
+    """An act that failed: it stays in the outbox and a tick repeats it."""
     logger.warning("put off", app=app, act=act.id, error=str(error))
-    with single_metric(name="ActsPutOff", unit=MetricUnit.Count, value=1) as metric:
-        metric.add_dimension("app", app)
+    _count("ActsPutOff")
+
+
+def _count(name: str, **dimensions: str) -> None:
+    _measure(name, MetricUnit.Count, 1, **dimensions)
+
+
+def _measure(name: str, unit: MetricUnit, value: float, **dimensions: str) -> None:
+    """One metric of its own, printed in CloudWatch's embedded metric format."""
+    with single_metric(name=name, unit=unit, value=value) as metric:
+        for dimension, of in dimensions.items():
+            metric.add_dimension(dimension, of)

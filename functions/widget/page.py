@@ -1,0 +1,175 @@
+"""The widget as HTML: what is read goes in, a page comes out. No I/O, no clock.
+
+CloudWatch takes scripts, iframes and SVG's <use> out of a widget and leaves styles and SVG
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_security.html).
+Its <cwdb-action> is a behaviour of the element just before it: here, after a confirmation, a call of the
+rollback function with the rights of whoever clicks. Nothing here is a script, and every text goes through
+markup.text.
+
+CloudWatch names no limit for what a widget answers; Lambda's is 6 MB. Each app's card is bounded (deployments
+by reading.py, hosts by slots.py, texts by markup.py), and cards are drawn as long as they fit.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from twinslot.model import Application, Outcome
+
+from .history import history
+from .markup import Markup, element, join
+from .progress import progress
+from .reading import Shown
+from .slots import MOST_HOSTS, slots
+from .view import View, label, name, outcome_pill, pill
+
+STYLE = element("style", Markup(Path(__file__).with_name("style.css").read_text()))
+MOST_UNFOLDED = 3
+"""With more apps than these, only those that want to be looked at are unfolded."""
+
+CALM = 2
+BY = "the dashboard"
+"""CloudWatch tells a widget nothing of who clicks; CloudTrail's data events know it."""
+
+MOST_BYTES = 2_000_000
+"""Of all cards together, as JSON spells them: a browser draws this in a moment."""
+
+
+def page(apps: Sequence[Shown], more: int, view: View) -> str:
+    """The whole widget; `more` apps are there besides."""
+    if not apps:
+        return _frame(view, _nothing_yet())
+    ordered = sorted(apps, key=lambda shown: _urgency(shown.application))
+    unfold_all = len(apps) <= MOST_UNFOLDED
+    cards = [_card(shown, view, unfold_all or _urgency(shown.application)[0] < CALM) for shown in ordered]
+    drawn = _fitting(cards)
+    more += len(cards) - len(drawn)
+    rest = f"and {more} more apps, which the command twinslot status lists; " if more else ""
+    at = view.moment(view.now).strftime("as of %H:%M:%S UTC%z")
+    return _frame(view, *drawn, element("div", rest + at, class_="foot"))
+
+
+def _fitting(cards: Sequence[Markup]) -> list[Markup]:
+    """As many of them, in their order, as the answer has room for."""
+    lengths = accumulate(len(json.dumps(card)) for card in cards)
+    return [card for card, length in zip(cards, lengths, strict=True) if length <= MOST_BYTES]
+
+
+def trouble(reason: str, view: View) -> str:
+    """The widget when nothing could be read."""
+    return _frame(view, element("div", element("b", "Nothing can be shown: "), reason, class_="note"))
+
+
+def _frame(view: View, *children: Markup) -> str:
+    ours = element("div", class_="cwdb-no-default-styles")
+    return join(ours, STYLE, element("div", *children, class_="twinslot dark" if view.dark else "twinslot"))
+
+
+def _nothing_yet() -> Markup:
+    return element(
+        "div",
+        element("b", "No app has been deployed yet"),
+        "Tag an EC2 instance ",
+        element("code", "twinslot=shop"),
+        ", then upload a jar into the folder ",
+        element("code", "shop/"),
+        " of the bucket: the stack's output ",
+        element("code", "UploadCommand"),
+        " is the line to copy.",
+        class_="empty-account",
+    )
+
+
+def _urgency(application: Application) -> tuple[int, str]:
+    """What stands first: what is under way, then what somebody has to look after; the rest by name."""
+    if application.current:
+        return 0, application.name
+    return (1 if application.hold or application.drift else CALM), application.name
+
+
+def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
+    application = shown.application
+    live = application.live
+    summary = element(
+        "summary",
+        element("span", application.name, class_="name"),
+        label(live.release) if live else None,
+        element("span", "live for ", view.since(live.since), class_="muted")
+        if live
+        else element("span", "nothing is live", class_="muted"),
+        element("span", _standing(shown), class_="right"),
+    )
+    body = element(
+        "div",
+        _hold(application, view),
+        *[
+            element("div", element("b", found.host), f": {found.what}", class_="note")
+            for found in application.drift[:MOST_HOSTS]
+        ],
+        progress(shown, view),
+        slots(shown, view),
+        _back(shown, view),
+        history(shown.history, view),
+        class_="body",
+    )
+    return element("details", summary, body, class_="app", open="" if unfolded else None)
+
+
+def _standing(shown: Shown) -> Markup:
+    """The app in one word."""
+    application = shown.application
+    if application.current:
+        return pill(application.current.phase.value, "warn")
+    if application.hold:
+        return pill("held", "warn")
+    if application.drift:
+        return pill("drift", "bad")
+    last = shown.history[0].outcome if shown.history else None
+    return outcome_pill(last, "last: ") if last else pill("idle")
+
+
+def _hold(application: Application, view: View) -> Markup | None:
+    hold, waiting = application.hold, application.waiting
+    if not hold:
+        return None
+    waits = f"; {name(waiting)} waits." if waiting else "."
+    return element(
+        "div",
+        element("b", "Held"),
+        f" by {hold.by} for ",
+        view.since(hold.since),
+        f": {hold.why}",
+        element("div", f"Uploads wait until somebody resumes it{waits}", class_="muted"),
+        class_="note",
+    )
+
+
+def _back(shown: Shown, view: View) -> Markup | None:
+    """The button: it says from what to what, and goes to exactly that, also when the page is an old one."""
+    application = shown.application
+    live, previous = application.live, application.previous
+    if not live or not previous:
+        return None
+    asked = {"app": application.name, "by": BY}
+    # Only what ended LIVE can be named; what a rollback cut short is gone to for being the previous one.
+    outcomes = {deployment.id: deployment.outcome for deployment in shown.history}
+    if outcomes.get(previous.deployment, Outcome.LIVE) is Outcome.LIVE:
+        asked["to"] = previous.deployment
+    confirmation = f"Roll back {application.name} from {live.release.label} to {previous.release.label}?"
+    if application.current:
+        confirmation += f" This cancels the deployment of {name(application.current)}, which is under way."
+    return element(
+        "div",
+        element("a", "Roll back", class_="btn", role="button", tabindex="0"),
+        element(
+            "cwdb-action",
+            json.dumps(asked),
+            action="call",
+            display="popup",
+            endpoint=view.rollback,
+            confirmation=confirmation,
+        ),
+        element("span", f"{live.release.label} → ", label(previous.release), class_="muted"),
+        class_="back",
+    )

@@ -1,0 +1,73 @@
+"""The deployment under way: who deploys what, and its phases as a bar that fills."""
+
+from twinslot.model import Deployment, Kind, Outcome, Phase
+
+from .markup import Markup, element
+from .reading import Shown
+from .view import View, name, span
+
+DOING = {Kind.UPLOAD: "Deploying", Kind.ROLLBACK: "Rolling back to", Kind.JOIN: "A new host gets"}
+FULLEST = 0.95
+"""How full the piece of a phase gets that takes longer than expected."""
+
+SHORTEST_SECONDS = 2.0
+
+
+def progress(shown: Shown, view: View) -> Markup | None:
+    """The bar; None when nothing is under way."""
+    current, waiting = shown.application.current, shown.application.waiting
+    if not current:
+        return None
+    began = current.timeline[0].at if current.timeline else view.now
+    return element(
+        "div",
+        element(
+            "div",
+            element("b", f"{DOING[current.kind]} {name(current)}"),
+            element("span", f"by {current.by}, for {span(view.now - began)} so far", class_="muted"),
+            element("span", f"{name(waiting)} waits", class_="muted") if waiting else None,
+            class_="title",
+        ),
+        element("div", *[_phase(phase, current, shown, view) for phase in _phases(current)], class_="phases"),
+        class_="way",
+    )
+
+
+def _phases(current: Deployment) -> list[Phase]:
+    """All that it will pass through, as far as it is known now."""
+    if current.phase is not Phase.REVERTING:
+        return [Phase.STAGING, Phase.FLIPPING, Phase.BAKING]
+    baked = [Phase.BAKING] if _entered(current, Phase.BAKING) else []
+    return [Phase.STAGING, Phase.FLIPPING, *baked, Phase.REVERTING]
+
+
+def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Markup:
+    """One piece of the bar: full when it was left, filled by experience while it lasts."""
+    spent, entered = current.seconds().get(phase.value), _entered(current, phase)
+    if current.phase is phase and entered is not None:
+        so_far = max(view.now - entered, 0.0)
+        share, shade, told = min(so_far / _expected(phase, shown), FULLEST), "now", f" {so_far:.0f} s"
+    elif spent is not None:
+        share, shade, told = 1.0, "done", f" {spent:.1f} s"
+    else:
+        share, shade, told = 0.0, "ahead", ""
+    fill = element("div", class_="fill", style=f"width: {share:.0%}")
+    track = element("div", fill, class_="track")
+    return element("div", track, phase.value + told, class_=f"phase {phase.value} {shade}")
+
+
+def _expected(phase: Phase, shown: Shown) -> float:
+    """Seconds that a phase will take: as long as the last time that a deployment went LIVE."""
+    for deployment in shown.history:
+        spent = deployment.seconds().get(phase.value)
+        if deployment.outcome is Outcome.LIVE and spent:
+            return max(spent, SHORTEST_SECONDS)
+    settings = shown.application.current.settings if shown.application.current else None
+    if settings and phase is Phase.BAKING:
+        return max(float(settings.bake_seconds), SHORTEST_SECONDS)
+    return 10 * SHORTEST_SECONDS
+
+
+def _entered(deployment: Deployment, phase: Phase) -> float | None:
+    times = [passage.at for passage in deployment.timeline if passage.phase is phase]
+    return times[-1] if times else None

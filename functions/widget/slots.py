@@ -1,0 +1,75 @@
+"""The two slots of each host, as the host reported them last."""
+
+from twinslot.model import Application, SlotReport
+from twinslot.store import Heard
+
+from .markup import Markup, element, join
+from .reading import Shown
+from .view import View, pill, span
+
+MOST_HOSTS = 12
+SILENT_SECONDS = 3600
+"""Hosts are asked every quarter of an hour."""
+
+GONE_SECONDS = 7 * 86_400
+"""A terminated host's last report stays in the table; after so long it is no longer drawn."""
+
+STATES = {"active": "running", "activating": "starting", "deactivating": "stopping", "inactive": "stopped"}
+"""systemd's ActiveState, in words for people."""
+
+
+def slots(shown: Shown, view: View) -> Markup | None:
+    """All hosts; None when there is none to draw."""
+    heard = [each for each in shown.heard if view.now - each.at < GONE_SECONDS]
+    more = len(heard) - MOST_HOSTS
+    if not heard:
+        return None
+    return element(
+        "div",
+        *[_host(each, shown.application, view) for each in heard[:MOST_HOSTS]],
+        element("span", f"and {more} more hosts", class_="muted") if more > 0 else None,
+        class_="hosts",
+    )
+
+
+def _host(heard: Heard, application: Application, view: View) -> Markup:
+    report, silent = heard.report, view.now - heard.at > SILENT_SECONDS
+    heard_of = (
+        f"silent for {span(view.now - heard.at)}" if silent else f"reported {span(view.now - heard.at)} ago"
+    )
+    return element(
+        "div",
+        element("div", f"{report.host} ", element("span", heard_of, class_="muted"), class_="whose"),
+        *[
+            _slot(name, report.slots.get(name), report.live == name, application, view)
+            for name in ("blue", "green")
+        ],
+        class_="host silent" if silent else "host",
+    )
+
+
+def _slot(name: str, slot: SlotReport | None, is_live: bool, application: Application, view: View) -> Markup:
+    if slot is None or slot.release is None:
+        head = element("div", element("span", name, class_="muted"), pill("empty"), class_="head")
+        return element("div", head, element("div", "no release", class_="muted"), class_=f"slot {name} empty")
+    if is_live:
+        badge = element("span", "LIVE", class_="pill traffic")
+    else:
+        badge = pill("warm", "good") if slot.state == "active" and slot.verified else pill("idle")
+    state, since = STATES.get(slot.state, slot.state), _since(slot, is_live, application, view)
+    return element(
+        "div",
+        element("div", element("span", name, class_="muted"), badge, class_="head"),
+        element("div", slot.label or slot.release[:12], class_="label"),
+        element("div", f"{state}, " if since else state, since, class_="muted"),
+        class_=f"slot {name} live" if is_live else f"slot {name}",
+    )
+
+
+def _since(slot: SlotReport, is_live: bool, application: Application, view: View) -> Markup | None:
+    """When what the slot holds went live, if it is one of the two releases of which the app tells that."""
+    for live in (application.live, application.previous):
+        if live and live.release.sha256 and live.release.sha256 == slot.release:
+            since = view.since(live.since)
+            return join("live for ", since) if is_live else join("went live ", since, " ago")
+    return None

@@ -1,0 +1,99 @@
+// What CloudWatch's console does for a custom widget: it shows the HTML, and binds each <cwdb-action> to the element
+// before it. Besides, the plot of each slot's requests.
+"use strict";
+
+const REFRESH_MS = 1000;
+const SVG = "http://www.w3.org/2000/svg";
+const byId = (id) => document.getElementById(id);
+const token = document.querySelector("meta[name=twinslot-token]").content;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let shown = "";
+
+async function ask(path, body) {
+  const options = body ? { method: "POST", body: JSON.stringify(body), headers: { "X-Twinslot-Token": token } } : {};
+  const response = await fetch(path, options);
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
+}
+
+function drawPlot({ slots }) {
+  const { blue, green } = slots;
+  const most = 10 * Math.ceil(Math.max(10, ...blue.map((count, at) => count + green[at])) / 10);
+  const pieces = [];
+  const add = (name, attributes) => {
+    const piece = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) piece.setAttribute(key, value);
+    pieces.push(piece);
+  };
+  for (const share of [0, 0.5, 1]) add("line", { x1: 0, x2: blue.length, y1: 100 * share, y2: 100 * share });
+  blue.forEach((count, at) => {
+    let top = 100;
+    for (const [slot, requests] of [["blue", count], ["green", green[at]]]) {
+      const height = (100 * requests) / most;
+      top -= height;
+      if (requests) add("rect", { class: slot, x: at + 0.08, y: top, width: 0.84, height });
+    }
+  });
+  byId("plot").replaceChildren(...pieces);
+  byId("most").textContent = `the uppermost line is ${most}`;
+  for (const slot of ["blue", "green"]) byId(slot).textContent = slots[slot].at(-1);
+}
+
+// Somebody may have folded an app: it stays so when the page is drawn anew.
+function showWidget(html) {
+  if (html === shown) return;
+  const folded = new Map([...byId("widget").querySelectorAll("details")].map((app) => [nameOf(app), app.open]));
+  byId("widget").innerHTML = html;
+  shown = html;
+  for (const app of byId("widget").querySelectorAll("details")) app.open = folded.get(nameOf(app)) ?? app.open;
+}
+
+const nameOf = (app) => app.querySelector(".name").textContent;
+
+async function refresh() {
+  if (!document.hidden) {
+    try {
+      drawPlot(await ask("traffic"));
+      const { html, error } = await ask(`widget?theme=${dark.matches ? "dark" : "light"}`);
+      if (error) byId("widget").textContent = error;
+      else showWidget(html);
+    } catch (error) {
+      byId("most").textContent = `the sandbox does not answer: ${error.message}`;
+    }
+  }
+  setTimeout(refresh, REFRESH_MS);
+}
+
+function confirmed(question) {
+  byId("question").textContent = question;
+  byId("answer").hidden = true;
+  byId("no").textContent = "Cancel";
+  byId("yes").hidden = false;
+  byId("dialog").showModal();
+  return new Promise((resolve) => {
+    byId("yes").onclick = () => resolve(true);
+    byId("dialog").onclose = () => resolve(false);
+    byId("no").onclick = () => byId("dialog").close();
+  });
+}
+
+async function act(action) {
+  const payload = JSON.parse(action.textContent);
+  const endpoint = action.getAttribute("endpoint");
+  const question = action.getAttribute("confirmation");
+  if (!(await confirmed(question))) return;
+  byId("question").textContent = "Asking …";
+  byId("yes").hidden = true;
+  byId("no").textContent = "Close";
+  const told = await ask("call", { endpoint, payload }).catch((error) => ({ error: error.message }));
+  byId("question").textContent = told.error ? "It was not done." : "It was asked for.";
+  byId("answer").textContent = told.error ?? JSON.stringify(told.answer, null, 2);
+  byId("answer").hidden = false;
+}
+
+byId("widget").addEventListener("click", (event) => {
+  const action = event.target.closest("a")?.nextElementSibling;
+  if (action?.localName === "cwdb-action" && action.getAttribute("action") === "call") act(action);
+});
+
+refresh();

@@ -1,0 +1,127 @@
+"""Apps as the widget reads them: what tests draw."""
+
+from dataclasses import replace
+
+from twinslot.model import (
+    Application,
+    Deployment,
+    Difference,
+    Failure,
+    Hold,
+    HostReport,
+    Kind,
+    Live,
+    Order,
+    Outcome,
+    Passage,
+    Phase,
+    Release,
+    SlotReport,
+)
+from twinslot.store import Heard
+
+from functions.widget.reading import Shown
+from functions.widget.view import View
+
+NOW = 1_795_375_763.0
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"
+VIEW = View(NOW, ARN)
+HOST = "i-0a1b2c3d4e5f67890"
+
+
+def release(label: str, number: int) -> Release:
+    return Release("artifacts", f"shop/shop-{label}.jar", f"v{number}", 10, label, sha256=f"{number:064x}")
+
+
+def ended(number: int, label: str, outcome: Outcome, ago: float, why: str = "", by: str = "ci") -> Deployment:
+    """A deployment that ended so many seconds ago."""
+    at = NOW - ago
+    return Deployment(
+        id=f"01JD{number:022}",
+        app="shop",
+        kind=Kind.UPLOAD,
+        order=Order(f"shop/shop-{label}.jar", "1", at - 40),
+        release=release(label, number),
+        by=by,
+        phase=Phase.ENDED,
+        outcome=outcome,
+        timeline=(
+            Passage(Phase.WAITING, at - 39.5),
+            Passage(Phase.STAGING, at - 39.4),
+            Passage(Phase.FLIPPING, at - 31),
+            Passage(Phase.BAKING, at - 30),
+            Passage(Phase.ENDED, at),
+        ),
+        hosts=(HOST,),
+        failure=Failure(Phase.BAKING, why, HOST) if why else None,
+    )
+
+
+def slot(deployment: Deployment, state: str = "active", verified: bool = True) -> SlotReport:
+    assert deployment.release
+    return SlotReport(deployment.release.sha256, deployment.release.label, state, verified, 100)
+
+
+def heard(live: str, slots: dict[str, SlotReport], host: str = HOST, ago: float = 200) -> Heard:
+    report = HostReport(host, "shop", "report", "inspect", "", 1, True, "", (), live, True, slots, None, {})
+    return Heard(report, NOW - ago)
+
+
+def live(deployment: Deployment) -> Live:
+    assert deployment.release
+    return Live(deployment.release, deployment.id, deployment.timeline[-1].at)
+
+
+FIRST = ended(1, "1.4.1", Outcome.LIVE, 7200)
+BAD = ended(2, "1.5.0", Outcome.REVERTED, 3600, "12 of 96 answers were 5xx, and bake_error_percent is 5")
+SECOND = ended(3, "1.4.2", Outcome.LIVE, 1860, by="anna")
+QUIET = Shown(
+    Application("shop", live(SECOND), live(FIRST)),
+    (heard("green", {"blue": slot(FIRST), "green": slot(SECOND)}),),
+    (SECOND, BAD, FIRST),
+)
+
+NEXT = replace(
+    ended(4, "1.6.0", Outcome.LIVE, 0),
+    phase=Phase.BAKING,
+    outcome=None,
+    timeline=(
+        Passage(Phase.WAITING, NOW - 23),
+        Passage(Phase.STAGING, NOW - 22.9),
+        Passage(Phase.FLIPPING, NOW - 14),
+        Passage(Phase.BAKING, NOW - 13),
+    ),
+)
+MOVING = replace(QUIET, application=replace(QUIET.application, current=NEXT))
+HELD = replace(
+    QUIET,
+    application=replace(
+        QUIET.application,
+        hold=Hold("anna", "the database is being moved", NOW - 4000),
+        waiting=replace(NEXT, phase=Phase.WAITING),
+    ),
+)
+
+
+def written_by_a_stranger(text: str) -> Shown:
+    """An app in every place of which that a stranger has a hand in stands this text."""
+    said = replace(release("1.0.0", 9), label=text, key=text, bucket=text, version=text)
+    past = replace(
+        ended(5, "1.0.0", Outcome.FAILED, 500, "why"),
+        release=said,
+        by=text,
+        order=Order(text, text, NOW),
+        failure=Failure(Phase.STAGING, text, text, (text,)),
+    )
+    now = replace(NEXT, release=said, by=text, order=past.order)
+    slots = {name: SlotReport("0" * 64, text, text, True, 1) for name in ("blue", "green")}
+    application = Application(
+        "shop",
+        live=Live(said, past.id, NOW - 60),
+        previous=Live(said, past.id, NOW - 90),
+        current=now,
+        waiting=replace(now, phase=Phase.WAITING, release=None),
+        drift=(Difference(text, text),),
+        hold=Hold(text, text, NOW - 5),
+    )
+    return Shown(application, (heard("green", slots, host=text),), (past,))

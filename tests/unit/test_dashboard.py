@@ -1,0 +1,132 @@
+"""The dashboard shows what is there: its body is JSON, and whatever it names exists in the template."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from twinslot import telemetry
+from twinslot.model import Outcome, Survey
+
+from tests.unit.test_telemetry import ENDED, metrics
+
+Resources = dict[str, dict[str, Any]]
+REFERENCE = re.compile(r"\$\{([^}]+)\}")
+SEARCH = re.compile(r"SEARCH\('\{(?P<schema>[^}]+)\} MetricName=\"(?P<metric>\w+)\"[^']*', '\w+', \d+\)")
+KINDS = {"FunctionName": "AWS::Lambda::Function", "QueueName": "AWS::SQS::Queue"}
+COLUMNS = 24
+
+
+@pytest.fixture
+def body(resources: Resources) -> str:
+    text: str = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    return text
+
+
+@pytest.fixture
+def widgets(body: str) -> list[dict[str, Any]]:
+    """The dashboard's widgets; references stand in them as they stand in the template."""
+    parsed: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return parsed
+
+
+def series(widgets: list[dict[str, Any]]) -> list[list[Any]]:
+    """Every line of every chart that names its metric."""
+    return [
+        line
+        for widget in widgets
+        for line in widget["properties"].get("metrics", [])
+        if isinstance(line[0], str)
+    ]
+
+
+def dimensions(line: list[Any]) -> dict[str, str]:
+    words = [word for word in line[2:] if isinstance(word, str)]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def test_whatever_the_dashboard_refers_to_is_in_the_template(body: str, resources: Resources) -> None:
+    named = {reference.partition(".")[0] for reference in REFERENCE.findall(body)}
+    assert {name for name in named if not name.startswith("AWS::")} <= set(resources)
+    assert {name for name in named if name.startswith("AWS::")} <= {"AWS::Region", "AWS::StackName"}
+
+
+def test_no_value_of_the_stack_can_break_out_of_the_json(body: str) -> None:
+    filled = REFERENCE.sub("arn:aws:lambda:eu-central-1:123456789012:function:twinslot-widget", body)
+    assert json.loads(filled)["widgets"]
+
+
+def test_the_widgets_lie_side_by_side_and_never_over_each_other(widgets: list[dict[str, Any]]) -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in widgets:
+        assert widget["x"] + widget["width"] <= COLUMNS
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken
+        taken |= cells
+
+
+def test_the_apps_are_drawn_by_the_function_and_follow_a_refresh(widgets: list[dict[str, Any]]) -> None:
+    (apps,) = (widget["properties"] for widget in widgets if widget["type"] == "custom")
+    assert apps["endpoint"] == "${Widget.Arn}"
+    assert apps["updateOn"]["refresh"] is True
+
+
+def test_every_metric_of_twinslots_own_is_one_that_the_functions_print(
+    widgets: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for outcome in Outcome:
+        telemetry.log_outcome(replace(ENDED, outcome=outcome))
+    telemetry.log_put_off("shop", Survey("act", 1.0, ENDED.id), RuntimeError("throttled"))
+    printed = metrics(capsys.readouterr().out)
+
+    shown = {
+        (line[1], frozenset((n, v) for n, v in dimensions(line).items() if n != "service"))
+        for line in series(widgets)
+        if line[0] == "twinslot"
+    }
+
+    assert shown <= set(printed)
+    assert {dict(of)["outcome"] for name, of in shown if name == "Deployments"} == {*Outcome}
+    schemas = {(name, frozenset(dimension for dimension, _ in of)) for name, of in printed}
+    searches = [
+        SEARCH.fullmatch(line[0]["expression"])
+        for widget in widgets
+        for line in widget["properties"].get("metrics", [])
+        if isinstance(line[0], dict)
+    ]
+    assert searches
+    for search in searches:
+        assert search
+        namespace, *names = search["schema"].split(",")
+        assert namespace == "twinslot"
+        assert (search["metric"], frozenset(names) - {"service"}) in schemas
+
+
+def test_every_function_and_every_queue_of_dead_letters_is_watched(
+    widgets: list[dict[str, Any]], resources: Resources
+) -> None:
+    watched: dict[str, set[str]] = {}
+    for line in series(widgets):
+        for name, value in dimensions(line).items():
+            if name in KINDS:
+                (reference,) = REFERENCE.findall(value)
+                watched.setdefault(line[1], set()).add(reference.partition(".")[0])
+
+    def of(kind: str) -> set[str]:
+        return {name for name, resource in resources.items() if resource["Type"] == kind}
+
+    assert watched == {
+        "Errors": of("AWS::Lambda::Function"),
+        "Duration": of("AWS::Lambda::Function"),
+        "ApproximateNumberOfMessagesVisible": of("AWS::SQS::Queue"),
+    }
+
+
+def test_the_outputs_say_where_the_dashboard_is(stack: dict[str, Any]) -> None:
+    assert stack["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${Dashboard}")
+    assert stack["Outputs"]["WidgetFunctionName"]["Value"] == {"Ref": "Widget"}
