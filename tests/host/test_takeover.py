@@ -1,0 +1,179 @@
+"""A service that a script of its own has deployed so far becomes twinslot's, as docs/migrating.md tells it:
+nginx passes users to the port in service-url.inc. These tests build on each other, in this order."""
+
+import http.client
+import itertools
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from sandbox.machine import Rack
+from tests.host.hosted import Hosted, host_on, jar
+from tests.pages import ROOT, Page
+
+NAME = "shop.example.com"
+OTHER_NAME = "www.example.com"
+SITE = "/etc/nginx/conf.d/shop.conf"
+OLD = "0.9.0"
+TOLD = [command for block in Page(ROOT / "docs" / "migrating.md").blocks for command in block.commands]
+OLD_SITE = """
+server {
+    listen 80%(flag)s;
+    server_name %(names)s;
+    include /etc/nginx/conf.d/service-url.inc;
+    location / {
+        proxy_pass $service_url;
+    }
+}
+"""
+OLD_UNIT = """
+[Service]
+Environment=SERVER_PORT=%i
+ExecStart=/usr/bin/env java -jar /home/ec2-user/app/app.jar
+SuccessExitStatus=143
+"""
+
+
+class Users:
+    """They ask for the service by this name, one connection a request, as long as the context lasts.
+    `answers` are (status, the release that answered)."""
+
+    def __init__(self, host: Hosted, name: str) -> None:
+        self.answers: list[tuple[int, str]] = []
+        self._host, self._name = host, name
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._visit)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _visit(self) -> None:
+        while not self._stop.wait(0.01):
+            self.answers.append(seen(self._host, self._name))
+
+
+def seen(host: Hosted, name: str) -> tuple[int, str]:
+    """What a user gets who asks for the service by this name; the status 0 when there is no answer."""
+    try:
+        status, headers, _ = host.get(Host=name, Connection="close")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    return status, headers.get("x-release", "")
+
+
+def in_turn(answers: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The answers without those that repeat the one before."""
+    return [after for before, after in itertools.pairwise([(0, "none"), *answers]) if before != after]
+
+
+def type_as_told(host: Hosted, command: str) -> str:
+    """What a command of the page says on the host; it has to succeed."""
+    assert command in TOLD, f"docs/migrating.md does not say: {command}"
+    return host.shell(command)
+
+
+def listeners(host: Hosted) -> str:
+    return type_as_told(host, "ss -ltnp '( sport = :8081 or sport = :8082 )'")
+
+
+def write_old_site(host: Hosted, names: str, flag: str = "") -> None:
+    host.machine.write(SITE, OLD_SITE % {"names": names, "flag": flag})
+    host.shell("nginx -t && nginx -s reload")
+
+
+@pytest.fixture(scope="module")
+def host(rack: Rack) -> Iterator[Hosted]:
+    """A host as the script leaves it: its release runs on port 8081."""
+    with host_on(rack, "i-0aaaaaaaaaaaaaaa7") as host:
+        host.machine.write("/home/ec2-user/app/app.jar", jar(OLD).read_bytes())
+        host.machine.write("/etc/systemd/system/old@.service", OLD_UNIT)
+        host.machine.write("/etc/nginx/conf.d/service-url.inc", "set $service_url http://127.0.0.1:8081;\n")
+        host.shell("apt-get -qq -y install --no-install-recommends nginx >/dev/null 2>&1")
+        host.shell("rm -f /etc/nginx/sites-enabled/default; systemctl start nginx old@8081")
+        write_old_site(host, NAME)
+        host.until(lambda: seen(host, NAME) == (200, OLD))
+        yield host
+
+
+def test_a_site_that_claims_the_port_as_its_own_is_left_to_its_users(host: Hosted) -> None:
+    write_old_site(host, NAME, " default_server")
+
+    with Users(host, NAME) as users:
+        report = host.command("provision")
+        type_as_told(host, "sed -i.before 's/ default_server//' /etc/nginx/conf.d/shop.conf")
+        type_as_told(host, "nginx -t && nginx -s reload")
+        host.go("provision")
+
+    assert not report["ok"]
+    assert "a duplicate default server for 0.0.0.0:80" in report["reason"]
+    assert in_turn(users.answers) == [(200, OLD)]
+
+
+def test_a_release_does_not_push_the_old_one_from_the_port_of_the_first_slot(host: Hosted) -> None:
+    host.shell("systemctl start old@8082")
+    host.until(lambda: ":8082" in listeners(host))
+    assert type_as_told(host, "cat /etc/nginx/conf.d/service-url.inc").endswith(":8081;\n")
+
+    report = host.command("stage", deployment=host.deployment(), release=host.bucket.put(jar("1.0.0")))
+
+    host.shell("systemctl stop old@8082")
+    assert not report["ok"]
+    assert "port 8082 of the slot green is taken by process" in report["reason"]
+    assert seen(host, NAME) == seen(host, OTHER_NAME) == (200, OLD)
+
+
+def test_users_go_from_the_old_release_to_the_new_one_and_none_is_lost(host: Hosted) -> None:
+    with Users(host, NAME) as named, Users(host, OTHER_NAME) as others:
+        host.deploy(host.bucket.put(jar("1.0.0")))
+        assert seen(host, NAME) == (200, OLD), "the old site passes on whom it names"
+        assert "UP" in type_as_told(host, "curl -s http://127.0.0.1:8082/actuator/health")
+        type_as_told(host, "mv /etc/nginx/conf.d/shop.conf /etc/nginx/conf.d/shop.conf.before")
+        type_as_told(host, "nginx -t && nginx -s reload")
+        host.until(lambda: named.answers[-1] == (200, "1.0.0"))
+
+    assert in_turn(named.answers) == in_turn(others.answers) == [(200, OLD), (200, "1.0.0")]
+
+
+def test_users_can_be_sent_back_to_the_old_release_by_hand(host: Hosted) -> None:
+    with Users(host, NAME) as users:
+        host.until(lambda: bool(users.answers))
+        type_as_told(host, "rm /var/lib/twinslot/shop/live/green")
+        host.until(lambda: users.answers[-1] == (200, OLD))
+        host.shell("touch /var/lib/twinslot/shop/live/green")
+        host.until(lambda: users.answers[-1] == (200, "1.0.0"))
+
+    assert in_turn(users.answers) == [(200, "1.0.0"), (200, OLD), (200, "1.0.0")]
+
+
+def test_what_was_there_before_can_be_put_back(host: Hosted) -> None:
+    type_as_told(host, "mv /etc/nginx/conf.d/shop.conf.before /etc/nginx/conf.d/shop.conf")
+    type_as_told(host, "mv /etc/nginx/conf.d/twinslot-shop.conf /etc/nginx/conf.d/twinslot-shop.conf.before")
+    type_as_told(host, "nginx -t && nginx -s reload")
+
+    host.until(lambda: seen(host, NAME) == seen(host, OTHER_NAME) == (200, OLD))
+    host.shell(f"rm {SITE}")
+    host.go("provision")
+    host.until(lambda: seen(host, NAME) == (200, "1.0.0"))
+
+
+def test_the_next_release_waits_until_the_old_one_has_left_the_port(host: Hosted) -> None:
+    second = host.bucket.put(jar("1.1.0"))
+    report = host.command("stage", deployment=host.deployment(), release=second)
+    assert "port 8081 of the slot blue is taken by process" in report["reason"]
+
+    type_as_told(host, "kill $(ss -ltnpH 'sport = :8081' | grep -o 'pid=[0-9]*' | cut -d= -f2)")
+    host.until(lambda: ":8081" not in listeners(host))
+    with Users(host, NAME) as users:
+        host.deploy(second)
+
+    assert in_turn(users.answers) == [(200, "1.0.0"), (200, "1.1.0")]
