@@ -2,7 +2,21 @@
 
 import re
 
+TAKEOVER = (
+    "cat /etc/nginx/conf.d/service-url.inc",
+    "ss -ltnp '( sport = :8081 or sport = :8082 )'",
+    "sed -i.before 's/ default_server//' /etc/nginx/conf.d/shop.conf",
+    "curl -s http://127.0.0.1:8082/actuator/health",
+    "mv /etc/nginx/conf.d/shop.conf /etc/nginx/conf.d/shop.conf.before",
+    "kill $(ss -ltnpH 'sport = :8081' | grep -o 'pid=[0-9]*' | cut -d= -f2)",
+    "rm /var/lib/twinslot/shop/live/green",
+    "mv /etc/nginx/conf.d/shop.conf.before /etc/nginx/conf.d/shop.conf",
+    "mv /etc/nginx/conf.d/twinslot-shop.conf /etc/nginx/conf.d/twinslot-shop.conf.before",
+)
+"""What docs/migrating.md tells to do on a host, less what has a reason of its own."""
+
 UNRUN = {
+    r"twinslot .*|ADDRESS=.*|curl -s http://.ADDRESS/": "under way",
     r"make (demo|test|sandbox|check|model|chaos.*|bench-[a-z]+|screenshots)": (
         "a target of the Makefile, which tests/unit/test_docs.py finds there; CI runs what it is made of"
     ),
@@ -12,6 +26,13 @@ UNRUN = {
     ),
     r"PYTHONPATH=layers/twinslot python -m twinslot\.settings > docs/settings\.md": (
         "tests/unit/test_settings.py compares the page with what it prints"
+    ),
+    r"(pip install|git pull).*": "it fetches the project or its requirements from elsewhere",
+    r"aws ssm start-session --target i-0123456789abcdef0": (
+        "Session Manager's plugin talks with an AWS endpoint that the sandbox does not have"
+    ),
+    **dict.fromkeys(
+        map(re.escape, TAKEOVER), "tests/host/test_takeover.py types it on a host that a script has set up"
     ),
 }
 """Regular expressions of whole commands."""

@@ -1,14 +1,17 @@
 """The pages: what they point to is there, what they name exists, and they speak of all that they have to."""
 
 import re
+from typing import Any
 
 import pytest
+from twinslot.announcements import DRIFT, HELD, RESUMED, STARTED
+from twinslot.model import Outcome
 
-from tests.pages import ROOT, Page, pages
+from tests.pages import ROOT, Page, Section, pages
 from tests.unrun import UNRUN
 
 PAGES = pages()
-OPERATIONS = ROOT / "docs" / "operations.md"
+OPERATIONS = Page(ROOT / "docs" / "operations.md")
 MADE_BY_RUNS = ("build", "build/")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=str)
@@ -78,3 +81,23 @@ def test_no_reason_against_a_command_outlives_it() -> None:
     commands = [command for page in PAGES for block in page.blocks for command in block.commands]
     for pattern in UNRUN:
         assert any(re.fullmatch(pattern, command) for command in commands), f"no page has {pattern}"
+
+
+def section(page: Page, title: str) -> Section:
+    (found,) = [section for section in page.sections if section.title == title]
+    return found
+
+
+def firsts(section: Section) -> list[str]:
+    """What stands between backticks at the beginning of the rows of its tables."""
+    return re.findall(r"^\| `([^`]+)`", section.prose, re.MULTILINE)
+
+
+def test_whoever_is_on_call_finds_each_announcement() -> None:
+    told = firsts(section(OPERATIONS, "Announcements"))
+    assert set(told) == {*Outcome, STARTED, HELD, RESUMED, DRIFT}
+
+
+def test_whoever_is_on_call_finds_each_alarm(resources: dict[str, dict[str, Any]]) -> None:
+    alarms = [name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    assert sorted(firsts(section(OPERATIONS, "Alarms"))) == sorted(alarms)
