@@ -17,6 +17,13 @@ TAKEOVER = (
 
 UNRUN = {
     r"twinslot .*|ADDRESS=.*|curl -s http://.ADDRESS/": "under way",
+    r"([A-Z]+=\$\()?aws elbv2 .*|aws ssm put-parameter .*tls_certificate.*": (
+        "tests/controller/test_https_page.py types it, in an account of its own"
+    ),
+    r"sudo (dnf install -y certbot|certbot certonly .*|systemctl enable --now certbot-renew.timer)": (
+        "it asks an authority on the Internet for a certificate; tests/host/test_https.py has a challenge "
+        "answered from that folder, and a renewed certificate loaded by that hook"
+    ),
     r"make (demo|test|sandbox|check|model|chaos.*|bench-[a-z]+|screenshots)": (
         "a target of the Makefile, which tests/unit/test_docs.py finds there; CI runs what it is made of"
     ),

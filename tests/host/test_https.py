@@ -132,6 +132,19 @@ def test_a_port_that_somebody_has_is_not_fought_for(host: Hosted) -> None:
     assert host.release() == "1.0"
 
 
+def test_a_configuration_that_nginx_does_not_come_to_run_goes_again(host: Hosted) -> None:
+    before = host.machine.read(CONF)
+    host.shell("systemctl stop nginx; systemd-run --quiet --unit=squatter python3 -m http.server 80")
+    host.until(lambda: listens(host, 80))
+    report = host.command("provision", settings={"server_name": NAME})
+    host.shell("systemctl stop squatter")
+    assert not report["ok"]
+    assert "nginx does not answer on port 80" in report["reason"]
+    assert host.machine.read(CONF) == before
+    host.go("provision")
+    assert host.release() == "1.0"
+
+
 def test_with_a_certificate_users_get_https_and_are_sent_there(
     host: Hosted, certificate: tuple[bytes, bytes]
 ) -> None:

@@ -33,8 +33,6 @@ def test_every_link_leads_somewhere(page: Page) -> None:
             assert link.target.startswith("https://"), f"{page}: {link.target} goes over an open line"
             continue
         file, _, anchor = link.target.partition("#")
-        if file == "https.md":  # under way
-            continue
         found = (page.path.parent / file).resolve() if file else page.path
         assert found.exists(), f"{page}: {link.target} leads nowhere"
         assert found.is_relative_to(ROOT), f"{page}: {link.target} leads out of the project"
