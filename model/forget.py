@@ -15,10 +15,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from twinslot.announcements import DRIFT
 from twinslot.codec import encode_fields
 from twinslot.lifecycle import LEASE_SECONDS, SURVEY_SECONDS
-from twinslot.model import Act, Announce, Application, Deployment, Live, Passage
+from twinslot.model import Act, Announce, AnnounceStart, Application, Deployment, Live, Outcome, Passage
 
 from model.aggregate import STATE, application, application_of, deployment_of
 from model.host import Command, Host, finished
@@ -27,6 +26,9 @@ from model.world import Key, World, item, number
 
 LEFT_SECONDS = 300.0
 """What a deadline that has not passed is set to: a minute does not reach it, ten do."""
+
+OUTCOMES = frozenset(Outcome)
+"""What else is announced is forgotten once it is done: nothing follows from it."""
 
 Shape = tuple[Any, ...]
 
@@ -49,11 +51,13 @@ def forget(world: World) -> World:
         elif key in sent:
             table[key] = _command(held)
     hosts = tuple(_host(host, steps) for host in world.hosts)
-    posted = {act.deployment.id for act in application(world).outbox if isinstance(act, Announce)}
+    outbox = application(world).outbox
+    posted = {act.deployment.id for act in outbox if isinstance(act, Announce)}
+    begun = {act.id for act in outbox if isinstance(act, AnnounceStart)}
     announced = frozenset(
-        (id, outcome, message if id in posted else 0)
+        (id, outcome, message if id in posted or id in begun else 0)
         for id, outcome, message in world.announced
-        if outcome != DRIFT
+        if outcome in OUTCOMES or id in begun
     )
     return world._replace(now=now, table=table, hosts=hosts, commands=commands, announced=announced)
 

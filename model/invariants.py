@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twinslot.announcements import DRIFT
+from twinslot.announcements import DRIFT, HELD, RESUMED
 from twinslot.model import Deployment, Kind, Outcome
 from twinslot.upload import TIME_CHARACTERS
 
@@ -99,17 +99,19 @@ def one_input_is_one_deployment(before: World, after: World) -> str:
 
 
 def announcements_are_true_and_recognisable(before: World, after: World) -> str:
-    """All announcements of a deployment are the same message under its id, and tell the outcome it has."""
+    """All announcements of a deployment's end are the same message under its id, and tell the outcome it has;
+    and so are those of its start, which say no more than that it was accepted."""
     if before.announced is after.announced:
         return ""
     records = history(after)
     messages: dict[str, int] = {}
     for id, outcome, message in after.announced:
-        if outcome == DRIFT:
+        if outcome in (DRIFT, HELD, RESUMED):
             continue
+        deployment, _, started = id.partition("/")
         if messages.setdefault(id, message) != message:
             return f"{id} was announced in two ways"
-        if id not in records or records[id].outcome != outcome:
+        if deployment not in records or (records[deployment].outcome != outcome and not started):
             return f"{id} was announced as {outcome}, which is not its outcome"
     return ""
 

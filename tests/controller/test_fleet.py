@@ -80,6 +80,24 @@ def test_an_app_without_a_tagged_instance_has_no_hosts(fleet: Fleet) -> None:
     assert fleet.hosts("shop") == ((), ())
 
 
+def test_an_instance_is_of_the_app_that_its_tag_names(fleet: Fleet, ec2: EC2Client) -> None:
+    (shop,), (billing,) = launch(ec2, "shop"), launch(ec2, "billing")
+    assert (fleet.app_of(shop), fleet.app_of(billing)) == ("shop", "billing")
+
+
+@pytest.mark.parametrize("tag", ["", "../shop", "Shop", "shop; reboot", "x" * 31, "-"])
+def test_an_instance_whose_tag_is_no_apps_name_is_of_none(fleet: Fleet, ec2: EC2Client, tag: str) -> None:
+    (instance,) = launch(ec2, tag)
+    assert fleet.app_of(instance) is None
+
+
+def test_an_instance_that_does_not_run_is_of_no_app(fleet: Fleet, ec2: EC2Client) -> None:
+    (instance,) = launch(ec2, "shop")
+    ec2.terminate_instances(InstanceIds=[instance])
+    assert fleet.app_of(instance) is None
+    assert fleet.app_of("i-0123456789abcdef0") is None
+
+
 def test_a_command_goes_by_name_to_the_hosts_of_the_deployment(fleet: Fleet, ssm: SSMClient) -> None:
     command = fleet.send(DEPLOYMENT, step("stage"), repeat=False)
     (sent,) = ssm.list_commands(CommandId=command)["Commands"]

@@ -17,6 +17,7 @@ from twinslot.model import (
     Application,
     Decision,
     Deployment,
+    Hold,
     HostReport,
     Kind,
     Live,
@@ -159,6 +160,22 @@ def test_what_was_live_is_found_by_deployment_and_by_its_newest_label(store: Sto
     for never in ("2.0", "3.0", "9.9", "", identity(3), identity(4), identity(5), identity(6), "DEPLOYMENT#"):
         assert store.was_live("shop", never) is None
     assert store.was_live("billing", "1.0") is None
+
+
+def test_a_join_made_nothing_live(store: Store) -> None:
+    join = replace(deployment(2, "1.0", Outcome.LIVE), kind=Kind.JOIN)
+    saved(store, deployment(1, "1.0", Outcome.LIVE), join)
+    found = store.was_live("shop", "1.0")
+    assert found and found.deployment == identity(1)
+    assert store.was_live("shop", identity(2)) is None
+
+
+def test_an_app_that_is_held_before_its_first_release_is_idle_while_an_upload_waits(store: Store) -> None:
+    shop = store.load("shop")
+    waiting = deployment(1, "1.0")
+    store.save(shop, Decision(replace(shop, hold=Hold("ann", "because", NOW), waiting=waiting)))
+    assert (store.busy_apps(), store.idle_apps()) == ((), ("shop",))
+    assert store.load("shop").hold == Hold("ann", "because", NOW)
 
 
 def test_a_label_that_looks_like_a_deployment_is_found_too(store: Store) -> None:

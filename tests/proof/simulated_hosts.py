@@ -54,11 +54,13 @@ class Hosts:
         self.closing = threading.Event()
         # The metadata service knows a host by its address, and all of these have the same one.
         self.metadata = threading.Lock()
+        self.all: list[Host] = []
         self._threads: list[threading.Thread] = []
 
     def add(self, app: str) -> "Host":
         """One more host of an application, whose agent is online."""
         host = Host(self, app)
+        self.all.append(host)
         thread = threading.Thread(target=host.serve, name=f"host-{app}", daemon=True)
         thread.start()
         self._threads.append(thread)

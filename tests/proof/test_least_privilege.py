@@ -101,22 +101,23 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             patch.setenv("AWS_REGION", REGION)
             patch.setenv("AWS_ENDPOINT_URL_S3", aws.endpoint)
             patch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.host_services.endpoint)
-            shop, root = hosts.add(APP), hosts.add(ROOT_APP)
+            shop = hosts.add(APP)
+            hosts.add(ROOT_APP)
             flow = Flow(aws, hosts)
             flow.run()
             hosts.close()
-            yield _life(aws, flow, judgements, shop, root)
+            yield _life(aws, flow, judgements, shop, hosts)
         finally:
             hosts.close()
             aws.close()
 
 
-def _life(aws: Aws, flow: Flow, judgements: Judgements, shop: Host, root: Host) -> Life:
+def _life(aws: Aws, flow: Flow, judgements: Judgements, shop: Host, hosts: Hosts) -> Life:
     with LOCK:
         ids = {function: aws.stack.resources[f"{function}Role"].id for function in ROLES}
         roles = {function: aws.principals.assume(id, "test") for function, id in ids.items()}
     names = {id: function for function, id in ids.items()}
-    names |= {f"host-{host.instance}": HOST for host in (shop, root)}
+    names |= {f"host-{host.instance}": HOST for host in hosts.all}
     calls: dict[str, list[Permission]] = {role: [] for role in (*ROLES, HOST)}
     for judgement in judgements.all:
         calls[names[judgement.role]] += judgement.permissions
@@ -154,9 +155,11 @@ def test_the_whole_flow_runs_with_each_function_under_its_own_role(life: Life) -
         "rollback": "LIVE",
         "cancelled": "CANCELLED",
         "rollback that cancels": "LIVE",
+        "held": "LIVE",
         "no jar": "REFUSED",
         "gone": "REFUSED",
         "forgotten": "LIVE",
+        "join": "LIVE",
     }
     # A quick command may end before its sending is recorded; Lambda brings that event again.
     errors = [json.loads(each.answer)["errorType"] for each in life.aws.invocations if each.error]

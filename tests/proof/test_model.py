@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twinslot.controller import Controller
 from twinslot.events import CommandEnded
-from twinslot.lifecycle import _Turn
+from twinslot.lifecycle import _Rules
 from twinslot.model import Deployment, Order
 from twinslot.store import Store
 
@@ -73,10 +73,10 @@ def test_without_the_fence_an_older_deployment_acts_last(
 
 
 def test_without_striking_out_nothing_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def keep(turn: _Turn, act: str) -> None:
+    def keep(turn: _Rules, act: str) -> None:
         pass
 
-    monkeypatch.setattr(_Turn, "strike_out", keep)
+    monkeypatch.setattr(_Rules, "strike_out", keep)
     (violation,) = search(0, 10).violations
     assert violation.promise == "everything_ends"
     assert violation.why.startswith("ticks do not end it: the outbox holds")
@@ -96,12 +96,12 @@ def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: p
 
 
 def believe_one_host(
-    turn: _Turn, event: CommandEnded, decide: Callable[..., None] = _Turn.command_ended
+    turn: _Rules, event: CommandEnded, decide: Callable[..., None] = _Rules.command_ended
 ) -> None:
     decide(turn, replace(event, results=tuple(result for result in event.results if result.ok)))
 
 
-def keep_acts(turn: _Turn, deployment: Deployment) -> None:
+def keep_acts(turn: _Rules, deployment: Deployment) -> None:
     pass
 
 
@@ -116,8 +116,8 @@ def come_after(order: Order, other: Order | None) -> bool:
 @pytest.mark.parametrize(
     ("of", "name", "instead", "promise"),
     [
-        (_Turn, "command_ended", believe_one_host, "flips_wait_for_every_host"),
-        (_Turn, "drop_acts_of", keep_acts, "everything_ends"),
+        (_Rules, "command_ended", believe_one_host, "flips_wait_for_every_host"),
+        (_Rules, "drop_acts_of", keep_acts, "everything_ends"),
         (Controller, "_was_accepted", know_nothing, "one_input_is_one_deployment"),
         (Order, "is_after", come_after, "the_newest_begins"),
     ],

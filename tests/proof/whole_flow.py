@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox import permissions
@@ -24,6 +25,7 @@ ROOT_APP = "front"
 """The DefaultApp: jars at the bucket's root are its own."""
 
 DEADLINE_SECONDS = 30
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Flow:
         self._an_object_is_gone_before_it_is_read()
         self._a_tick_repeats_what_was_forgotten()
         self._hosts_are_inspected()
+        self._a_host_joins()
         self._somebody_looks_at_the_dashboard()
 
     def _settings_are_set(self) -> None:
@@ -156,6 +159,14 @@ class Flow:
 
     def _somebody_looks_at_the_dashboard(self) -> None:
         assert f">{APP}<" in self._invoke("Widget", {"widgetContext": {}})
+
+    def _a_host_joins(self) -> None:
+        """Its association ends, it is asked, and it holds nothing."""
+        host = self._hosts.add(APP)
+        event = json.loads((EVENTS / "ssm-association.json").read_text())
+        event["detail"]["instance-id"] = host.instance
+        self._invoke("Advance", event)
+        self.outcomes["join"] = self._told(kind="join")
 
     def _upload(self, key: str, label: str) -> str:
         # S3's events tell whole seconds: an upload in the second of a rollback counts as the older one.

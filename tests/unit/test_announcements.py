@@ -220,7 +220,7 @@ RESUME += """ '{"app":"shop","hold":false}' /dev/stdout"""
 
 
 def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile() -> None:
-    announcement = start(AnnounceStart(f"{ID}/started", 1_794_441_601.0, BEGUN, OLD))
+    announcement = start(AnnounceStart(f"{ID}/started", 1_794_441_661.0, BEGUN, OLD))
     assert announcement.subject == "twinslot shop 1.4.2 STARTED"
     assert announcement.attributes == {
         "app": "shop",
@@ -237,7 +237,7 @@ def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile()
         "kind": "upload",
         "by": "123456789012",
         "outcome": "STARTED",
-        "at": 1_794_441_601.0,
+        "at": 1_794_441_600.5,
         "key": "shop/shop-1.4.2.jar",
         "release": json.loads(told(LIVE).json)["release"],
         "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
@@ -245,7 +245,9 @@ def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile()
 
 
 def held(by: str = "ann", why: str = "the database is moved", waiting: str | None = None) -> Announcement:
-    return hold(AnnounceHold("shop/held-1.000", 1.0, "shop", True, by, why, waiting, OLD), "twinslot-hold")
+    return hold(
+        AnnounceHold("shop/held-1.000", 1.0, "shop", True, 1.0, by, why, waiting, OLD), "twinslot-hold"
+    )
 
 
 def test_a_hold_says_who_why_what_waits_and_how_to_resume() -> None:
@@ -282,7 +284,9 @@ To resume:
 
 
 def test_resuming_says_what_goes_on() -> None:
-    act = AnnounceHold("shop/resumed-2.000", 2.0, "shop", False, "bob", "the database is moved", "1.4.2", OLD)
+    act = AnnounceHold(
+        "shop/resumed-2.000", 2.0, "shop", False, 2.0, "bob", "the database is moved", "1.4.2", OLD
+    )
     announcement = hold(act, "twinslot-hold")
     assert announcement.subject == "twinslot shop RESUMED by bob"
     assert "bob resumed it. It was held because: the database is moved" in announcement.text

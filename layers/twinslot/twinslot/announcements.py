@@ -160,7 +160,8 @@ def start(act: AnnounceStart) -> Announcement:
         _now_live(act.live),
         f"Deployment {deployment.id}, {_origin(deployment)}",
     ]
-    body = {**_json_head(deployment, STARTED), "announcement": act.id, "at": act.at}
+    began = deployment.timeline[-1].at if deployment.timeline else None
+    body = {**_json_head(deployment, STARTED), "announcement": act.id, "at": began}
     return Announcement(
         id=act.id,
         subject=_ascii(subject, LONGEST_SUBJECT),
@@ -190,7 +191,7 @@ def hold(act: AnnounceHold, hold_function: str) -> Announcement:
         "announcement": act.id,
         "app": act.app,
         "outcome": outcome,
-        "at": act.at,
+        "at": act.since,
         "by": by,
         "why": why,
         "waiting": waiting,

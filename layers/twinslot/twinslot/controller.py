@@ -142,10 +142,14 @@ class Controller:
         """An instance was provisioned. Where its app has a live release it is asked how things stand; its
         answer comes by `hosts_reported`, and if it holds no release, a join follows. Raises TryAgain."""
         app = self._fleet.app_of(instance)
-        if app and self._store.load(app).live:
-            self._fleet.ask(app, (instance,))
-        else:
+        if not app or not self._store.load(app).live:
             telemetry.logger.info("ignored: no app with a live release owns it", instance=instance, app=app)
+            return
+        try:
+            self._fleet.ask(app, (instance,))
+        except CommandRefused as error:
+            # It may be gone already, and if not, an inspection comes by.
+            telemetry.logger.warning("left to the next inspection", instance=instance, error=str(error))
 
     def command_ended(self, command: str) -> None:
         """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded."""

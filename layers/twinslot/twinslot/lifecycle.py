@@ -296,7 +296,7 @@ class _Rules(Turn):
         name, waiting = self.application.name, self.application.waiting
         label = waiting.release.label if waiting and waiting.release else None
         id = f"{name}/{'held' if held else 'resumed'}-{self.now:.3f}"
-        self.post(AnnounceHold(id, self.now, name, held, by, why, label, self.application.live))
+        self.post(AnnounceHold(id, self.now, name, held, self.now, by, why, label, self.application.live))
 
     def begin_next(self) -> None:
         """Begin what may begin, if nothing is under way: what waits, else a join of the newcomers."""
@@ -388,13 +388,17 @@ class _Rules(Turn):
         return replace(flipping, release=release, live_before=live, previous_before=previous)
 
     def meet(self, results: tuple[HostResult, ...]) -> None:
-        """Remember which of these hosts hold no release while one is live: they wait for a join."""
+        """Remember which of these hosts hold no release while one is live: they wait for a join.
+
+        While a deployment is under way no newcomer is forgotten: what it holds may be but staged.
+        """
         if not self.application.live:
             return
-        judged = {result.host for result in results if result.report}
-        fresh = tuple(result.host for result in results if drift.is_fresh(result))
-        known = tuple(host for host in self.application.newcomers if host not in judged)
-        self.change(newcomers=known + tuple(host for host in fresh if host not in self.application.unjoined))
+        under_way, unjoined = self.application.current, self.application.unjoined
+        judged = {result.host for result in results if result.report and not under_way}
+        known = [host for host in self.application.newcomers if host not in judged]
+        fresh = [result.host for result in results if drift.is_fresh(result) and result.host not in unjoined]
+        self.change(newcomers=tuple(dict.fromkeys(known + fresh)))
 
     def compare(self, results: tuple[HostResult, ...]) -> None:
         """Hold what hosts report against what should be live; announce what was not announced yet."""

@@ -229,13 +229,14 @@ class Hold:
 
 @dataclass(frozen=True)
 class AnnounceHold:
-    """Act: tell that an app is held, or resumed (`held` is False). `by` asked for it; `why` is the hold's
-    reason; `waiting` is the label of the upload that waits, or waited until now."""
+    """Act: tell that an app is held, or resumed (`held` is False), and since when. `by` asked for it; `why`
+    is the hold's reason; `waiting` is the label of the upload that waits, or waited until now."""
 
     id: str
     at: float
     app: str
     held: bool
+    since: float
     by: str
     why: str
     waiting: str | None
