@@ -163,6 +163,8 @@ def _of_ssm(request: ApiRequest) -> Iterator[Permission]:
         case "GetParameters":
             for name in parameters["Names"]:
                 yield _of_parameter("GetParameters", name)
+        case "GetParametersByPath":
+            yield _of_parameter("GetParametersByPath", parameters["Path"])
         case "SendCommand":
             name = parameters["DocumentName"].rpartition("document/")[2]
             yield Permission("ssm:SendCommand", account_arn("ssm", f"document/{name}"))

@@ -7,14 +7,18 @@ import fcntl
 import os
 import syslog
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from twinslot_host.fence import seen_fence
 from twinslot_host.places import Places
 from twinslot_host.request import Release, Request
-from twinslot_host.trouble import NotDone
+from twinslot_host.trouble import NotDone, Trouble, Unsteady
+
+T = TypeVar("T")
 
 LOCK_SECONDS = 300.0
+RETRY_SECONDS = (0.2, 1.0, 3.0)
 HEED_SECONDS = 0.4  # how often a verb that runs looks for a higher fence
 
 
@@ -53,6 +57,17 @@ class Command:
         """Sleeps, never deaf for long."""
         self.heed()
         time.sleep(seconds)
+
+    def steadily(self, act: Callable[[], T]) -> T:
+        """What `act` returns, tried again while AWS is unsteady. Trouble: it stays so."""
+        for wait in RETRY_SECONDS:
+            with contextlib.suppress(Unsteady):
+                return act()
+            self.pause(wait)
+        try:
+            return act()
+        except Unsteady as error:
+            raise Trouble(str(error)) from error
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:

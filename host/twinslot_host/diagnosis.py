@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from twinslot_host.environment import path_of
 from twinslot_host.examination import Certificate, Clock, Disk, Memory, Nginx, Reading, Served, Site
 from twinslot_host.releases import SPARE_BYTES
 
@@ -198,6 +199,16 @@ def judge_s3(reading: Reading, app: str) -> Verdict:
     else:
         remedy = f"upload a jar to {app}/ again"
     return False, what, remedy
+
+
+def judge_environment(trouble: str, app: str) -> Verdict:
+    """The role may read the app's environment, and all of it can be given to a process."""
+    path = path_of(app)
+    what = trouble or f"{path} can be read, and every variable in it be given to a process"
+    remedy = (
+        f"see metadata and s3, then: aws ssm get-parameters-by-path --path {path} --query Parameters[].Name"
+    )
+    return not trouble, what, remedy
 
 
 def tag(role: str, app: str) -> str:

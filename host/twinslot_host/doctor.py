@@ -34,6 +34,7 @@ CHECKS: dict[str, tuple[Callable[[Patient], Any], Judge]] = {
     "clock": (Patient.clock, diagnosis.judge_clock),
     "metadata": (Patient.one_byte, diagnosis.judge_metadata),
     "s3": (Patient.one_byte, diagnosis.judge_s3),
+    "environment": (Patient.environment, diagnosis.judge_environment),
     "certificate": (Patient.certificate, diagnosis.judge_certificate),
 }
 

@@ -14,6 +14,7 @@ import time
 from email.utils import parsedate
 from typing import NamedTuple
 
+from twinslot_host.environment import read_environment
 from twinslot_host.files import read_text
 from twinslot_host.instance import read_instance
 from twinslot_host.places import OTHER, PORTS, Places
@@ -226,6 +227,14 @@ class Patient:
     def one_byte(self) -> Reading:
         """What became of the question to S3."""
         return self.reading
+
+    def environment(self) -> str:
+        """Why the app's environment cannot be had; empty when it can. Its values are forgotten at once."""
+        try:
+            read_environment(self.places.app)
+        except (Trouble, Unsteady) as error:
+            return str(error)
+        return ""
 
     def certificate(self) -> Certificate:
         """The certificate of the settings that came along, or of those that the live slot holds."""

@@ -70,3 +70,10 @@ def endpoint_of(service: str, region: str) -> str:
         or os.environ.get("AWS_ENDPOINT_URL")
         or f"https://{service}.{region}.amazonaws.com{suffix}"
     )
+
+
+def connect(url: str, timeout: float) -> http.client.HTTPConnection:
+    """A connection to the server of an address."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=timeout)

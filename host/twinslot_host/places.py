@@ -34,6 +34,7 @@ class Places:
         self.conf_d = f"{root}/etc/nginx/conf.d"
         self.conf = f"{self.conf_d}/twinslot-{app}.conf"
         self.access_log = f"{root}/var/log/nginx/twinslot-{app}.log"
+        self.secrets = f"{self.state}/secrets"
         self.retire_unit = f"twinslot-{app}-retire"
 
     def unit(self, slot: str) -> str:
@@ -55,6 +56,14 @@ class Places:
     def jdk(self, slot: str) -> str:
         """The link to the Java that runs a slot."""
         return f"{self.slots}/{slot}.jdk"
+
+    def kept(self, mark: str) -> str:
+        """The file with the environment of this fingerprint."""
+        return f"{self.secrets}/{mark}"
+
+    def environment(self, slot: str) -> str:
+        """The link to the environment that a slot's process is given."""
+        return f"{self.secrets}/{slot}.env"
 
     def held(self, slot: str) -> str:
         """The file that says what a slot holds; all else about the slot is made from it."""

@@ -8,6 +8,7 @@ import re
 import sys
 
 from twinslot_host.command import Command, step
+from twinslot_host.environment import lay_none
 from twinslot_host.files import lay_ballast, write_file
 from twinslot_host.java import need
 from twinslot_host.packages import NGINX, Need, ensure
@@ -56,6 +57,7 @@ def prepare(command: Command, *needs: Need) -> None:
         held = read_held(places, slot)
         if held:
             lay_java(places, slot, held)
+            lay_none(places, slot)
     files = unit_files(places)
     changed = [path for path, text in files.items() if write_file(path, text)]
     if changed:

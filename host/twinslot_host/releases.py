@@ -116,14 +116,7 @@ def place(command: Command) -> str:
 def download(command: Command, path: str) -> str:
     """Reads the release from S3, trying again when S3 is unsteady. Trouble: its bytes are the wrong ones."""
     with command.timed("download"):
-        for wait in (0.2, 1.0, 3.0, None):
-            try:
-                sha256 = copy_object(command, path)
-                break
-            except Unsteady as error:
-                if wait is None:
-                    raise Trouble(str(error)) from error
-                command.pause(wait)
+        sha256 = command.steadily(lambda: copy_object(command, path))
     wanted = command.release.sha256
     if wanted not in (None, sha256):
         raise Trouble(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 
 from twinslot_host.command import Command, step
+from twinslot_host.environment import forget_environments
 from twinslot_host.files import read_text, remove, write_file
-from twinslot_host.places import PORTS
+from twinslot_host.places import OTHER, PORTS
 from twinslot_host.processes import sockets
 from twinslot_host.programs import must
 from twinslot_host.proxy import idle_slot
 from twinslot_host.releases import prune
-from twinslot_host.slots import forget
+from twinslot_host.slots import forget, hold, read_held
 from twinslot_host.start import stop_slot
 
 DRAIN_SECONDS = 300.0  # how long a slot past its time waits for its last connections
@@ -39,6 +40,10 @@ def retire(command: Command) -> None:
     must("systemctl", "disable", "--no-reload", places.unit(old))
     stop_slot(command, old)
     prune(places)
+    held, live = read_held(places, old), read_held(places, OTHER[old])
+    if held:
+        hold(places, old, held._replace(environment=None))
+    forget_environments(places, live.environment if live else None)
     remove(places.retire_at)
     step(f"retired {old}")
     must("systemctl", "stop", places.retire_unit + ".timer")

@@ -7,20 +7,13 @@ import re
 import time
 from urllib.parse import quote, urlsplit
 
-from twinslot_host.instance import Instance, endpoint_of, read_instance
+from twinslot_host.instance import Instance, connect, endpoint_of, read_instance
 from twinslot_host.request import Release
 from twinslot_host.signature import sign
 from twinslot_host.trouble import Trouble, Unsteady
 
 TIMEOUT_SECONDS = 20.0
 Answered = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
-
-
-def connect(url: str, timeout: float) -> http.client.HTTPConnection:
-    """A connection to the server of an address."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=timeout)
 
 
 def ask_object(

@@ -8,6 +8,7 @@ import pwd
 from typing import NamedTuple
 
 from twinslot_host.command import Command, step
+from twinslot_host.environment import lay_environment
 from twinslot_host.files import point_link, read_json, read_text, remove, write_file
 from twinslot_host.java import find
 from twinslot_host.loopback import ask
@@ -21,14 +22,16 @@ HEALTH_SECONDS = 5.0  # how long one answer of the health path may take
 
 
 class Held(NamedTuple):
-    """What a slot holds: a release, where it came from, the settings that its process was given, and the
-    version of Java that runs it (None: the one that the host prefers, which does not say)."""
+    """What a slot holds: a release, where it came from, the settings that its process was given, the version
+    of Java that runs it (None: the one that the host prefers, which does not say), and the fingerprint of
+    the environment that it was given (None: that is not kept any more)."""
 
     sha256: str
     label: str
     source: list[str]
     settings: Settings
     java: int | None = None
+    environment: str | None = None
 
 
 def read_held(places: Places, slot: str) -> Held | None:
@@ -37,7 +40,8 @@ def read_held(places: Places, slot: str) -> Held | None:
     if value is None:
         return None
     settings = Settings(**dict(value["settings"], java_options=tuple(value["settings"]["java_options"])))
-    return Held(value["sha256"], value["label"], value["source"], settings, value.get("java"))
+    java, environment = value.get("java"), value.get("environment")
+    return Held(value["sha256"], value["label"], value["source"], settings, java, environment)
 
 
 def hold(places: Places, slot: str, held: Held) -> None:
@@ -49,6 +53,8 @@ def hold(places: Places, slot: str, held: Held) -> None:
 def lay_out(places: Places, slot: str, held: Held) -> None:
     """Writes what the unit reads when it starts: everything of it follows from what the slot holds."""
     group = pwd.getpwnam(places.user()).pw_gid
+    if not lay_environment(places, slot, held.environment):
+        raise Trouble(f"the environment that {held.label} in {slot} was staged with is gone: upload it again")
     lines = [f"SERVER_PORT={PORTS[slot]}", f"TWINSLOT_JAR={places.release(held.sha256)}/app.jar"]
     port = management_port(held.settings, slot)
     if port is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from typing import NoReturn
 
 from twinslot_host.command import Command, step
+from twinslot_host.environment import keep, read_environment
 from twinslot_host.places import PORTS
 from twinslot_host.processes import owner, sockets, started_at
 from twinslot_host.programs import run
@@ -18,6 +20,7 @@ from twinslot_host.slots import (
     Held,
     forget,
     health,
+    hold,
     lay_out,
     mistaken,
     read_held,
@@ -68,10 +71,15 @@ def fail_start(command: Command, slot: str, invocation: str, reason: str) -> NoR
 
 
 def start_slot(command: Command, slot: str) -> None:
-    """Starts what the slot holds, which must not run, and verifies it."""
+    """Starts what the slot holds, which must not run, and verifies it. Its environment is the one that it was
+    staged with, or as it is now where that is gone: a slot that was retired is started once more."""
     places = command.places
     held = read_held(places, slot)
     assert held
+    if not held.environment or not os.path.exists(places.kept(held.environment)):
+        text = command.steadily(lambda: read_environment(places.app))
+        held = held._replace(environment=keep(places, text))
+        hold(places, slot, held)
     lay_out(places, slot, held)
     for port in filter(None, (PORTS[slot], management_port(held.settings, slot))):
         squatter = owner(port)

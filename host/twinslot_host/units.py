@@ -27,6 +27,8 @@ StartLimitBurst=30
 Type=exec
 User=@user@
 Group=@user@
+# Later ones win: the slot's own are not the app's to change.
+EnvironmentFile=@secrets@/%i.env
 EnvironmentFile=@slots@/%i.env
 ExecStart=@slots@/%i.jdk/bin/java @@slots@/%i.args -jar ${TWINSLOT_JAR}
 # A process that ended is no standby and no longer verified, however it ended.
@@ -119,6 +121,7 @@ def unit_files(places: Places) -> dict[str, str]:
         "app": places.app,
         "user": places.user(),
         "slots": places.slots,
+        "secrets": places.secrets,
         "standby": places.standby,
         "verified": places.verified,
         "stop": str(STOP_SECONDS),

@@ -1,4 +1,5 @@
-"""What a host asks of AWS while it stages: its role's credentials (IMDSv2) and one version of an object (S3).
+"""What a host asks of AWS while it stages: its role's credentials (IMDSv2), one version of an object (S3),
+its app's environment (Parameter Store, two parameters a page).
 
 A small HTTP server that hands out what `put` was given, records every request, and can be told to fail.
 The signature itself is judged by tests/unit/test_host_s3.py against botocore's; here it has to be there.
@@ -16,12 +17,15 @@ ROLE = "/latest/meta-data/iam/security-credentials/"
 
 
 class Bucket:
-    """The server, until `close`. `faults` are statuses, or "cut", for the next GETs of objects."""
+    """The server, until `close`. `faults` are statuses, or "cut", for the next GETs of objects; `refusals`
+    are statuses with a body for the next pages of parameters."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.requests: list[str] = []
         self.faults: list[int | str] = []
+        self.parameters: dict[str, str] = {}
+        self.refusals: list[tuple[int, object]] = []
         bucket = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +36,26 @@ class Bucket:
 
             def do_PUT(self) -> None:
                 self.answer(200, b"token-1" if self.path == "/latest/api/token" else b"")
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                bucket.requests.append(body["Path"])
+                assert self.headers["X-Amz-Target"] == "AmazonSSM.GetParametersByPath"
+                assert "/ssm/aws4_request" in self.headers["Authorization"]
+                assert (body["Recursive"], body["WithDecryption"]) == (False, True)
+                if bucket.refusals:
+                    status, said = bucket.refusals.pop(0)
+                    self.answer(status, said if isinstance(said, bytes) else json.dumps(said).encode())
+                    return
+                start = int(body.get("NextToken", "0"))
+                below = sorted(
+                    (name, value)
+                    for name, value in bucket.parameters.items()
+                    if name.rpartition("/")[0] == body["Path"]
+                )
+                page = [{"Name": name, "Value": value} for name, value in below[start : start + 2]]
+                more = {"NextToken": str(start + 2)} if below[start + 2 :] else {}
+                self.answer(200, json.dumps({"Parameters": page, **more}).encode())
 
             def do_GET(self) -> None:
                 bucket.requests.append(self.path)

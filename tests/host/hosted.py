@@ -58,6 +58,7 @@ class Hosted:
             "AWS_SSM_INSTANCE_ID": self.machine.name,
             "AWS_SSM_REGION_NAME": "eu-central-1",
             "AWS_ENDPOINT_URL_S3": self.bucket.url,
+            "AWS_ENDPOINT_URL_SSM": self.bucket.url,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.bucket.url,
         }
 

@@ -1,7 +1,8 @@
 """Hosts without machines: they take commands as an SSM agent does and report as docs/host.md says.
 
-A jar is downloaded by the host program's own code, with the credentials of a role that has the template's
-HostPolicy. A release does not start where its label says "dies", and fails in its bake where it says "bakes".
+A jar is downloaded and an environment read by the host program's own code, with the credentials of a role
+that has the template's HostPolicy. A release does not start where its label says "dies", and fails in its
+bake where it says "bakes".
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from contextlib import closing
 from typing import Any
 
 from twinslot_host import s3
+from twinslot_host.environment import read_environment
 from twinslot_host.request import Release, Request, read_request
 
 from sandbox.aws import Aws
@@ -79,6 +81,7 @@ class Host:
     def __init__(self, hosts: Hosts, app: str) -> None:
         self._hosts = hosts
         self._aws = hosts.aws
+        self.app = app
         self.instance = instance(self._aws, {"twinslot": app})
         self.role = host_role(self._aws, f"host-{self.instance}", {"twinslot": app})
         self._live: str | None = None
@@ -124,6 +127,7 @@ class Host:
         identity = Identity(self.instance, ADDRESS, f"host-{self.instance}", self.role)
         with self._hosts.metadata:
             self._aws.host_services.add(identity)
+            read_environment(self.app)
             connection, response = s3.open_object(release)
         with closing(connection):
             return hashlib.sha256(response.read()).hexdigest()

@@ -70,6 +70,7 @@ CASES = [
     pytest.param(role, number, action, id=f"{role}-{statement.get('Sid', number)}-{action}")
     for role, statements in statements_of_template().items()
     for number, statement in enumerate(statements)
+    if statement["Effect"] == "Allow"
     for action in listed(statement["Action"])
 ]
 
@@ -99,7 +100,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         hosts = Hosts(aws)
         try:
             patch.setenv("AWS_REGION", REGION)
-            patch.setenv("AWS_ENDPOINT_URL_S3", aws.endpoint)
+            for service in ("S3", "SSM"):
+                patch.setenv(f"AWS_ENDPOINT_URL_{service}", aws.endpoint)
             patch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.host_services.endpoint)
             shop = hosts.add(APP)
             hosts.add(ROOT_APP)
@@ -318,3 +320,43 @@ def test_a_host_whose_role_names_no_application_reads_nothing(
     for jar in jars.values():
         with pytest.raises(ClientError, match=r"AccessDenied.*s3:GetObjectVersion"):
             s3.get_object(**jar)
+
+
+@pytest.fixture(scope="module")
+def secrets(life: Life) -> dict[str, str]:
+    """A secret in the environment of some applications: the names of the parameters."""
+    ssm = life.aws.client("ssm")
+    names = {app: f"/twinslot/apps/{app}/env/PASSWORD" for app in (APP, "shop-2", "sho")}
+    for name in names.values():
+        ssm.put_parameter(Name=name, Type="SecureString", Value="hunter2")
+    return names
+
+
+def test_a_host_reads_the_environment_of_its_own_application_alone(
+    life: Life, secrets: dict[str, str]
+) -> None:
+    ssm = client(life, life.shop.role, "ssm")
+
+    found = ssm.get_parameters_by_path(Path=f"/twinslot/apps/{APP}/env", WithDecryption=True)
+    assert [each["Value"] for each in found["Parameters"]] == ["hunter2"]
+    for path in (f"/twinslot/apps/{APP}", "/twinslot/apps", "/twinslot/apps/shop-2/env", "/"):
+        with pytest.raises(ClientError, match=r"AccessDenied.*ssm:GetParametersByPath"):
+            ssm.get_parameters_by_path(Path=path, Recursive=True)
+    for name in secrets.values():
+        with pytest.raises(ClientError, match=r"AccessDenied.*ssm:GetParameter "):
+            ssm.get_parameter(Name=name)
+
+
+@pytest.mark.parametrize("role", FUNCTIONS)
+def test_no_function_reads_a_secret_but_for_the_denial_it_could(
+    life: Life, secrets: dict[str, str], role: str
+) -> None:
+    ssm = client(life, life.roles[role], "ssm")
+    undenied = [one for one in statements(life, role) if one["Effect"] == "Allow"]
+
+    assert ssm.get_parameter(Name=f"/twinslot/apps/{APP}")["Parameter"]["Value"]
+    with pytest.raises(ClientError, match=r"AccessDenied.*ssm:GetParameter "):
+        ssm.get_parameter(Name=secrets[APP], WithDecryption=True)
+    assert all(may(undenied, one) for one in life.judgements.all[-1].permissions)
+    with pytest.raises(ClientError, match=r"AccessDenied.*ssm:GetParametersByPath"):
+        ssm.get_parameters_by_path(Path=f"/twinslot/apps/{APP}/env")

@@ -41,7 +41,11 @@ def actions(statement: Statement) -> set[str]:
 
 
 def allowing(resources: Resources, function: str, action: str) -> list[Statement]:
-    return [statement for statement in statements(resources, function) if action in actions(statement)]
+    return [
+        statement
+        for statement in statements(resources, function)
+        if action in actions(statement) and statement["Effect"] == "Allow"
+    ]
 
 
 def test_each_function_has_a_role_of_its_own(resources: Resources) -> None:
@@ -83,7 +87,6 @@ def test_a_function_may_do_what_its_code_calls_and_nothing_else(
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_nothing_is_allowed_on_everything_that_could_be_narrower(resources: Resources, function: str) -> None:
     for statement in statements(resources, function):
-        assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement
         assert "NotResource" not in statement
         if statement["Resource"] == "*":
@@ -114,6 +117,17 @@ def test_only_this_stacks_table_topic_and_settings_are_touched(resources: Resour
     assert of("ssm:GetParameter") == [{"Fn::Sub": settings}]
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_lies_below_an_applications_settings_is_its_hosts_to_read(
+    resources: Resources, function: str
+) -> None:
+    (denial,) = (one for one in statements(resources, function) if one["Effect"] == "Deny")
+    below = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/twinslot/apps/*/*"
+    assert denial["Action"] == "ssm:GetParameter"
+    assert denial["Resource"] == {"Fn::Sub": below}
+    assert "Condition" not in denial
+
+
 def test_the_clock_may_query_the_index_of_busy_applications_and_a_rollback_the_history(
     resources: Resources,
 ) -> None:
@@ -134,7 +148,7 @@ def test_the_widget_reads_applications_and_nothing_else(resources: Resources) ->
 
 def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(stack: dict[str, Any]) -> None:
     policy = stack["Resources"]["HostPolicy"]["Properties"]["PolicyDocument"]
-    own_jars, at_the_root, agent = policy["Statement"]
+    own_jars, at_the_root, environment, agent = policy["Statement"]
     assert own_jars["Action"] == "s3:GetObjectVersion"
     assert own_jars["Resource"] == {"Fn::Sub": "${Artifacts.Arn}/${!aws:PrincipalTag/twinslot}/*"}
     assert at_the_root["Condition"] == {
@@ -142,6 +156,9 @@ def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(stack
             "aws:PrincipalTag/twinslot": {"Fn::If": ["HasDefaultApp", {"Ref": "DefaultApp"}, NOBODY]}
         }
     }
+    own = "parameter/twinslot/apps/${!aws:PrincipalTag/twinslot}/env"
+    assert environment["Action"] == "ssm:GetParametersByPath"
+    assert environment["Resource"]["Fn::Sub"].endswith(f":{own}")
     assert actions(agent) == {
         "ssm:UpdateInstanceInformation",
         "ssmmessages:CreateControlChannel",

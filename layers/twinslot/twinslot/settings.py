@@ -256,6 +256,31 @@ An unknown key, or a value that is not allowed, refuses the deployment with an a
 | --- | --- | --- | --- |
 {rows}
 
+## Environment and secrets
+
+What the service finds in its environment are the parameters right below `/twinslot/apps/<app>/env/`, each
+named as its variable:
+
+```sh
+aws ssm put-parameter --type SecureString --overwrite \\
+    --name /twinslot/apps/shop/env/SPRING_DATASOURCE_PASSWORD --value 'battery staple'
+aws ssm get-parameters-by-path --path /twinslot/apps/shop/env --query 'Parameters[].Name'
+aws ssm delete-parameter --name /twinslot/apps/shop/env/SPRING_DATASOURCE_PASSWORD
+```
+
+A change counts from the next deployment: the same jar uploaded once more is started anew with it, and a
+rollback to a release that is still warm takes that as it runs. `--value file://FILE` keeps a secret out of
+your shell's history.
+
+The hosts read them with their own role, each those of its own application; twinslot's functions cannot, and
+no log, table, message or command line of twinslot shows them. SecureStrings under the account's default key
+need nothing more. For those under a key of your own, let the hosts' role `kms:Decrypt` with that key.
+
+A name is a letter or `_`, then up to 63 letters, digits or `_`: `spring.datasource.password` is written
+`SPRING_DATASOURCE_PASSWORD`. `SERVER_PORT` and `MANAGEMENT_SERVER_PORT` belong to the slot, options of the
+JVM into `java_options`. A deployment that cannot read its environment, or finds a variable that it may not
+give, fails before any slot is touched, and names it; [host.md](host.md#the-environment) lists them.
+
 This page is made from `DEFINITIONS` in `layers/twinslot/twinslot/settings.py`:
 
 ```sh

@@ -1,0 +1,96 @@
+"""What of an app's environment is refused, by its name alone, and how the rest is written for systemd."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from twinslot_host.environment import compose, fingerprint, forget_environments, keep, lay_environment
+from twinslot_host.places import Places
+from twinslot_host.trouble import Trouble
+
+PATH = "/twinslot/apps/shop/env"
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("spring.datasource.password", "is no name of a variable"),
+        ("1ST", "is no name of a variable"),
+        ("A-B", "is no name of a variable"),
+        ("", "is no name of a variable"),
+        ("A" * 65, "is no name of a variable"),
+        ("A\nB", "is no name of a variable"),
+        ("SERVER_PORT", "is the slot's own"),
+        ("server_port", "is the slot's own"),
+        ("Management_Server_Port", "is the slot's own"),
+        ("TWINSLOT_JAR", "is the slot's own"),
+        ("LD_PRELOAD", "programs that run as root"),
+        ("GLIBC_TUNABLES", "programs that run as root"),
+        ("JAVA_TOOL_OPTIONS", "use the setting java_options"),
+        ("JDK_JAVA_OPTIONS", "use the setting java_options"),
+        ("_JAVA_OPTIONS", "use the setting java_options"),
+    ],
+)
+def test_a_name_that_would_break_the_slot_is_refused_without_its_value(name: str, why: str) -> None:
+    with pytest.raises(Trouble, match=f"^{PATH}/(.|\n)*{why}") as refused:
+        compose(PATH, {"FINE": SECRET, name: SECRET})
+    assert SECRET not in str(refused.value)
+    assert "aws ssm delete-parameter" in refused.value.reason
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800", "\ufdd0", "\ufffe", "\U0010ffff"])
+def test_a_character_that_systemd_would_drop_and_log_is_refused(character: str) -> None:
+    with pytest.raises(Trouble, match=f"^{PATH}/KEY has a character that no environment can hold") as refused:
+        compose(PATH, {"KEY": SECRET + character})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["A", "_", "a9_Z", "A" * 64, "SERVER_PORTS", "SPRING_PROFILES_ACTIVE", "PATH"]
+)
+def test_any_other_name_is_taken(name: str) -> None:
+    assert compose(PATH, {name: "x"}) == f'{name}="x"\n'
+
+
+def test_what_means_something_between_quotes_is_escaped() -> None:
+    assert compose(PATH, {"B": "a\"b\\c$d`e'f%g\n", "A": ""}) == 'A=""\nB="a\\"b\\\\c\\$d\\`e\'f%g\n"\n'
+
+
+def test_no_parameters_are_no_environment() -> None:
+    assert compose(PATH, {}) == ""
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places("shop", str(tmp_path))
+
+
+def mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_an_environment_is_kept_where_only_its_owner_reads(places: Places) -> None:
+    mark = keep(places, 'A="1"\n')
+    assert lay_environment(places, "blue", mark)
+    assert Path(places.environment("blue")).read_text() == 'A="1"\n'
+    assert mode(places.secrets) == 0o700
+    assert {mode(f"{places.secrets}/{name}") for name in os.listdir(places.secrets)} == {0o600}
+
+
+def test_a_fingerprint_tells_environments_apart_and_means_nothing_on_another_host(
+    places: Places, tmp_path: Path
+) -> None:
+    assert fingerprint(places, "a") == fingerprint(places, "a") != fingerprint(places, "b")
+    assert fingerprint(Places("shop", str(tmp_path / "other")), "a") != fingerprint(places, "a")
+
+
+def test_what_no_slot_was_staged_with_is_forgotten(places: Places) -> None:
+    old, new = keep(places, "old"), keep(places, "new")
+    lay_environment(places, "blue", old)
+    lay_environment(places, "green", new)
+    forget_environments(places, new)
+    assert sorted(os.listdir(places.secrets)) == sorted([new, "green.env", "key"])
+    assert not lay_environment(places, "blue", old)
+    assert not lay_environment(places, "blue", None)
