@@ -83,6 +83,10 @@ model: $(VENV)/installed  ## every interleaving of uploads, a rollback, crashes 
 bench-cold: $(VENV)/installed  ## how long a handler takes to import, against boto3 and its clients alone
 	@$(PY) -m bench.cold_import
 
+.PHONY: bench-cost
+bench-cost: setup  ## the calls that a deployment makes, and what they cost
+	@$(AS_ROOT) $(PY) -m bench.cost
+
 .PHONY: bench-flip
 bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
 	@$(AS_ROOT) $(PY) -m bench.flip
