@@ -5,7 +5,6 @@ is the sandbox's own here. The reader waits for what he began: the next command 
 way any more.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -15,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from twinslot.model import Outcome
+from twinslot.settings import parse
 
 from sandbox.announcements import Announcement
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import SETTINGS, Deployer, wait_until
+from tests.e2e.deployments import Deployer, wait_until
 from tests.pages import ROOT, Block, Page, pages
 from tests.unrun import reason_against
 
@@ -29,7 +29,6 @@ LAST = "docs/operations.md"
 COMMAND_SECONDS = 60
 QUIET_SECONDS = 60
 FAST = {"start_seconds": 20, "bake_seconds": 1}
-"""What a page's settings are hurried by, so that no test watches a release for a minute."""
 
 EXPECTED_EXITS = {"twinslot deploy shop-1.4.3.jar --app shop": 1}
 """Commands of which the page says that they fail."""
@@ -116,10 +115,10 @@ class Reader:
         return self.host.machine.run(argv, env=self.variables, timeout_seconds=COMMAND_SECONDS)
 
     def _hurry(self) -> None:
-        """Leave the settings that the page writes as they are, less the time that they take."""
-        ssm = self.sandbox.client("ssm")
-        for parameter in ssm.get_parameters_by_path(Path="/twinslot/apps")["Parameters"]:
-            self.sandbox.set(parameter["Name"].rpartition("/")[2], {**json.loads(parameter["Value"]), **FAST})
+        """Twinslot understands the settings that the page writes; they last until their moment is over."""
+        found = self.sandbox.client("ssm").get_parameter(Name="/twinslot/apps/shop")
+        parse(found["Parameter"]["Value"])
+        self.sandbox.set("shop", FAST)
 
     def _is_quiet(self) -> bool:
         found = self.sandbox.client("dynamodb").scan(
@@ -142,13 +141,29 @@ def reader(
     cli.parent.mkdir()
     cli.write_text(CLI)
     cli.chmod(0o755)
-    sandbox.set("shop", {**SETTINGS, **FAST})
+    sandbox.set("shop", FAST)
     host = sandbox.add_host("shop")
     told = deployer.deploy(jar("1.4.1"))
     assert told.data["outcome"] == "LIVE", told.text
     # An event that no function understands: a letter for those who read how to read one.
     sandbox.client("lambda").invoke(FunctionName="twinslot-deploy", InvocationType="Event", Payload="[]")
-    return Reader(sandbox, host, folder)
+    return Reader(sandbox, host, folder, surroundings(sandbox) | {"HOST": host.instance_id})
+
+
+def surroundings(sandbox: Sandbox) -> dict[str, str]:
+    """What docs/https.md takes for there: a network, a firewall and a certificate."""
+    ec2 = sandbox.client("ec2")
+    network = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    of_network = [{"Name": "vpc-id", "Values": [network]}]
+    subnets = ec2.describe_subnets(Filters=of_network)["Subnets"][:2]
+    return {
+        "VPC": network,
+        "SUBNETS": " ".join(subnet["SubnetId"] for subnet in subnets),
+        "PUBLIC": ec2.describe_security_groups(Filters=of_network)["SecurityGroups"][0]["GroupId"],
+        "CERTIFICATE": sandbox.client("acm").request_certificate(DomainName="shop.example.com")[
+            "CertificateArn"
+        ],
+    }
 
 
 def tells_of_the_end(page: Page) -> bool:

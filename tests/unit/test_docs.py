@@ -7,6 +7,7 @@ import pytest
 from twinslot.announcements import DRIFT, HELD, RESUMED, STARTED
 from twinslot.model import Outcome
 
+from bench.cost import alarm_metrics
 from tests.pages import ROOT, Page, Section, pages
 from tests.unrun import UNRUN
 
@@ -99,3 +100,10 @@ def test_whoever_is_on_call_finds_each_announcement() -> None:
 def test_whoever_is_on_call_finds_each_alarm(resources: dict[str, dict[str, Any]]) -> None:
     alarms = [name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
     assert sorted(firsts(section(OPERATIONS, "Alarms"))) == sorted(alarms)
+
+
+def test_what_the_page_of_costs_says_of_alarms_is_so() -> None:
+    page = (ROOT / "docs" / "cost.md").read_text()
+    ((metrics, dollars),) = re.findall(r"\| the alarms \| (\d+) metrics .*\| ([0-9.]+) \|", page)
+    assert int(metrics) == alarm_metrics()
+    assert float(dollars) == pytest.approx(alarm_metrics() * 0.10)
