@@ -1,8 +1,8 @@
 """`make screenshots`: the pictures of the README, taken in Chromium during one real run of the sandbox.
 
-A module adds pictures of what the run has left: its `pictures(story)` yields them, when a few releases have
-gone live and one has been taken back. The sandbox still runs then: `story.sandbox` has the announcements, an
-endpoint for the command line, and the rest.
+scenes.py takes those of what is on its way. Any other module adds pictures of what the run has left: its
+`pictures(story)` yields them, when a few releases have gone live, one has been taken back and one waits. The
+sandbox still runs then: `story.sandbox` has the announcements, an endpoint for the command line and the like.
 """
 
 import signal
@@ -14,6 +14,7 @@ from sandbox.sandbox import unavailable as no_sandbox
 from screenshots.browser import Browser
 from screenshots.browser import unavailable as no_browser
 from screenshots.picture import Picture, take
+from screenshots.scenes import take_scenes
 from screenshots.story import Story
 
 MODULES: tuple[Callable[[Story], Iterator[Picture]], ...] = ()
@@ -31,6 +32,8 @@ def main() -> int:
         with Browser() as browser, Sandbox() as sandbox, Story(sandbox) as story:
             for label in ("1.4.1", "1.4.2", "1.5.0"):
                 print(f"{label} ended {story.deploy(label).data['outcome']}", flush=True)
+            for path in take_scenes(story, browser):
+                print(path, flush=True)
             for pictures in MODULES:
                 for picture in pictures(story):
                     print(take(browser, picture), flush=True)

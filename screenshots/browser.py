@@ -45,8 +45,7 @@ class Browser:
     Raises RuntimeError on entering where it cannot start: `unavailable()` says why beforehand.
     """
 
-    def __init__(self, *, dark: bool = False, hosts: Sequence[str] = ()) -> None:
-        self._dark = dark
+    def __init__(self, *, hosts: Sequence[str] = ()) -> None:
         self._hosts = ("127.0.0.1", "localhost", *hosts)
         self._driver: webdriver.Chrome | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -127,8 +126,6 @@ class Browser:
         options.add_argument("--disable-component-update")
         allowed = "".join(f", EXCLUDE {host}" for host in self._hosts)
         options.add_argument(f"--host-resolver-rules=MAP * ~NOTFOUND{allowed}")
-        if self._dark:
-            options.add_argument("--blink-settings=preferredColorScheme=0")
         # Chromium's sandbox gives rights away by becoming somebody else; as root Chromium refuses to start
         # with it. A bare container of CI has only root, and the pages are our own. Anybody else keeps it.
         if os.geteuid() == 0:

@@ -12,6 +12,8 @@ import pytest
 
 from sample.build import build
 from sandbox.sandbox import Sandbox, unavailable
+from screenshots.browser import Browser
+from screenshots.browser import unavailable as no_browser
 from tests.e2e.deployments import SETTINGS, Deployer
 
 Jar = Callable[..., Path]
@@ -27,6 +29,18 @@ def jar(tmp_path_factory: pytest.TempPathFactory) -> Jar:
         return path if path.exists() else build(directory, label, faults)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium. Where there is none the test is skipped, but not in CI."""
+    reason = no_browser()
+    if reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI has to look at pages, but: {reason}")
+        pytest.skip(reason)
+    with Browser() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.by import By
 
+from sandbox.page import Page
 from sandbox.sandbox import FunctionError, Host, Sandbox
+from screenshots.browser import Browser
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer, wait_until
 from tests.e2e.visitors import Visitors, page
@@ -42,6 +45,35 @@ def test_an_upload_goes_live_and_no_visitor_is_lost(deployer: Deployer, jar: Jar
     assert list(told.data["seconds"]) == ["waiting", "staging", "flipping", "baking"]
     assert told.attributes["app"] == "shop"
     assert "1.1.0" in page(visitors.answers[0][0])
+    assert set(visitors.statuses) == {200}
+
+
+def test_the_page_shows_the_slots_swap_and_the_traffic_move(
+    sandbox: Sandbox, deployer: Deployer, jar: Jar, visitors: Visitors, browser: Browser
+) -> None:
+    def text(selector: str) -> str:
+        found = browser.driver.find_elements(By.CSS_SELECTOR, selector)
+        return str(found[0].get_attribute("textContent")) if found else ""
+
+    def gets_all(slot: str) -> bool:
+        return [int(text(f"#{each}") or 0) > 0 for each in ("blue", "green")] == [
+            slot == "blue",
+            slot == "green",
+        ]
+
+    with Page(sandbox) as shown:
+        browser.open(shown.address)
+        wait_until(lambda: "LIVE" in text("#widget .slot.live"))
+        before, after = ("blue", "green") if text("#widget .slot.blue.live") else ("green", "blue")
+        wait_until(lambda: gets_all(before))
+
+        deployer.deploy(jar("1.1.1"))
+
+        wait_until(lambda: "1.1.1" in text(f"#widget .slot.{after}.live"))
+        wait_until(lambda: gets_all(after))
+        assert "warm" in text(f"#widget .slot.{before}")
+        wait_until(lambda: text("#widget tr:nth-child(2)").startswith("LIVE1.1.1"))
+        assert browser.driver.find_elements(By.CSS_SELECTOR, f"#plot rect.{before}"), "the plot remembers"
     assert set(visitors.statuses) == {200}
 
 

@@ -1,0 +1,131 @@
+"""The sandbox's page: it answers its own browser alone, and calls nothing but the rollback function."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.page import Page
+from sandbox.slot_traffic import SlotTraffic, access_log
+from tests.sandbox.account import Account
+
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"
+CALL = {"endpoint": ARN, "payload": {"app": "shop"}}
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+@pytest.fixture
+def page(account: Account) -> Iterator[Page]:
+    with Page(account) as page:
+        yield page
+
+
+def called(page: Page, call: Any = CALL, **headers: str) -> requests.Response:
+    return requests.post(f"{page.address}call", json=call, headers=headers, timeout=10)
+
+
+def with_token(page: Page, call: Any) -> Any:
+    return called(page, call, **{"X-Twinslot-Token": page.token}).json()
+
+
+def test_the_page_is_whole_and_lets_no_script_run_but_its_own(page: Page) -> None:
+    answer = requests.get(page.address, timeout=10)
+    assert page.token in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "<script src" in answer.text
+    assert (
+        requests.get(f"{page.address}page.js", timeout=10)
+        .headers["Content-Type"]
+        .startswith("text/javascript")
+    )
+
+
+def test_the_widget_is_what_its_function_answers_a_dashboard(page: Page, account: Account) -> None:
+    told = requests.get(f"{page.address}widget?theme=dark", timeout=10).json()
+    assert told == {"html": account.html}
+    ((function, payload),) = account.asked
+    assert function == "Widget"
+    assert payload["widgetContext"]["theme"] == "dark"
+    assert payload["widgetContext"]["timezone"]["offsetISO"][0] in "+-"
+
+
+def test_a_button_calls_the_rollback_function_as_a_dashboard_does(page: Page, account: Account) -> None:
+    assert with_token(page, CALL) == {"answer": {"app": "shop", "to": "1.4.1"}}
+    assert account.rollbacks == [{"app": "shop", "widgetContext": {}}]
+
+
+@pytest.mark.parametrize("token", ["", "guess"])
+def test_a_call_without_the_pages_token_is_refused(page: Page, account: Account, token: str) -> None:
+    assert called(page, **{"X-Twinslot-Token": token}).status_code == 403
+    assert account.asked == []
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "localhost:1"])
+def test_a_foreign_name_that_points_here_gets_nothing(page: Page, account: Account, host: str) -> None:
+    for path in ("", "widget", "traffic"):
+        assert requests.get(page.address + path, headers={"Host": host}, timeout=10).status_code == 421
+    assert called(page, Host=host, **{"X-Twinslot-Token": page.token}).status_code == 421
+    assert account.asked == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"endpoint": ARN.replace("rollback", "deploy"), "payload": {}},
+        {"endpoint": None, "payload": {}},
+        {"endpoint": ARN},
+        {"endpoint": ARN, "payload": []},
+        [],
+        None,
+    ],
+)
+def test_any_other_call_is_an_error_that_says_so(page: Page, account: Account, call: object) -> None:
+    assert set(with_token(page, call)) == {"error"}
+    assert account.asked == []
+
+
+def test_a_call_that_is_too_long_is_refused(page: Page, account: Account) -> None:
+    answer = called(page, {**CALL, "x": "x" * 20_000}, **{"X-Twinslot-Token": page.token})
+    assert answer.status_code == 413
+    assert account.asked == []
+
+
+def test_a_function_that_fails_is_told_in_its_own_words(page: Page, account: Account) -> None:
+    account.error = "no release was live before the present one"
+    assert with_token(page, CALL) == {"error": account.error}
+
+
+def test_nothing_else_is_there(page: Page) -> None:
+    assert requests.get(f"{page.address}../page.py", timeout=10).status_code == 404
+
+
+def test_requests_are_counted_by_slot_and_second_and_each_once(tmp_path: Any) -> None:
+    host = SimpleNamespace(app="shop", machine=SimpleNamespace(directory=tmp_path))
+    log = access_log(host)
+    log.parent.mkdir(parents=True)
+    traffic = SlotTraffic(lambda: [host])
+    assert traffic.rates(until=103, seconds=3) == {"blue": [0, 0, 0], "green": [0, 0, 0]}
+
+    log.write_text("100.1 blue 200 a\n101.0 blue 200 a\n101.9 green 200 a\nodd line\n102.0 gre")
+    assert traffic.rates(until=103, seconds=3) == {"blue": [1, 1, 0], "green": [0, 1, 0]}
+    with log.open("a") as file:
+        file.write("en 502 a\n")
+    assert traffic.rates(until=103, seconds=3) == {"blue": [1, 1, 0], "green": [0, 1, 1]}
+
+
+def test_a_log_that_was_rotated_is_read_from_its_start(tmp_path: Any) -> None:
+    host = SimpleNamespace(app="shop", machine=SimpleNamespace(directory=tmp_path))
+    access_log(host).parent.mkdir(parents=True)
+    traffic = SlotTraffic(lambda: [host])
+    access_log(host).write_text("100.1 blue 200 a\n" * 5)
+    traffic.rates(until=103, seconds=3)
+    access_log(host).write_text("102.1 green 200 a\n")
+    assert traffic.rates(until=103, seconds=3) == {"blue": [5, 0, 0], "green": [0, 0, 1]}
