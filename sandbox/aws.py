@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,10 @@ from sandbox.host_services import HostServices
 from sandbox.moto_hooks import Hooks, Message
 from sandbox.principals import Principals
 from sandbox.requests import ApiError, ApiRequest
-from sandbox.run_command import RunCommand
+from sandbox.run_command import Change, RunCommand
 from sandbox.ssm_api import SsmApi
 from sandbox.stack import Resource, Stack
+from sandbox.state_manager import Association, StateManager
 from sandbox.template import TemplateError, Translated
 
 STACK_NAME = "twinslot"
@@ -87,9 +89,13 @@ class Aws:
             self.bus = EventBus(self.functions, self.send_to_queue, listener.event, pace.schedule_factor)
             self._cleanup.callback(self.bus.close)
             self.run_command = RunCommand(
-                lambda change: ssm_api.announce(self.bus, change), pace.agent_latency, pace.agent_silence
+                self._command_changed,
+                lambda instance: self.state_manager.came_online(instance),
+                pace.agent_latency,
+                pace.agent_silence,
             )
             self._cleanup.callback(self.run_command.close)
+            self.state_manager = StateManager(self.run_command, self.bus)
             self.gateway = Gateway(address, self.principals)
             self._cleanup.callback(self.gateway.close)
             self.host_services = HostServices(address, self.run_command)
@@ -164,6 +170,12 @@ class Aws:
         self.invocations.append(invocation)
         self._listener.invocation(invocation)
 
+    def _command_changed(self, change: Change) -> None:
+        if change.command.association:
+            self.state_manager.changed(change)
+        else:
+            ssm_api.announce(self.bus, change)
+
     def _answer_what_moto_cannot(self) -> None:
         ssm = SsmApi(self.run_command)
         self.gateway.answers["lambda", "Invoke"] = self._invoke
@@ -174,6 +186,11 @@ class Aws:
         self.gateway.answer_json("ssm", "GetCommandInvocation", ssm.get_command_invocation)
         self.gateway.answer_json("ssm", "CancelCommand", ssm.cancel_command)
         self.gateway.answer_json("ssm", "DescribeInstanceInformation", ssm.describe_instance_information)
+        self.gateway.answer_json(
+            "ssm",
+            "DescribeInstanceAssociationsStatus",
+            self.state_manager.describe_instance_associations_status,
+        )
 
     def _invoke(self, request: ApiRequest) -> Answer:
         """Lambda's Invoke, all three types of it."""
@@ -237,6 +254,8 @@ class Aws:
         for resource in self.stack.of_kind("AWS::SNS::TopicPolicy"):
             for arn in resource.properties["Topics"]:
                 self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]
+        for resource in self.stack.of_kind("AWS::SSM::Association"):
+            self.state_manager.associate(_association(resource.properties))
 
     def _function_spec(self, resource: Resource, translated: Translated) -> FunctionSpec:
         properties = resource.properties
@@ -278,6 +297,18 @@ class Aws:
     def _expire_commands(self) -> None:
         while not self._closing.wait(0.5):
             self.run_command.expire()
+
+
+def _association(properties: Mapping[str, Any]) -> Association:
+    """What an AWS::SSM::Association says."""
+    return Association(
+        properties["Name"],
+        properties.get("DocumentVersion", "$DEFAULT"),
+        properties.get("Parameters", {}),
+        properties["Targets"],
+        time.time(),
+        properties.get("AssociationName", ""),
+    )
 
 
 def _retry(made: Stack, function: str) -> Retry:

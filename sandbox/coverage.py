@@ -13,6 +13,9 @@ HONOURED: dict[str, frozenset[str]] = {
     "AWS::DynamoDB::Table": frozenset(
         {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "TableName"}
     ),
+    "AWS::EC2::Instance": frozenset({"LaunchTemplate", "Tags"}),
+    "AWS::EC2::LaunchTemplate": frozenset({"LaunchTemplateData", "LaunchTemplateName"}),
+    "AWS::EC2::SecurityGroup": frozenset({"GroupDescription"}),
     "AWS::Events::Rule": frozenset(
         {"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"}
     ),
@@ -60,6 +63,9 @@ HONOURED: dict[str, frozenset[str]] = {
     "AWS::SNS::Topic": frozenset({"DisplayName", "TopicName"}),
     "AWS::SNS::TopicPolicy": frozenset({"PolicyDocument", "Topics"}),
     "AWS::SQS::Queue": frozenset({"MessageRetentionPeriod", "QueueName", "VisibilityTimeout"}),
+    "AWS::SSM::Association": frozenset(
+        {"AssociationName", "DocumentVersion", "Name", "Parameters", "Targets"}
+    ),
     "AWS::SSM::Document": frozenset({"Content", "DocumentFormat", "DocumentType", "Name", "TargetType"}),
 }
 
@@ -74,6 +80,10 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
         "PointInTimeRecoverySpecification": "nothing here outlives the process",
         "TimeToLiveSpecification": "DynamoDB deletes within days; no sandbox lives that long",
         "SSESpecification": "nothing here is written to a disk",
+    },
+    "AWS::EC2::Instance": {"InstanceType": "machines share this machine's memory and processors"},
+    "AWS::EC2::SecurityGroup": {
+        "SecurityGroupIngress": "moto tells of the rules for IPv4; the machines' network has no firewall"
     },
     "AWS::Lambda::Function": {
         "Architectures": "functions run on this machine's processor",
@@ -94,8 +104,25 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
     "AWS::SNS::Topic": {"KmsMasterKeyId": "nothing here is written to a disk"},
     "AWS::SQS::Queue": {"SqsManagedSseEnabled": "nothing here is written to a disk"},
     "AWS::SQS::QueuePolicy": {"*": "the sandbox's own deliveries are the only senders"},
+    "AWS::SSM::Association": {
+        "MaxConcurrency": "all hosts run it at once, as 100% asks for",
+        "MaxErrors": "all hosts run it, as 100% asks for",
+        "ScheduleExpression": "no sandbox lives for a day",
+    },
     "AWS::SSM::Document": {"UpdateMethod": "a stack is made once here"},
 }
+
+LAUNCH_TEMPLATE_DATA = {
+    "BlockDeviceMappings": "moto tells of the volumes; a machine's files are this machine's",
+    "IamInstanceProfile": "",
+    "ImageId": "moto tells of the image; all machines boot the same",
+    "InstanceType": "machines share this machine's memory and processors",
+    "MetadataOptions": "the metadata service knows version 2 alone",
+    "SecurityGroupIds": "moto tells of the rules; the machines' network has no firewall",
+    "TagSpecifications": "",
+}
+"""What a launch template may say, and why it changes nothing in a machine; "": it does what it does on
+AWS."""
 
 ATTRIBUTES = frozenset(
     {"Type", "Properties", "Condition", "DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
@@ -125,6 +152,9 @@ def _problems(name: str, resource: dict[str, Any]) -> list[str]:
     if kind == "AWS::Events::Rule":
         for target in properties.get("Targets", []):
             problems += [f"{name}'s target {key}" for key in sorted(set(target) - TARGET_KEYS)]
+    if kind == "AWS::EC2::LaunchTemplate":
+        data = properties.get("LaunchTemplateData", {})
+        problems += [f"{name}'s {key}" for key in sorted(set(data) - set(LAUNCH_TEMPLATE_DATA))]
     if kind == "AWS::SNS::Subscription" and properties.get("Protocol") not in SUBSCRIBERS:
         problems.append(f"{name}'s protocol {properties.get('Protocol')}")
     return problems

@@ -46,12 +46,22 @@ def launch(aws: Aws, rack: Rack, app: str, tags: Mapping[str, str]) -> Host:
 
     Raises TimeoutError when the machine does not boot or its agent is not heard of.
     """
-    instance = _instance(aws, app, tags)
+    return boot(aws, rack, _instance(aws, app, tags))
+
+
+def boot(aws: Aws, rack: Rack, instance: str) -> Host:
+    """The machine of an instance that EC2 has launched, with the role of its instance profile; its agent is
+    online.
+
+    Raises RuntimeError when the instance has no role, TimeoutError as `launch` does.
+    """
+    app, role = _described(aws, instance)
     files = {AGENT_IN_MACHINE: AGENT.read_text(), f"/etc/systemd/system/{AGENT_UNIT}": _unit(aws)}
     machine = rack.boot(instance, files=files, units=[AGENT_UNIT])
+    aws.stack.address_given(instance, machine.address)
     with LOCK:
-        credentials = aws.principals.assume(_role(instance), instance)
-    identity = Identity(instance, machine.address, _role(instance), credentials)
+        credentials = aws.principals.assume(role, instance)
+    identity = Identity(instance, machine.address, role, credentials)
     aws.host_services.add(identity)
     aws.run_command.register(instance, machine.address, instance)
     host = Host(app, instance, machine.address, machine, identity)
@@ -67,8 +77,16 @@ def terminate(aws: Aws, host: Host) -> None:
     host.machine.kill()
 
 
-def _role(instance: str) -> str:
-    return f"host-{instance}"
+def _described(aws: Aws, instance: str) -> tuple[str, str]:
+    """An instance's application and role, as EC2 and IAM tell them."""
+    (reservation,) = aws.client("ec2").describe_instances(InstanceIds=[instance])["Reservations"]
+    (described,) = reservation["Instances"]
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+    profile = described.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]
+    if not profile:
+        raise RuntimeError(f"{instance} has no instance profile: an agent without a role reaches nobody")
+    (role,) = aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+    return tags.get("twinslot", ""), role["RoleName"]
 
 
 def _instance(aws: Aws, app: str, tags: Mapping[str, str]) -> str:
@@ -83,7 +101,7 @@ def _instance(aws: Aws, app: str, tags: Mapping[str, str]) -> str:
         TagSpecifications=[{"ResourceType": "instance", "Tags": borne}],
     )
     instance: str = made["Instances"][0]["InstanceId"]
-    role = _role(instance)
+    role = f"host-{instance}"
     # As the output HostPolicyArn asks for: the role bears the application's tag too.
     role_tags = [{"Key": "twinslot", "Value": app}]
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=ASSUMED_BY_EC2, Tags=role_tags)

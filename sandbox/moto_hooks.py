@@ -4,6 +4,7 @@
 - A topic cannot invoke a function.
 - Nobody hears of a topic's messages.
 - An S3 key with a newline in it finds no route.
+- An instance of a launch template gets neither its image nor its instance profile.
 - DynamoDB is slow: a transaction copies its table for each of its items, value by value, and an answer's
   values are looked at one by one. Most of a handler's time would be that.
 """
@@ -17,10 +18,13 @@ from unittest import mock
 
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.ec2.models.instances import InstanceBackend
 from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
 from moto.sns.models import Subscription, Topic
+
+from sandbox.backends import backend
 
 CREATED = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
@@ -30,6 +34,9 @@ CREATED = {
 }
 """S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of
 here."""
+
+IMAGE_BY_PARAMETER = "resolve:ssm:"
+"""How a launch template says that EC2 is to look its image up, in a parameter of SSM's."""
 
 COLLECTIONS = frozenset({"L", "M", "SS", "NS", "BS"})
 
@@ -69,6 +76,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
     publish_to_topic, publish_to_subscriber = Topic.publish, Subscription.publish
     serialize_structure = BaseJSONSerializer._serialize_type_structure
     make_converter, copy_value = RegexConverter.__init__, DynamoType.__deepcopy__
+    run_instances = InstanceBackend.run_instances
 
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
@@ -92,6 +100,16 @@ def installed(hooks: Hooks) -> Iterator[None]:
         else:
             serialize_structure(serializer, serialized, value, shape, key)
 
+    def launch(ec2: Any, image: str, *arguments: Any, **options: Any) -> Any:
+        template = options.get("launch_template")
+        data = ec2._get_template_from_args(template).data if template else {}
+        reservation = run_instances(ec2, _image(image or data.get("ImageId", "")), *arguments, **options)
+        profile = data.get("IamInstanceProfile")
+        if profile:
+            for instance in reservation.instances:
+                ec2.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
+        return reservation
+
     def publish(topic: Any, message: str, **options: Any) -> str:
         message_id: str = publish_to_topic(topic, message, **options)
         hooks.message_published(_message(message_id, topic.arn, message, options))
@@ -112,10 +130,19 @@ def installed(hooks: Hooks) -> Iterator[None]:
         mock.patch.object(BaseJSONSerializer, "_serialize_type_structure", serialized_structure),
         mock.patch.object(DynamoType, "__deepcopy__", copied),
         mock.patch.object(RegexConverter, "__init__", across_lines),
+        mock.patch.object(InstanceBackend, "run_instances", launch),
         mock.patch.object(Topic, "publish", publish),
         mock.patch.object(Subscription, "publish", notify),
     ):
         yield
+
+
+def _image(named: str) -> str:
+    """An image's id, looked up where a parameter stands for it."""
+    if not named.startswith(IMAGE_BY_PARAMETER):
+        return named
+    image: str = backend("ssm").get_parameter(named.removeprefix(IMAGE_BY_PARAMETER)).value
+    return image
 
 
 def _holds_binary(value: dict[str, Any]) -> bool:

@@ -52,6 +52,8 @@ class Command:
     request: dict[str, Any]
     delivery_seconds: int
     invocations: dict[str, Invocation]
+    association: str = ""
+    """The id of the State Manager association that this is a run of; such a run is nobody's command."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     requested: float = field(default_factory=time.time)
     status: str = "Pending"
@@ -88,11 +90,19 @@ class Change:
 
 
 class RunCommand:
-    """All commands and agents. `tell` hears of changes. An agent gets a command `latency` seconds after it
-    was sent; one that has not asked for `silent_seconds` counts as lost (AWS: some minutes)."""
+    """All commands and agents. `tell` hears of changes, `greet` of an instance whose agent asks for the first
+    time. An agent gets a command `latency` seconds after it was sent; one that has not asked for
+    `silent_seconds` counts as lost (AWS: some minutes)."""
 
-    def __init__(self, tell: Callable[[Change], None], latency: float, silent_seconds: float) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Change], None],
+        greet: Callable[[str], None],
+        latency: float,
+        silent_seconds: float,
+    ) -> None:
         self._tell = tell
+        self._greet = greet
         self._latency = latency
         self._silent_seconds = silent_seconds
         self._changed = threading.Condition()
@@ -101,13 +111,20 @@ class RunCommand:
         self._closing = False
 
     def commands(self) -> list[Command]:
-        """The newest first."""
+        """Those that somebody sent, the newest first."""
         with self._changed:
-            return list(reversed(self._commands.values()))
+            return [each for each in reversed(self._commands.values()) if not each.association]
 
     def find(self, command_id: str) -> Command | None:
+        """The command that somebody sent, by its id."""
         with self._changed:
-            return self._commands.get(command_id)
+            found = self._commands.get(command_id)
+            return found if found and not found.association else None
+
+    def runs(self, association: str) -> list[Command]:
+        """All runs of an association, the newest first."""
+        with self._changed:
+            return [each for each in reversed(self._commands.values()) if each.association == association]
 
     def agents(self) -> dict[str, Agent]:
         with self._changed:
@@ -169,7 +186,11 @@ class RunCommand:
             agent = self._agents.get(instance)
             if agent is None:
                 return answer
+            is_new = not agent.last_ping
             agent.last_ping, agent.platform = time.time(), platform
+        if is_new:
+            self._greet(instance)
+        with self._changed:
             while connected() and not (self._closing or answer["run"] or answer["cancel"]):
                 answer["cancel"], agent.cancelled = agent.cancelled, []
                 for command in self._due(instance):

@@ -2,6 +2,7 @@
 
     with Sandbox() as sandbox:
         host = sandbox.add_host("shop")                     # a machine that bears the tag twinslot=shop
+        sandbox.boot(instance_id)                           # the machine of what RunInstances made
         sandbox.set("shop", {"bake_seconds": 5})            # the application's settings
         sandbox.upload(Path("shop-1.4.2.jar"), "shop/shop-1.4.2.jar")
         told = sandbox.wait_for("shop", "LIVE", seconds=60) # told.data is for programs, told.text for people
@@ -80,6 +81,8 @@ class Sandbox:
                 self._rack.gateway, self._template, self._parameters, logs, self._pace, self._listener
             )
             self._cleanup.callback(self._aws.close)
+            for instance in self._aws.stack.of_kind("AWS::EC2::Instance"):
+                self.boot(instance.id)
         except BaseException:
             self._cleanup.close()
             raise
@@ -128,11 +131,21 @@ class Sandbox:
 
     def add_host(self, app: str, tags: Mapping[str, str] | None = None) -> Host:
         """Boot a host of the application; its agent is online."""
-        if self._rack is None:
-            raise RuntimeError("the sandbox is not running: use it as a context manager")
-        host = hosts.launch(self.aws, self._rack, app, tags or {})
+        host = hosts.launch(self.aws, self._machines, app, tags or {})
         self.hosts.append(host)
         return host
+
+    def boot(self, instance: str) -> Host:
+        """Boot the machine of an instance that EC2 was told to run; its agent is online."""
+        host = hosts.boot(self.aws, self._machines, instance)
+        self.hosts.append(host)
+        return host
+
+    @property
+    def _machines(self) -> Rack:
+        if self._rack is None:
+            raise RuntimeError("the sandbox is not running: use it as a context manager")
+        return self._rack
 
     def add_hosts(self, apps: Sequence[str]) -> list[Host]:
         """Boot several hosts side by side; the answer has the order of the applications."""

@@ -49,7 +49,7 @@ class SsmApi:
             raise ApiError("ValidationException", "Comment has more than 100 characters")
         name = parameters["DocumentName"].rpartition("document/")[2]
         with LOCK:
-            version, content = _document(name, parameters.get("DocumentVersion"))
+            version, content = read_document(name, parameters.get("DocumentVersion"))
             instances = self._targets(parameters)
         given = parameters.get("Parameters", {})
         script = documents.script(content, documents.values(content, given))
@@ -107,8 +107,8 @@ class SsmApi:
             "DocumentVersion": command.document_version,
             "PluginName": command.script.step,
             "ResponseCode": invocation.exit_code,
-            "ExecutionStartDateTime": _iso(invocation.started),
-            "ExecutionEndDateTime": _iso(invocation.ended),
+            "ExecutionStartDateTime": iso(invocation.started),
+            "ExecutionEndDateTime": iso(invocation.ended),
             "Status": invocation.status,
             "StatusDetails": invocation.details,
             "StandardOutputContent": invocation.stdout,
@@ -126,7 +126,7 @@ class SsmApi:
     def describe_instance_information(self, parameters: dict[str, Any]) -> dict[str, Any]:
         _know(parameters, {"Filters", "MaxResults", "NextToken"})
         with LOCK:
-            tags = _tags_of_living_instances()
+            tags = tags_of_living_instances()
         found = []
         for instance, agent in self._run_command.agents().items():
             status = "Online" if self._run_command.is_online(agent) else "ConnectionLost"
@@ -154,7 +154,7 @@ class SsmApi:
         ids, targets = parameters.get("InstanceIds", []), parameters.get("Targets", [])
         if bool(ids) == bool(targets):
             raise ApiError("ValidationException", "name either InstanceIds or Targets")
-        tags, managed = _tags_of_living_instances(), self._run_command.agents()
+        tags, managed = tags_of_living_instances(), self._run_command.agents()
         if targets:
             return [
                 instance
@@ -179,7 +179,7 @@ def announce(bus: EventBus, change: Change) -> None:
     detail: dict[str, Any] = {
         "command-id": command.id,
         "document-name": command.document,
-        "requested-date-time": _iso(command.requested),
+        "requested-date-time": iso(command.requested),
         "status": status,
     }
     if change.instance:
@@ -187,14 +187,14 @@ def announce(bus: EventBus, change: Change) -> None:
         detail["instance-id"] = change.instance
     else:
         resources, kind = list(command.invocations), "EC2 Command Status-change Notification"
-        detail |= {"expire-after": _iso(command.expires_after), "parameters": command.parameters}
+        detail |= {"expire-after": iso(command.expires_after), "parameters": command.parameters}
     bus.emit(
         "aws.ssm", kind, [f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{each}" for each in resources], detail
     )
 
 
-def _document(name: str, version: str | None) -> tuple[str, dict[str, Any]]:
-    """The version's number and content. Hold LOCK."""
+def read_document(name: str, version: str | None) -> tuple[str, dict[str, Any]]:
+    """A document's version number and content. Hold LOCK. Raises ApiError for what is not there."""
     found = backend("ssm")._documents.get(name)
     if found is None:
         raise ApiError("InvalidDocument", f"there is no document {name}")
@@ -209,7 +209,7 @@ def _document(name: str, version: str | None) -> tuple[str, dict[str, Any]]:
     return document.document_version, document.content_json
 
 
-def _tags_of_living_instances() -> dict[str, dict[str, str]]:
+def tags_of_living_instances() -> dict[str, dict[str, str]]:
     """Tags by instance id, of the instances that run. Hold LOCK."""
     return {
         instance.id: {tag["key"]: tag["value"] for tag in instance.get_tags()}
@@ -335,7 +335,7 @@ def _know(parameters: dict[str, Any], known: frozenset[str] | set[str]) -> None:
         raise ApiError("ValidationException", f"the sandbox does not know the parameter {', '.join(strange)}")
 
 
-def _iso(at: float) -> str:
+def iso(at: float) -> str:
     """As SSM writes times into text; empty for what has not come."""
     if not at:
         return ""

@@ -13,6 +13,7 @@ from unittest import mock
 from moto.awslambda.models import LayerVersion
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from moto.ec2.models.instances import Instance
 
 from sandbox import coverage
 from sandbox.backends import ACCOUNT, LOCK, REGION, backend
@@ -30,12 +31,24 @@ class Resource:
 
 
 class Stack:
-    """What was made: every resource by its name in the template, and the outputs."""
+    """What was made: every resource by its name in the template. `made` is moto's own."""
 
-    def __init__(self, name: str, resources: dict[str, Resource], outputs: dict[str, str]) -> None:
+    def __init__(self, name: str, resources: dict[str, Resource], made: Any) -> None:
         self.name = name
         self.resources = resources
-        self.outputs = outputs
+        self._made = made
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        with LOCK:
+            return {output["OutputKey"]: output["OutputValue"] for output in self._made.outputs or []}
+
+    def address_given(self, instance: str, address: str) -> None:
+        """Let EC2 and the outputs tell the address of an instance, which its machine got when it was made."""
+        with LOCK:
+            (interface, *_) = backend("ec2").get_instance(instance).nics.values()
+            interface.public_ip = interface.private_ip_address = address
+            self._made.output_map._parsed_outputs.clear()
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self.resources.values() if resource.kind == kind)
@@ -49,7 +62,11 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
     for resource in document["Resources"].values():
         if resource["Type"] == "AWS::SSM::Document":
             _write_content_as_text(resource["Properties"])
-    with LOCK, mock.patch.object(parsing, "clean_json", _clean_json):
+    with (
+        LOCK,
+        mock.patch.object(parsing, "clean_json", _clean_json),
+        mock.patch.object(Instance, "create_from_cloudformation_json", _launch),
+    ):
         _teach_moto({resource["Type"] for resource in document["Resources"].values()})
         made = backend("cloudformation").create_stack(name, json.dumps(document), parameters)
         if made.status != "CREATE_COMPLETE":
@@ -70,8 +87,7 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
             mend = _MENDED.get(resource.kind)
             if mend:
                 mend(resource)
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in made.outputs or []}
-    return Stack(name, resources, outputs)
+    return Stack(name, resources, made)
 
 
 def _write_content_as_text(properties: dict[str, Any]) -> None:
@@ -79,6 +95,26 @@ def _write_content_as_text(properties: dict[str, Any]) -> None:
     if not isinstance(properties["Content"], str):
         properties["Content"] = json.dumps(properties["Content"])
         properties.setdefault("DocumentFormat", "JSON")
+
+
+def _launch(name: str, description: dict[str, Any], *_: Any, **__: Any) -> Instance:
+    """moto makes no instance of a launch template."""
+    properties = description["Properties"]
+    if "LaunchTemplate" not in properties:
+        raise TemplateError(f"{name}: the sandbox launches instances by a LaunchTemplate")
+    tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    reservation = backend("ec2").run_instances(
+        "",
+        1,
+        None,
+        [],
+        launch_template=properties["LaunchTemplate"],
+        instance_type=properties.get("InstanceType"),
+        is_instance_type_default="InstanceType" not in properties,
+        tags={"instance": tags},
+    )
+    launched: Instance = reservation.instances[0]
+    return launched
 
 
 _resolve = parsing.clean_json

@@ -82,7 +82,13 @@ class Command:
     def turn(self, wait: float = LOCK_SECONDS) -> Iterator[None]:
         """Waits for the one work lock of the app and holds it. NotDone: not within `wait` seconds."""
         os.makedirs(self.places.run, mode=0o755, exist_ok=True)
-        handle = os.open(self.places.run + "/work.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with self.holding(self.places.run + "/work.lock", wait):
+            yield
+
+    @contextlib.contextmanager
+    def holding(self, lock: str, wait: float = LOCK_SECONDS) -> Iterator[None]:
+        """Waits for a lock and holds it. NotDone: not within `wait` seconds."""
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + wait
         try:
             while True:

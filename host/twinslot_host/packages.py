@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from typing import NamedTuple
@@ -32,8 +33,18 @@ NGINX = Need(
 
 
 def ensure(command: Command, *needs: Need) -> None:
-    """Sees to it that what is needed is there. An installation that was cut is noted, and done again: a
-    program may be there before its package is configured."""
+    """Sees to it that what is needed is there. NotDone: another command has installed for too long.
+
+    State Manager prepares a machine while its app may be staged already: one of them installs, the other
+    waits, since a program is there before its package is configured."""
+    lock = command.places.installing_lock
+    os.makedirs(os.path.dirname(lock), mode=0o755, exist_ok=True)
+    with command.holding(lock, LOCK_SECONDS):
+        ensure_alone(command, *needs)
+
+
+def ensure_alone(command: Command, *needs: Need) -> None:
+    """The same, with the lock. An installation that was cut is noted, and done again."""
     note = command.places.installing
     begun = set((read_text(note) or "").split())
     installer = next((name for name in INSTALLERS if shutil.which(name)), "")

@@ -44,14 +44,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """AWS without a host yet. Where machines cannot be booted the test is skipped, but not in CI."""
+def parameters() -> dict[str, str]:
+    """Of the stack, where a module wants others than the defaults."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def sandbox(parameters: dict[str, str]) -> Iterator[Sandbox]:
+    """AWS without a host yet, unless the stack makes one. Where machines cannot be booted the test is
+    skipped, but not in CI."""
     reason = unavailable()
     if reason:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI has to run the e2e tests, but: {reason}")
         pytest.skip(reason)
-    with Sandbox() as running:
+    with Sandbox(parameters=parameters) as running:
         yield running
 
 

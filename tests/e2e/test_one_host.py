@@ -225,7 +225,9 @@ def test_the_stock_aws_cli_deploys_and_goes_back(
 
 def _is_of(command: Any, version: str) -> bool:
     """Whether a command was sent for the deployment of this version."""
-    text = command.parameters["release"][0]
+    text = command.parameters.get("release", [""])[0]
+    if not text:  # the inspection's, by which this test may be overtaken
+        return False
     release = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     return bool(release["version"] == version)
 

@@ -87,17 +87,19 @@ class Host:
         self._live: str | None = None
         self._slots: dict[str, tuple[str, str]] = {}
         self._aws.run_command.register(self.instance, ADDRESS, self.instance)
-        self._poll(0)
+        # It asks at once, and so is online; what State Manager gives it to do is the first that it does.
+        self._orders = self._poll(0)
 
     def serve(self) -> None:
         while not self._hosts.closing.is_set():
-            for order in self._poll(POLL_SECONDS):
+            for order in self._orders or self._poll(POLL_SECONDS):
                 self._hosts.work.wait()
                 request = read_request(order["variables"])
                 report = self._report(request, *self._do(request))
                 result = {"stdout": json.dumps(report) + "\n", "exit_code": 0 if report["ok"] else 1}
                 told = {**result, "stderr": "", "cancelled": False, "timed_out": False}
                 self._aws.run_command.report(self.instance, order["command"], told)
+            self._orders = []
 
     def _poll(self, seconds: float) -> list[dict[str, Any]]:
         orders: list[dict[str, Any]] = self._aws.run_command.poll(

@@ -25,7 +25,10 @@ from tests.proof.simulated_hosts import Host, Hosts, host_role, instance
 from tests.proof.whole_flow import APP, ROOT_APP, Flow, Judgements
 
 ROOT = Path(__file__).parents[2]
-PARAMETERS = {"DefaultApp": ROOT_APP}
+MADE_APP = "made"
+"""That of the host which the stack makes itself. It has no machine here, only its role."""
+
+PARAMETERS = {"DefaultApp": ROOT_APP, "CreateHost": "yes", "HostApp": MADE_APP}
 FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 """Those that command hosts."""
 
@@ -33,8 +36,12 @@ ROLES = (*FUNCTIONS, "Widget")
 HOST = "HostPolicy"
 
 AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"
+STATE_MANAGER = "the SSM agent's own call, which no code here makes; without it no association runs there"
 UNSEEN = {
     "sqs:SendMessage": "Lambda itself sends what a function failed at to its queue of dead letters",
+    "ssm:GetDocument": STATE_MANAGER,
+    "ssm:ListInstanceAssociations": STATE_MANAGER,
+    "ssm:UpdateInstanceAssociationStatus": STATE_MANAGER,
     "ssm:UpdateInstanceInformation": AGENT,
     "ssmmessages:CreateControlChannel": AGENT,
     "ssmmessages:CreateDataChannel": AGENT,
@@ -285,7 +292,7 @@ def jars(life: Life) -> dict[str, dict[str, str]]:
     """A jar of each of some applications, as GetObject names it."""
     s3, bucket = life.aws.client("s3"), life.aws.stack.resources["Artifacts"].id
     found = {}
-    for app in (APP, "shop-2", "sho"):
+    for app in (APP, "shop-2", "sho", MADE_APP):
         key = f"{app}/notes.txt"
         version = s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"]
         found[app] = {"Bucket": bucket, "Key": key, "VersionId": version}
@@ -308,6 +315,21 @@ def test_a_host_reads_jars_of_its_own_application_alone(life: Life, jars: dict[s
     for verb in (s3.put_object, s3.delete_object):
         with pytest.raises(ClientError, match="AccessDenied"):
             verb(**unversioned)
+
+
+def test_the_host_that_the_stack_makes_reads_jars_of_its_own_application_alone(
+    life: Life, jars: dict[str, dict[str, str]]
+) -> None:
+    with LOCK:
+        role = life.aws.principals.assume(life.aws.stack.resources["HostRole"].id, "made")
+    s3 = client(life, role, "s3")
+
+    assert s3.get_object(**jars[MADE_APP])["ContentLength"] == 1
+    for other in (jars[APP], jars["shop-2"]):
+        with pytest.raises(ClientError, match=r"AccessDenied.*s3:GetObjectVersion"):
+            s3.get_object(**other)
+    # Nothing but what every host may do.
+    assert role.statements == life.shop.role.statements
 
 
 @pytest.mark.parametrize("tags", [{}, {"twinslot": ""}, {"Name": APP}, {"twinslot": "-"}])

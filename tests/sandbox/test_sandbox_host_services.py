@@ -28,7 +28,7 @@ def _ask(
 
 @pytest.fixture
 def services() -> Iterator[HostServices]:
-    services = HostServices("127.0.0.1", RunCommand(lambda change: None, 0.0, 60.0))
+    services = HostServices("127.0.0.1", RunCommand(lambda change: None, lambda instance: None, 0.0, 60.0))
     yield services
     services.close()
 

@@ -16,7 +16,8 @@ class Desk:
 
     def __init__(self, latency: float = 0.0) -> None:
         self.told: list[Change] = []
-        self.run_command = RunCommand(self.told.append, latency, silent_seconds=60)
+        self.greeted: list[str] = []
+        self.run_command = RunCommand(self.told.append, self.greeted.append, latency, silent_seconds=60)
         for instance in ("i-1", "i-2"):
             self.run_command.register(instance, "10.0.0.1", instance)
 

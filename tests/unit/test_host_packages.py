@@ -1,5 +1,7 @@
 """What a host installs, with a package manager that only notes what it was asked and makes the programs."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,37 @@ def test_an_installation_that_did_not_end_is_done_again_though_the_programs_are_
     programs.ensure()
     programs.ensure()
     assert programs.asked() == [DNF] * 2
+
+
+def test_what_another_app_or_none_left_halfway_is_done_again_too(programs: Programs, tmp_path: Path) -> None:
+    programs.has("dnf", MAKE + "exit 1\n")
+    with pytest.raises(Trouble):
+        programs.ensure()
+    programs.has("dnf")
+    programs.command = Command(Request("provision", "", "provision"), Places("", str(tmp_path)))
+    programs.ensure()
+    assert programs.asked() == [DNF] * 2
+
+
+def test_while_one_command_installs_another_waits(programs: Programs, tmp_path: Path) -> None:
+    # The programs are there from the beginning of the installation on, as with dpkg; it ends when it may.
+    programs.has("dnf", MAKE + "while [ ! -e {bin}/enough ]; do /bin/sleep 0.01; done\n")
+    others = Command(Request("provision", "", "provision"), Places("", str(tmp_path)))
+    began = threading.Thread(target=ensure, args=(others, NGINX, need(None)))
+    began.start()
+    while not (programs.bin / "java").exists():
+        time.sleep(0.01)
+    waits = threading.Thread(target=programs.ensure)
+    waits.start()
+    waits.join(0.3)
+    assert waits.is_alive()
+
+    (programs.bin / "enough").touch()
+
+    began.join(10)
+    waits.join(10)
+    assert not waits.is_alive()
+    assert programs.asked() == [DNF]
 
 
 def test_what_cannot_be_installed_is_named_with_what_was_said_of_it_and_what_to_do(

@@ -146,23 +146,57 @@ def test_the_widget_reads_applications_and_nothing_else(resources: Resources) ->
     assert index["Resource"] == {"Fn::Sub": "${Table.Arn}/index/busy"}
 
 
-def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(stack: dict[str, Any]) -> None:
-    policy = stack["Resources"]["HostPolicy"]["Properties"]["PolicyDocument"]
-    own_jars, at_the_root, environment, agent = policy["Statement"]
-    assert own_jars["Action"] == "s3:GetObjectVersion"
+def host_statements(resources: Resources) -> dict[str, Statement]:
+    """What HostPolicy says, by the statements' names."""
+    document = resources["HostPolicy"]["Properties"]["PolicyDocument"]
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(resources: Resources) -> None:
+    own_jars, at_the_root = (host_statements(resources)[sid] for sid in ("OwnJars", "JarsAtTheRoot"))
+    assert own_jars["Action"] == at_the_root["Action"] == "s3:GetObjectVersion"
     assert own_jars["Resource"] == {"Fn::Sub": "${Artifacts.Arn}/${!aws:PrincipalTag/twinslot}/*"}
     assert at_the_root["Condition"] == {
         "StringEquals": {
             "aws:PrincipalTag/twinslot": {"Fn::If": ["HasDefaultApp", {"Ref": "DefaultApp"}, NOBODY]}
         }
     }
+
+
+def test_a_host_reads_the_environment_of_its_own_application(resources: Resources) -> None:
+    environment = host_statements(resources)["OwnEnvironment"]
     own = "parameter/twinslot/apps/${!aws:PrincipalTag/twinslot}/env"
     assert environment["Action"] == "ssm:GetParametersByPath"
     assert environment["Resource"]["Fn::Sub"].endswith(f":{own}")
-    assert actions(agent) == {
+
+
+def test_a_hosts_agent_may_do_what_commands_sessions_and_associations_need(resources: Resources) -> None:
+    here = "${AWS::Region}:${AWS::AccountId}"
+    given = host_statements(resources)
+    # The same five as in AWSCloud9SSMInstanceProfile, AWS's policy for Session Manager and nothing else.
+    assert actions(given["Agent"]) == {
         "ssm:UpdateInstanceInformation",
         "ssmmessages:CreateControlChannel",
         "ssmmessages:CreateDataChannel",
         "ssmmessages:OpenControlChannel",
         "ssmmessages:OpenDataChannel",
     }
+    # The agent's calls without which no association runs (its agent/association/service/service.go).
+    assert actions(given["OwnAssociations"]) == {
+        "ssm:ListInstanceAssociations",
+        "ssm:UpdateInstanceAssociationStatus",
+    }
+    assert given["ThisDocument"]["Action"] == "ssm:GetDocument"
+    assert given["ThisDocument"]["Resource"] == {
+        "Fn::Sub": f"arn:${{AWS::Partition}}:ssm:{here}:document/${{HostDocument}}"
+    }
+
+
+def test_only_ec2_takes_on_the_role_of_the_host_that_the_stack_makes(resources: Resources) -> None:
+    role = resources["HostRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "ec2.amazonaws.com"}
+    assert role["Tags"] == [{"Key": "twinslot", "Value": {"Ref": "HostApp"}}]
+    # What any host of this application may do, and nothing besides.
+    assert role["ManagedPolicyArns"] == [{"Ref": "HostPolicy"}]
+    assert "Policies" not in role

@@ -1,0 +1,108 @@
+"""From nothing to a running service: the host that the stack makes, and hosts that come later by themselves.
+
+What State Manager and EventBridge start, nobody asks for here: the tests launch instances and look.
+"""
+
+import pytest
+
+from sandbox.announcements import Announcement
+from sandbox.sandbox import Host, Sandbox
+from tests.e2e.conftest import Jar
+from tests.e2e.deployments import DEADLINE_SECONDS, Deployer, wait_until
+from tests.e2e.visitors import Visitors, page
+
+
+@pytest.fixture(scope="module")
+def parameters() -> dict[str, str]:
+    return {"CreateHost": "yes", "HostApp": "shop"}
+
+
+@pytest.fixture(scope="module")
+def created(sandbox: Sandbox, shop: str) -> Host:
+    """The host that the stack made; nothing was asked of it."""
+    (host,) = sandbox.hosts
+    return host
+
+
+@pytest.fixture(scope="module")
+def live(created: Host, deployer: Deployer, jar: Jar) -> Announcement:
+    """The first release, live on it."""
+    return deployer.deploy(jar("1.0.0"))
+
+
+def test_the_host_that_the_stack_makes_is_bare_and_gets_provisioned(sandbox: Sandbox, created: Host) -> None:
+    assert created.instance_id == sandbox.outputs["HostInstanceId"]
+
+    wait_until(lambda: _provisioned(sandbox, created) == "Success", DEADLINE_SECONDS)
+
+    # It was missing: what is there is not installed.
+    assert "installed packages" in _journal(created)
+    assert created.machine.run(["nginx", "-t"], timeout_seconds=10).returncode == 0
+    assert sandbox.run_command.commands() == []
+
+
+def test_an_upload_goes_live_where_the_outputs_say(sandbox: Sandbox, live: Announcement) -> None:
+    assert live.data["outcome"] == "LIVE", live.text
+    assert "1.0.0" in page(sandbox.outputs["HostAddress"])
+
+
+def test_a_second_host_gets_the_live_release_with_nobody_asking(
+    sandbox: Sandbox, created: Host, live: Announcement
+) -> None:
+    known = len(sandbox.run_command.commands())
+    with Visitors(created.address) as visitors:
+        second = _launch(sandbox)
+        told = _joined(sandbox, second)
+
+    assert told.data["outcome"] == "LIVE", told.text
+    assert told.data["live"] == live.data["live"]
+    assert "1.0.0" in page(second.address)
+    commands = sandbox.run_command.commands()
+    assert {instance for each in commands[: len(commands) - known] for instance in each.invocations} == {
+        second.instance_id
+    }
+    assert set(visitors.statuses) == {200}
+
+
+def test_a_host_in_place_of_another_gets_what_is_live_now(
+    sandbox: Sandbox, created: Host, deployer: Deployer, jar: Jar
+) -> None:
+    told = deployer.deploy(jar("1.1.0"))
+    assert told.data["outcome"] == "LIVE", told.text
+    assert len(told.data["hosts"]) == len(sandbox.hosts)
+
+    sandbox.terminate(created)
+    third = _launch(sandbox)
+
+    told = _joined(sandbox, third)
+    assert told.data["outcome"] == "LIVE", told.text
+    assert "1.1.0" in page(third.address)
+    told = deployer.deploy(jar("1.2.0"))
+    assert told.data["outcome"] == "LIVE", told.text
+    assert {"1.2.0" in page(host.address) for host in sandbox.hosts} == {True}
+
+
+def _launch(sandbox: Sandbox) -> Host:
+    """One more host, as the README says: by the stack's launch template."""
+    asked = {"LaunchTemplate": {"LaunchTemplateName": f"{sandbox.aws.stack.name}-host"}}
+    made = sandbox.client("ec2").run_instances(**asked, MinCount=1, MaxCount=1)
+    return sandbox.boot(made["Instances"][0]["InstanceId"])
+
+
+def _joined(sandbox: Sandbox, host: Host) -> Announcement:
+    """How the deployment ended that a new host brought about."""
+
+    def is_its_own(told: Announcement) -> bool:
+        return told.tells_an_end and told.data["kind"] == "join" and host.instance_id in told.data["hosts"]
+
+    return sandbox.announcements.wait_for(is_its_own, DEADLINE_SECONDS)
+
+
+def _provisioned(sandbox: Sandbox, host: Host) -> str:
+    told = sandbox.client("ssm").describe_instance_associations_status(InstanceId=host.instance_id)
+    (association,) = told["InstanceAssociationStatusInfos"]
+    return str(association["Status"])
+
+
+def _journal(host: Host) -> str:
+    return host.machine.run(["journalctl", "-t", "twinslot", "-o", "cat"], timeout_seconds=10).stdout
