@@ -99,9 +99,9 @@ def judge_rivals(rivals: list[str], app: str) -> Verdict:
     return False, "other servers claim port 80: " + ", ".join(rivals[:3]), remedy
 
 
-def judge_java(version: str, app: str) -> Verdict:
+def judge_java(versions: str, app: str) -> Verdict:
     """There is a Java to run releases with."""
-    return bool(version), version or "no java that runs", PROVISION.format(app=app)
+    return bool(versions), versions or "no Java is installed", PROVISION.format(app=app)
 
 
 def judge_ports(strangers: dict[int, str], app: str) -> Verdict:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from twinslot_host.environment import read_environment
 from twinslot_host.files import read_text
 from twinslot_host.instance import read_instance
+from twinslot_host.java import installed
 from twinslot_host.places import OTHER, PORTS, Places
 from twinslot_host.processes import family, owner, owns, sockets
 from twinslot_host.programs import must, run
@@ -174,8 +175,8 @@ class Patient:
         return rivals_in(must("nginx", "-T"), self.places.conf)
 
     def java(self) -> str:
-        """What java says its version is."""
-        return (run("java", "-version").output.splitlines() or [""])[0] if shutil.which("java") else ""
+        """The versions of Java that are installed, and where."""
+        return ", ".join(f"{java.version or 'unknown'} in {java.home}" for java in installed())
 
     def ports(self) -> dict[int, str]:
         """The slots' ports that somebody else listens on, and who."""
