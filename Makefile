@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
-TIERS := unit controller sandbox proof host e2e
+TIERS := unit controller sandbox cli proof host e2e
 
 # The hosts are machines of their own: booting them takes root.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
@@ -102,9 +102,9 @@ test: setup  ## all tiers; one alone: test-unit, test-controller and so on
 	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-.PHONY: test-unit test-controller test-sandbox test-proof test-host test-e2e
+.PHONY: test-unit test-controller test-sandbox test-cli test-proof test-host test-e2e
 test-controller: build/setup/dynamodb-local/installed
-test-unit test-controller test-sandbox test-proof: $(VENV)/installed
+test-unit test-controller test-sandbox test-cli test-proof: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 
@@ -121,8 +121,8 @@ check: check-code check-template check-security  ## style, types, imports, the t
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions host sandbox bench sample chaos model requirements screenshots
-	@PYTHONPATH=.:layers/twinslot:host $(VENV)/bin/lint-imports --no-logo
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions cli host sandbox bench sample chaos model requirements screenshots
+	@PYTHONPATH=.:layers/twinslot:host:cli $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 
 define TRANSLATE

@@ -73,7 +73,7 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
         raise BadEvent(f"object.size of the S3 event is {quoted(str(size))}, not a number of bytes")
     at = _seconds(_text(event, "time", "time"))
     by = _text(detail, "requester", "requester") if "requester" in detail else "unknown"
-    app, problem = _owner(key, default_app)
+    app, problem = owner(key, default_app)
     shown = printable(key, LONGEST_KEY) if problem else key
     return Upload(
         app=app,
@@ -106,7 +106,7 @@ def asks_the_same(id: str, other: str) -> bool:
     return id[TIME_CHARACTERS:] == other[TIME_CHARACTERS:]
 
 
-def _owner(key: str, default_app: str) -> tuple[str, str]:
+def owner(key: str, default_app: str) -> tuple[str, str]:
     """The app that a key belongs to and "", or the app to file its refusal under and what is wrong."""
     name, separator, path = key.partition("/")
     if not separator:

@@ -1,0 +1,63 @@
+"""`twinslot history`: an app's last deployments, the newest first."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from twinslot.model import Deployment, Kind, Outcome
+
+from twinslot_cli.account import Account
+from twinslot_cli.follow import STYLES, WORK
+from twinslot_cli.shapes import deployment_shape
+from twinslot_cli.status import standing
+from twinslot_cli.terminal import Terminal, line, moment, shown
+
+MOST = 20
+OUTCOME_COLUMN = max(len(outcome) for outcome in Outcome)
+LONGEST_LABEL = 40
+
+
+def history(account: Account, terminal: Terminal, app: str) -> int:
+    """Show the last deployments of an app; 0. Raises CannotWork for one that was never seen."""
+    application = standing(account, app).application
+    found = account.store.history(application.name, MOST)
+    for told in lines(found):
+        terminal.say(told)
+    terminal.answer({"app": application.name, "deployments": [deployment_shape(each) for each in found]})
+    return 0
+
+
+def lines(deployments: Sequence[Deployment]) -> list[Text]:
+    """A line a deployment under titles, and a second one that says why where one did not go live."""
+    releases = [_release(each) for each in deployments]
+    width = max((len(release) for release in ("release", *releases)), default=0)
+    phases = "".join(f"  {phase.value:>8}" for phase in WORK)
+    told = [shown(f"{'when':<23}  {'outcome':<{OUTCOME_COLUMN}}  {'release':<{width}}{phases}  who", "bold")]
+    for each, release in zip(deployments, releases, strict=True):
+        when = moment(each.timeline[-1].at) if each.timeline else ""
+        outcome, style = (
+            (each.outcome.value, STYLES[each.outcome]) if each.outcome else (each.phase.value, "cyan")
+        )
+        told.append(
+            line(
+                f"{when:<23}  ",
+                shown(f"{outcome:<{OUTCOME_COLUMN}}", style),
+                f"  {release:<{width}}{_seconds(each)}  {each.by}",
+            )
+        )
+        if each.failure and each.outcome is not Outcome.LIVE:
+            host = f"{each.failure.host}: " if each.failure.host else ""
+            told.append(line(shown(f"{'':<23}  {host}{each.failure.reason}", "dim")))
+    return told
+
+
+def _release(deployment: Deployment) -> str:
+    label = deployment.release.label if deployment.release else deployment.order.key
+    label = shown(label, limit=LONGEST_LABEL).plain
+    return label if deployment.kind is Kind.UPLOAD else f"{label} ({deployment.kind.value})"
+
+
+def _seconds(deployment: Deployment) -> str:
+    """How long each phase of the work took; a phase that was not reached has none."""
+    spent = deployment.seconds()
+    cells = (f"{spent[phase.value]:.1f}" if phase.value in spent else "-" for phase in WORK)
+    return "".join(f"  {cell:>8}" for cell in cells)

@@ -1,0 +1,161 @@
+"""The program `twinslot`: its verbs and options, and what each error comes to.
+
+Exit codes: 0 done, and for a deployment or a rollback that it is live; 1 it is not; 2 nothing was begun
+(usage, credentials, a jar that is none); 130 Ctrl-C.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from twinslot.errors import TwinslotError
+
+from twinslot_cli.account import Account
+from twinslot_cli.deploy import deploy as deploy_jar
+from twinslot_cli.history import history as tell_history
+from twinslot_cli.rollback import rollback as roll_back
+from twinslot_cli.status import status as tell_status
+from twinslot_cli.terminal import Terminal
+from twinslot_cli.trouble import CannotWork, NotLive, explained
+
+DONE, NOT_DONE, NOT_BEGUN, INTERRUPTED = 0, 1, 2, 130
+STACK = "twinslot"
+
+app = typer.Typer(
+    name="twinslot",
+    epilog="Exit codes: 0 done (a deployment: live), 1 not live, 2 nothing was begun, 130 Ctrl-C.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _completed_apps(context: typer.Context, incomplete: str) -> list[str]:
+    """The applications whose names begin so; none when AWS cannot be asked: a completion never complains."""
+    try:
+        stack = context.params.get("stack") or os.environ.get("TWINSLOT_STACK") or STACK
+        return [name for name in Account(str(stack)).apps() if name.startswith(incomplete)]
+    except (CannotWork, TwinslotError, BotoCoreError, ClientError):
+        return []
+
+
+Stack = Annotated[str, typer.Option("--stack", envvar="TWINSLOT_STACK", help="The CloudFormation stack.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) and nothing else.")]
+App = Annotated[str, typer.Argument(help="The application.", autocompletion=_completed_apps)]
+AppOption = Annotated[
+    str, typer.Option("--app", help="The application that the jar is of.", autocompletion=_completed_apps)
+]
+AnyApp = Annotated[
+    str | None,
+    typer.Argument(help="The application; all of them when left out.", autocompletion=_completed_apps),
+]
+JarPath = Annotated[Path, typer.Argument(help="The jar that `mvn package` or `gradle bootJar` made.")]
+To = Annotated[
+    str | None, typer.Option("--to", help="A release's label or a deployment's id; the one before.")
+]
+
+
+@app.command()
+def status(app: AnyApp = None, stack: Stack = STACK, json: Json = False) -> None:
+    """What is live, on which hosts, and what is under way."""
+    _run(json, lambda terminal: tell_status(Account(stack), terminal, app))
+
+
+@app.command()
+def deploy(jar: JarPath, app: AppOption, stack: Stack = STACK, json: Json = False) -> None:
+    """Upload a jar and follow its deployment to the outcome.
+
+    While the application is held the upload waits, and so does this command. Ctrl-C while it uploads breaks
+    the upload off; later it only stops following: the deployment goes on.
+    """
+    _run(json, lambda terminal: deploy_jar(Account(stack), terminal, jar, app))
+
+
+@app.command()
+def rollback(app: App, to: To = None, stack: Stack = STACK, json: Json = False) -> None:
+    """Make the release before, or any earlier one, live again.
+
+    It is done at once, without a question, also while the application is held, and followed to its outcome.
+    """
+    _run(json, lambda terminal: roll_back(Account(stack), terminal, app, to))
+
+
+@app.command()
+def history(app: App, stack: Stack = STACK, json: Json = False) -> None:
+    """The last 20 deployments, and why they failed."""
+    _run(json, lambda terminal: tell_history(Account(stack), terminal, app))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(metadata.version("twinslot"))
+        except metadata.PackageNotFoundError:
+            print("not installed: this runs from its sources")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """Deploys jars to EC2 hosts without an interruption, on your own AWS credentials."""
+
+
+def main() -> int:
+    """Run the program on this process's arguments; its exit code."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else NOT_BEGUN
+    return DONE
+
+
+def _run(json: bool, verb: Callable[[Terminal], int]) -> None:
+    """Run a verb, and say in one line what kept it from its work. Raises typer.Exit, always."""
+    terminal = Terminal(json=json)
+    raise typer.Exit(_code(terminal, verb))
+
+
+def _code(terminal: Terminal, verb: Callable[[Terminal], int]) -> int:
+    try:
+        return verb(terminal)
+    except CannotWork as error:
+        return _failed(terminal, str(error), NOT_BEGUN)
+    except NotLive as error:
+        return _failed(terminal, str(error), NOT_DONE)
+    except (TwinslotError, BotoCoreError, ClientError) as error:
+        return _failed(terminal, explained(error), NOT_BEGUN)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has had enough; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_DONE
+    except Exception as error:
+        return _failed(terminal, _own_fault(error), NOT_BEGUN)
+
+
+def _own_fault(error: Exception) -> str:
+    """What to report of an error that nobody thought of."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return (
+        f"this is a fault of twinslot's own: {type(error).__name__} at {where}: {error}; please report this"
+        " line, the command, and what `twinslot --version` says"
+    )
+
+
+def _failed(terminal: Terminal, text: str, code: int) -> int:
+    terminal.complain(text)
+    terminal.answer({"error": text})
+    return code

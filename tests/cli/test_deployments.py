@@ -1,0 +1,117 @@
+"""Deployments and rollbacks by the command line, and what it tells of them afterwards."""
+
+import re
+from collections.abc import Callable
+
+from tests.cli.conftest import Run, World
+
+Twinslot = Callable[..., Run]
+CONTROL = re.compile(r"[^\x20-\x7e\n\u2026●○]")
+
+
+def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+
+    run = twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    assert (run.code, run.err) == (0, "")
+    first, *followed = run.out.splitlines()
+    assert first == f"uploading shop-1.0.0.jar (0.0 MB) to s3://{bucket(world)}/{app}/shop-1.0.0.jar"
+    phases = [line.partition(f"{app} 1.0.0: ")[2].split()[0] for line in followed[:-1]]
+    assert phases == ["waiting", "staging", "flipping", "baking"]
+    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", followed[-1])
+
+
+def test_a_release_that_does_not_start_is_a_failure_with_its_cause(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+    twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    run = twinslot("deploy", str(world.jar("2.0.0-dies")), "--app", app)
+
+    assert run.code == 1
+    outcome, why = run.out.splitlines()[-2:]
+    assert re.fullmatch(
+        r"FAILED after [0-9.]+ s: it did not pass staging, and no user saw it; users are on 1\.0\.0", outcome
+    )
+    assert re.fullmatch(r"Why \(staging on i-[0-9a-f]+\): it does not start", why)
+
+
+def test_a_release_that_turns_bad_is_a_failure_that_names_where_to_look(
+    world: World, twinslot: Twinslot
+) -> None:
+    app = world.app()
+    twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    run = twinslot("deploy", str(world.jar("2.0.0-bakes")), "--app", app)
+
+    assert run.code == 1
+    assert run.out.splitlines()[-1] == f"What the host's journal says: twinslot logs {app} --idle"
+
+
+def test_a_deployment_in_json_is_one_document(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+
+    run = twinslot("deploy", str(world.jar("1.0.0")), "--app", app, "--json")
+
+    assert run.code == 0
+    told = run.json["deployment"]
+    assert (told["app"], told["label"], told["outcome"]) == (app, "1.0.0", "LIVE")
+    assert list(told["seconds"]) == ["waiting", "staging", "flipping", "baking"]
+    assert run.json["live"]["deployment"] == told["deployment"]
+
+
+def test_a_rollback_is_followed_and_history_tells_of_both(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+    for label in ("1.0.0", "1.1.0"):
+        twinslot("deploy", str(world.jar(label)), "--app", app)
+
+    run = twinslot("rollback", app)
+
+    assert run.code == 0
+    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", run.out.splitlines()[-2])
+    assert run.out.splitlines()[-1] == f"To go back to 1.1.0: twinslot rollback {app}"
+    told = twinslot("history", app, "--json").json
+    assert [(each["kind"], each["label"], each["outcome"]) for each in told["deployments"]] == [
+        ("rollback", "1.0.0", "LIVE"),
+        ("upload", "1.1.0", "LIVE"),
+        ("upload", "1.0.0", "LIVE"),
+    ]
+
+
+def test_a_rollback_to_what_was_never_live_begins_nothing(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+    twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    run = twinslot("rollback", app, "--to", "9.9.9")
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith(f"twinslot: no rollback was begun: {app}: no release '9.9.9' was ever live")
+
+
+def test_status_tells_what_is_live_and_what_each_host_holds(world: World, twinslot: Twinslot) -> None:
+    app = world.app(hosts=2)
+    for label in ("1.0.0", "1.1.0"):
+        twinslot("deploy", str(world.jar(label)), "--app", app)
+
+    run = twinslot("status", app)
+
+    assert run.code == 0
+    first, before, *hosts = run.out.splitlines()
+    assert re.match(rf"{app} +1\.1\.0  live since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(", first)
+    assert before.split() == ["before", "it", "1.0.0"]
+    assert len(hosts) == 2
+    assert all("○ blue 1.0.0   ● green 1.1.0" in host for host in hosts)
+
+
+def test_status_of_all_names_every_application(world: World, twinslot: Twinslot) -> None:
+    apps = {world.app(), world.app()}
+    for app in apps:
+        twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    told = twinslot("status", "--json").json
+
+    assert apps <= {each["app"] for each in told["apps"]}
+
+
+def bucket(world: World) -> str:
+    return world.aws.outputs["ArtifactBucket"]
