@@ -17,7 +17,7 @@ def rollback(account: Account, terminal: Terminal, app: str, to: str | None) -> 
     """
     app = named(app)
     try:
-        asked = account.invoke("RollbackFunctionName", {"app": app, "to": to})
+        asked = account.invoke("RollbackFunctionName", {"app": app, "to": to, "by": account.caller})
     except Refusal as error:
         raise CannotWork(f"no rollback was begun: {error}") from error
     except (BotoCoreError, ClientError) as error:
