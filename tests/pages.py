@@ -70,6 +70,11 @@ class Section:
         return [len(row.split("|")) for row in ROW.findall(INLINE.sub("", self.prose))]
 
     @cached_property
+    def items(self) -> int:
+        """How many items its lists have."""
+        return len(re.findall(r"^(?:- |\d+\. )", self.prose, re.MULTILINE))
+
+    @cached_property
     def _without_code(self) -> str:
         return INLINE.sub("", self.prose)
 

@@ -107,3 +107,21 @@ def test_what_the_page_of_costs_says_of_alarms_is_so() -> None:
     ((metrics, dollars),) = re.findall(r"\| the alarms \| (\d+) metrics .*\| ([0-9.]+) \|", page)
     assert int(metrics) == alarm_metrics()
     assert float(dollars) == pytest.approx(alarm_metrics() * 0.10)
+
+
+def test_the_readme_is_in_step_in_both_languages() -> None:
+    english, korean = (Page(ROOT / name).sections for name in ("README.md", "README.ko.md"))
+    assert [section.level for section in english] == [section.level for section in korean]
+    for one, other in zip(english, korean, strict=True):
+        where = f"{one.title!r} and {other.title!r}"
+        assert [(b.kind, b.text) for b in one.blocks] == [(b.kind, b.text) for b in other.blocks], where
+        assert targets(one) == targets(other), where
+        assert one.rows == other.rows, where
+        assert set(one.code) == set(other.code), where
+        assert one.items == other.items, where
+
+
+def targets(section: Section) -> list[tuple[bool, str]]:
+    """What a section points to, whatever the order that its sentences take in a language."""
+    own = {"README.md": "the other language", "README.ko.md": "the other language"}
+    return sorted((link.is_picture, own.get(link.target, link.target)) for link in section.links)
