@@ -109,3 +109,18 @@ def lambda_event(message: Message, subscription_arn: str) -> dict[str, Any]:
             }
         ]
     }
+
+
+def redriven(message: Message) -> dict[str, Any]:
+    """What a subscription's dead-letter queue gets of a message that could not be delivered to a function
+    (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html)."""
+    return {
+        "Type": "Notification",
+        "MessageId": message.id,
+        "TopicArn": message.topic_arn,
+        "Subject": message.subject,
+        "Message": message.text_for("lambda"),
+        "MessageAttributes": {
+            name: {"Type": kind, "Value": value} for name, (kind, value) in message.attributes.items()
+        },
+    }

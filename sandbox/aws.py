@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from sandbox import moto_hooks, object_events, ssm_api, stack, template
-from sandbox.announcements import Announcement, Announcements, lambda_event
+from sandbox.announcements import Announcement, Announcements, lambda_event, redriven
 from sandbox.backends import ACCOUNT, LOCK, REGION, backend, forget_everything
 from sandbox.event_bus import EventBus, queue_name
 from sandbox.functions import CONCURRENCY, Function, Functions, FunctionSpec, Invocation, Retry, Throttled
@@ -22,6 +22,7 @@ from sandbox.moto_hooks import Hooks, Message
 from sandbox.principals import Principals
 from sandbox.requests import ApiError, ApiRequest
 from sandbox.run_command import Change, RunCommand
+from sandbox.slack import Slack
 from sandbox.ssm_api import SsmApi
 from sandbox.stack import Resource, Stack
 from sandbox.state_manager import Association, StateManager
@@ -78,12 +79,15 @@ class Aws:
         self.announcements = Announcements(listener.announcement)
         self.principals = Principals()
         self._listener = listener
+        self._redrive: dict[str, str] = {}
         self._sequencer = object_events.Sequencer()
         self._closing = threading.Event()
         self._cleanup = ExitStack()
         forget_everything()
         try:
             translated = template.translate(source, REGION, parameters)
+            self.slack = Slack()
+            self._cleanup.callback(self.slack.close)
             self.functions = Functions(self.send_to_queue, self._invoked, pace.retry_seconds)
             self._cleanup.callback(self.functions.close)
             self.bus = EventBus(self.functions, self.send_to_queue, listener.event, pace.schedule_factor)
@@ -160,11 +164,13 @@ class Aws:
 
     def _notify_function(self, function_arn: str, subscription_arn: str, message: Message) -> None:
         function = self.functions.find(function_arn)
-        if function is None or not self.bus.may_invoke(
-            function.spec.name, "sns.amazonaws.com", message.topic_arn
-        ):
+        if function and self.bus.may_invoke(function.spec.name, "sns.amazonaws.com", message.topic_arn):
+            event = lambda_event(message, subscription_arn)
+            self.functions.invoke_later(function, json.dumps(event).encode())
+        elif subscription_arn in self._redrive:
+            self.send_to_queue(self._redrive[subscription_arn], redriven(message))
+        else:
             raise TemplateError(f"{message.topic_arn} may not invoke {function_arn}")
-        self.functions.invoke_later(function, json.dumps(lambda_event(message, subscription_arn)).encode())
 
     def _invoked(self, invocation: Invocation) -> None:
         self.invocations.append(invocation)
@@ -240,14 +246,7 @@ class Aws:
             self.functions.add(Function(spec, self.endpoint, logs))
         self.bus.wire(self.stack)
         for resource in self.stack.of_kind("AWS::SNS::Subscription"):
-            properties = resource.properties
-            with LOCK:
-                subscription = backend("sns").subscribe(
-                    properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
-                )
-                if "FilterPolicy" in properties:
-                    policy = json.dumps(properties["FilterPolicy"])
-                    backend("sns").set_subscription_attributes(subscription.arn, "FilterPolicy", policy)
+            self._subscribe(resource.properties)
         for resource in self.stack.of_kind("AWS::S3::BucketPolicy"):
             arn = f"arn:aws:s3:::{resource.properties['Bucket']}"
             self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]
@@ -256,6 +255,17 @@ class Aws:
                 self.gateway.resource_policies[arn] = resource.properties["PolicyDocument"]["Statement"]
         for resource in self.stack.of_kind("AWS::SSM::Association"):
             self.state_manager.associate(_association(resource.properties))
+
+    def _subscribe(self, properties: dict[str, Any]) -> None:
+        with LOCK:
+            subscription = backend("sns").subscribe(
+                properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
+            )
+            if "FilterPolicy" in properties:
+                policy = json.dumps(properties["FilterPolicy"])
+                backend("sns").set_subscription_attributes(subscription.arn, "FilterPolicy", policy)
+        if "RedrivePolicy" in properties:
+            self._redrive[subscription.arn] = properties["RedrivePolicy"]["deadLetterTargetArn"]
 
     def _function_spec(self, resource: Resource, translated: Translated) -> FunctionSpec:
         properties = resource.properties
@@ -271,7 +281,11 @@ class Aws:
             layers=tuple(self._layer_folder(arn, translated) for arn in properties.get("Layers", [])),
             timeout=float(properties.get("Timeout", 3)),
             memory=int(properties.get("MemorySize", 128)),
-            environment=properties.get("Environment", {}).get("Variables", {}),
+            # No function of a sandbox ever reaches the real Slack.
+            environment={
+                **properties.get("Environment", {}).get("Variables", {}),
+                "SLACK_ENDPOINT_URL": self.slack.endpoint,
+            },
             credentials=credentials.variables(),
             log_group=log_group,
             concurrency=int(properties.get("ReservedConcurrentExecutions", CONCURRENCY)),

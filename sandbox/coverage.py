@@ -59,7 +59,9 @@ HONOURED: dict[str, frozenset[str]] = {
         {"BucketEncryption", "BucketName", "NotificationConfiguration", "VersioningConfiguration"}
     ),
     "AWS::S3::BucketPolicy": frozenset({"Bucket", "PolicyDocument"}),
-    "AWS::SNS::Subscription": frozenset({"Endpoint", "FilterPolicy", "Protocol", "TopicArn"}),
+    "AWS::SNS::Subscription": frozenset(
+        {"Endpoint", "FilterPolicy", "Protocol", "RedrivePolicy", "TopicArn"}
+    ),
     "AWS::SNS::Topic": frozenset({"DisplayName", "TopicName"}),
     "AWS::SNS::TopicPolicy": frozenset({"PolicyDocument", "Topics"}),
     "AWS::SQS::Queue": frozenset({"MessageRetentionPeriod", "QueueName", "VisibilityTimeout"}),

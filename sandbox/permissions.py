@@ -130,9 +130,8 @@ def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
             actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
             for item in parameters["TransactItems"]:
                 for verb, write in item.items():
-                    yield Permission(
-                        f"dynamodb:{actions.get(verb, 'ConditionCheckItem')}", _table(write["TableName"])
-                    )
+                    action = f"dynamodb:{actions.get(verb, 'ConditionCheckItem')}"
+                    yield Permission(action, _table(write["TableName"]), _leading_key(write))
         case "TransactGetItems":
             for item in parameters["TransactItems"]:
                 yield Permission("dynamodb:GetItem", _table(item["Get"]["TableName"]))

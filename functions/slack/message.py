@@ -42,7 +42,7 @@ def _blocks(digest: Digest) -> list[Block]:
         *([_code(_bars(digest.seconds))] if digest.seconds else []),
         _section(*_live(digest.live_is, digest.live)),
         *_unconfirmed(digest.unconfirmed),
-        *_way_back(digest),
+        *_to_copy(digest),
     ]
     return [
         _header(str(digest.headline)),
@@ -80,13 +80,10 @@ def _unconfirmed(hosts: tuple[str, ...]) -> list[Block]:
     return [_section(_words("Not confirmed on: ", bold=True), _words(", ".join(hosts)))]
 
 
-def _way_back(digest: Digest) -> list[Block]:
-    if not digest.rollback:
+def _to_copy(digest: Digest) -> list[Block]:
+    if not digest.command:
         return []
-    is_new = digest.outcome == "LIVE"
-    label = digest.live.label if digest.live else ""
-    says = "To go back:" if is_new or not label else f"To go back from {label}:"
-    return [_section(_words(says, bold=True)), _code([digest.rollback])]
+    return [_section(_words(f"{digest.command_does}:", bold=True)), _code([digest.command])]
 
 
 def _small_print(digest: Digest) -> list[str]:

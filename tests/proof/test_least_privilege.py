@@ -20,19 +20,26 @@ from sandbox.aws import Aws, Listener, Pace
 from sandbox.backends import LOCK, REGION
 from sandbox.policies import Permission, may
 from sandbox.principals import Principal
+from sandbox.slack import CHANNEL
 from sandbox.template import translate
 from tests.proof.simulated_hosts import Host, Hosts, host_role, instance
-from tests.proof.whole_flow import APP, ROOT_APP, Flow, Judgements
+from tests.proof.whole_flow import APP, ROOT_APP, SLACK_PARAMETER, Flow, Judgements
 
 ROOT = Path(__file__).parents[2]
 MADE_APP = "made"
 """That of the host which the stack makes itself. It has no machine here, only its role."""
 
-PARAMETERS = {"DefaultApp": ROOT_APP, "CreateHost": "yes", "HostApp": MADE_APP}
+PARAMETERS = {
+    "DefaultApp": ROOT_APP,
+    "CreateHost": "yes",
+    "HostApp": MADE_APP,
+    "SlackTokenParameter": SLACK_PARAMETER,
+    "SlackChannel": CHANNEL,
+}
 FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
 """Those that command hosts."""
 
-ROLES = (*FUNCTIONS, "Widget")
+ROLES = (*FUNCTIONS, "Slack", "Widget")
 HOST = "HostPolicy"
 
 AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"
@@ -69,7 +76,12 @@ def statements_of_template() -> dict[str, list[Statement]]:
     found = {HOST: resources[HOST]["Properties"]["PolicyDocument"]["Statement"]}
     for function in ROLES:
         policies = resources[f"{function}Role"]["Properties"]["Policies"]
-        found[function] = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+        found[function] = [
+            # Every condition of the template is met by PARAMETERS.
+            one["Fn::If"][1] if "Fn::If" in one else one
+            for policy in policies
+            for one in policy["PolicyDocument"]["Statement"]
+        ]
     return found
 
 
@@ -285,6 +297,23 @@ def test_the_widget_reads_applications_alone_and_writes_nothing(life: Life) -> N
         dynamodb.put_item(TableName=table, Item=app)
     with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:Scan"):
         dynamodb.scan(TableName=table)
+
+
+def test_slacks_function_reaches_no_item_but_its_notes_and_no_secret_but_its_own(life: Life) -> None:
+    table, dynamodb = life.aws.stack.resources["Table"].id, client(life, life.roles["Slack"], "dynamodb")
+    own = {"pk": {"S": "SLACK#01J"}, "sk": {"S": "POST"}}
+    others = {"pk": {"S": f"APP#{APP}"}, "sk": {"S": "STATE"}}
+
+    dynamodb.put_item(TableName=table, Item=own)
+    assert dynamodb.get_item(TableName=table, Key=own)["Item"] == own
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:GetItem"):
+        dynamodb.get_item(TableName=table, Key=others)
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:PutItem"):
+        dynamodb.put_item(TableName=table, Item=others)
+    with pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:Scan"):
+        dynamodb.scan(TableName=table)
+    with pytest.raises(ClientError, match=r"AccessDenied.*ssm:GetParameter"):
+        client(life, life.roles["Slack"], "ssm").get_parameter(Name=f"/twinslot/apps/{APP}")
 
 
 @pytest.fixture(scope="module")

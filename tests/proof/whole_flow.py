@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import permissions
+from sandbox import permissions, slack
 from sandbox.aws import Aws
 from sandbox.functions import Invocation
 from sandbox.gateway import Answer
@@ -24,6 +24,7 @@ APP = "shop"
 ROOT_APP = "front"
 """The DefaultApp: jars at the bucket's root are its own."""
 
+SLACK_PARAMETER = "/twinslot/slack"
 DEADLINE_SECONDS = 30
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -75,6 +76,7 @@ class Flow:
 
     def run(self) -> None:
         self._settings_are_set()
+        self._slack_has_a_token()
         self.outcomes["first"] = self._outcome(self._upload("shop/shop.jar", "1.0.0"))
         self.outcomes["jar at the root"] = self._outcome(self._upload("front.jar", "7.0.0"))
         self._an_upload_waits_for_another()
@@ -89,12 +91,20 @@ class Flow:
         self._hosts_are_inspected()
         self._a_host_joins()
         self._somebody_looks_at_the_dashboard()
+        self._slack_was_told()
 
     def _settings_are_set(self) -> None:
         ssm = self._aws.client("ssm")
         for app in (APP, ROOT_APP):
             value = json.dumps({"bake_seconds": 1})
             ssm.put_parameter(Name=f"/twinslot/apps/{app}", Type="String", Value=value)
+
+    def _slack_has_a_token(self) -> None:
+        self._aws.client("ssm").put_parameter(Name=SLACK_PARAMETER, Type="SecureString", Value=slack.TOKEN)
+
+    def _slack_was_told(self) -> None:
+        """Of everything, once."""
+        _wait_until(lambda: len(self._aws.slack.messages) == len(self._aws.announcements))
 
     def _an_upload_waits_for_another(self) -> None:
         """The second is looked after by Advance from its beginning: it asks for settings and hosts."""

@@ -71,6 +71,16 @@ Resources:
         OnMessage:
           Type: SNS
           Properties: {Topic: !Ref Topic}
+        OnSomeMessages:
+          Type: SNS
+          Properties:
+            Topic: !Ref Filtered
+            FilterPolicy: {outcome: [LIVE]}
+            RedrivePolicy: {deadLetterTargetArn: !GetAtt Undelivered.Arn}
+  Filtered:
+    Type: AWS::SNS::Topic
+  Undelivered:
+    Type: AWS::SQS::Queue
 """
 
 DOCUMENT = {
@@ -207,6 +217,37 @@ def test_a_topic_invokes_its_function_and_is_heard(aws: Aws) -> None:
     assert record["Sns"]["Message"] == '{"mark": "m-1"}'
     assert record["Sns"]["MessageAttributes"] == {"app": {"Type": "String", "Value": "shop"}}
     assert (heard.subject, heard.text, heard.attributes) == ("subject", "for people", {"app": "shop"})
+
+
+def _publish_outcome(aws: Aws, outcome: str, mark: str) -> None:
+    aws.client("sns").publish(
+        TopicArn=aws.stack.resources["Filtered"].id,
+        Message=json.dumps({"mark": mark}),
+        MessageAttributes={"outcome": {"DataType": "String", "StringValue": outcome}},
+    )
+
+
+def test_a_function_hears_what_its_subscription_filters_for(aws: Aws) -> None:
+    _publish_outcome(aws, "FAILED", "not-wanted")
+    _publish_outcome(aws, "LIVE", "wanted")
+
+    _invocation(aws, "wanted")
+
+    assert not any(b"not-wanted" in each.payload for each in aws.invocations)
+
+
+def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws.bus, "may_invoke", lambda *_: False)
+
+    _publish_outcome(aws, "LIVE", "undelivered")
+
+    url = aws.stack.resources["Undelivered"].id
+    (letter,) = aws.client("sqs").receive_message(QueueUrl=url)["Messages"]
+    body = json.loads(letter["Body"])
+    assert json.loads(body["Message"]) == {"mark": "undelivered"}
+    assert body["MessageAttributes"]["outcome"]["Value"] == "LIVE"
 
 
 def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Aws) -> None:

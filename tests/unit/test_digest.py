@@ -12,7 +12,7 @@ from twinslot.digest import LONGEST_LOG, MOST_HOSTS, digest
 from twinslot.errors import BadEvent
 
 from tests.hostile import JSON, ODD, PIECES, Cases
-from tests.unit.told import ANY, DRIFT, EACH, HELD, RESUMED, STARTED, Told, told
+from tests.unit.told import ANY, DRIFT, EACH, HELD, RESUMED, STARTED, Told, hold_told, told
 
 
 def texts(value: object) -> list[str]:
@@ -40,7 +40,7 @@ def texts(value: object) -> list[str]:
         ("HELD", "⏸️ shop is held"),
         ("RESUMED", "▶️ shop is resumed"),
         ("join STARTED", "🚀 shop 1.4.2 goes to a new host"),
-        ("join LIVE", "✅ shop 1.4.2 is live on a new host"),
+        ("join LIVE", "✅ shop 1.4.2 is live on 2 new hosts"),
         ("join FAILED", "❌ shop 1.4.2 did not get live on a new host"),
         ("rollback STARTED", "⏪ shop 1.4.2 is coming back"),
         ("rollback LIVE", "✅ shop 1.4.2 is live again"),
@@ -71,6 +71,8 @@ def test_a_hold_tells_who_and_why_and_its_end_what_begins() -> None:
     assert (held.origin, held.by, held.cause) == ("Held by", "min-ji", "stocktaking until noon")
     assert resumed.meaning == "1.4.3 waited; it begins now."
     assert resumed.cause == ""
+    assert held.meaning == "Uploads wait until it is resumed; a rollback still goes."
+    assert digest(hold_told(True, "1.4.3")).meaning.startswith("1.4.3 waits until")
     assert digest({**RESUMED, "waiting": None}).meaning == "Nothing waited; uploads go again."
 
 
@@ -89,7 +91,7 @@ def test_of_a_long_log_the_last_lines_are_kept() -> None:
 
 
 def test_a_command_that_is_too_long_is_not_told_at_all() -> None:
-    assert digest({**told(), "rollback": "x" * 10_000}).rollback == ""
+    assert digest({**told(), "rollback": "x" * 10_000}).command == ""
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,17 @@ def test_the_way_back_says_what_it_leads_away_from_when_nothing_new_went_live() 
     assert "To go back from 1.4.1:" in lines(REVERTED)
 
 
+def test_a_hold_says_why_and_how_it_ends() -> None:
+    held = lines(EACH["HELD"])
+    assert held[:3] == [
+        "⏸️ shop is held",
+        "Why: stocktaking until noon",
+        "Uploads wait until it is resumed; a rollback still goes.",
+    ]
+    assert held[-3] == "To resume:"
+    assert held[-2].startswith("aws lambda invoke --function-name twinslot-hold ")
+
+
 def test_hosts_that_nobody_knows_of_are_named() -> None:
     assert "Not confirmed on: i-0a1b2c3d4e5f60719" in lines(REVERTED)
 

@@ -5,8 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
-from twinslot.announcements import compose, warn
-from twinslot.model import Announce, Difference, Failure, Kind, Outcome, Phase, Warn
+from twinslot.announcements import compose, hold, start, warn
+from twinslot.model import (
+    Announce,
+    AnnounceHold,
+    AnnounceStart,
+    Difference,
+    Failure,
+    Kind,
+    Outcome,
+    Phase,
+    Warn,
+)
 
 from tests.hostile import PIECES, TEXT
 from tests.unit.test_announcements import FAILED, ID, LIVE, NEW_LIVE, OLD
@@ -30,27 +40,30 @@ REVERTED = of(
     failure=Failure(Phase.BAKING, "12 of 60 answers were 5xx", "i-0a1b2c3d4e5f60718", ("line 1", "line 2")),
     unconfirmed=("i-0a1b2c3d4e5f60719",),
 )
-STARTED: Told = {
-    **{name: told()[name] for name in ("twinslot", "deployment", "app", "kind", "by", "key", "release")},
-    "announcement": f"{ID}/started",
-    "outcome": "STARTED",
-    "at": 1_794_441_600.5,
-    "live": told(LIVE, OLD)["live"],
-}
+STARTED: Told = json.loads(start(AnnounceStart(f"{ID}/started", 1.0, LIVE, OLD)).json)
 DRIFT: Told = json.loads(
     warn(Warn("shop/drift-1", 5.0, "shop", (Difference("i-1", "users get 1.4.1"),), NEW_LIVE)).json
 )
-HELD: Told = {
-    "twinslot": 1,
-    "announcement": "shop/held-1",
-    "app": "shop",
-    "outcome": "HELD",
-    "at": 1.0,
-    "by": "min-ji",
-    "why": "stocktaking until noon",
-    "live": told()["live"],
-}
-RESUMED: Told = {**HELD, "announcement": "shop/resumed-1", "outcome": "RESUMED", "waiting": "1.4.3"}
+
+
+def hold_told(held: bool, waiting: str | None) -> Told:
+    """The JSON of a hold, or of its end."""
+    act = AnnounceHold(
+        id="shop/held-1",
+        at=2.0,
+        app="shop",
+        held=held,
+        since=1.0,
+        by="min-ji",
+        why="stocktaking until noon",
+        waiting=waiting,
+        live=OLD,
+    )
+    data: Told = json.loads(hold(act, "twinslot-hold").json)
+    return data
+
+
+HELD, RESUMED = hold_told(True, None), hold_told(False, "1.4.3")
 
 EACH: dict[str, Told] = {
     "LIVE": told(),
@@ -64,7 +77,7 @@ EACH: dict[str, Told] = {
     "HELD": HELD,
     "RESUMED": RESUMED,
     "join LIVE": {**told(), "kind": "join"},
-    "join FAILED": {**told(FAILED, OLD), "kind": "join"},
+    "join FAILED": {**told(FAILED, OLD), "kind": "join", "hosts": ["i-3"]},
     "join STARTED": {**STARTED, "kind": "join"},
     "rollback STARTED": {**STARTED, "kind": Kind.ROLLBACK.value, "key": ""},
     "rollback LIVE": {**told(), "kind": "rollback", "key": ""},
@@ -103,6 +116,12 @@ ANY = st.one_of(
         outcome=st.just("DRIFT"),
         differences=st.lists(st.fixed_dictionaries({"host": WORDS, "what": WORDS}), max_size=30),
     ),
-    _shape(outcome=st.sampled_from(["HELD", "RESUMED"]), by=WORDS, why=WORDS, waiting=st.none() | WORDS),
+    _shape(
+        outcome=st.sampled_from(["HELD", "RESUMED"]),
+        by=WORDS,
+        why=WORDS,
+        waiting=st.none() | WORDS,
+        resume=st.none() | WORDS,
+    ),
 )
 """Any announcement of the agreed shape, whatever the texts in it say."""

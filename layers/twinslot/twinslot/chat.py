@@ -34,8 +34,8 @@ def custom_notification(announcement: object) -> str:
         "description": _description(told),
         "keywords": [printable(word, LONGEST_KEYWORD) for word in (told.app, told.outcome) if word],
     }
-    step = f"To go back: {_code(told.rollback)}"
-    if told.rollback and len(step) <= LONGEST_STEP:
+    step = f"{_fenced(told.command_does)}: {_code(told.command)}"
+    if told.command and len(step) <= LONGEST_STEP:
         content["nextSteps"] = [step]
     metadata: dict[str, object] = {
         "summary": _title(told),
@@ -71,7 +71,7 @@ def _lines(told: Digest) -> list[str]:
     return [
         _why(told) if told.cause else "",
         _block(told.log),
-        told.meaning,
+        _fenced(told.meaning),
         *(f"{_code(host)}: {_code(what)}" for host, what in told.differences),
         ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in told.seconds),
         f"{told.live_is}: {_code(live.label)}" if live and live.label else f"{told.live_is}: nothing",

@@ -66,7 +66,7 @@ class Digest:
     `deployment` is None where it is about none. `origin` begins a sentence that ends with `by`. `cause` says
     why it failed (in `phase`, on `host`) or is held; `seconds` are those of each phase, in order;
     `differences` are pairs of a host and what is otherwise there; of the `unconfirmed` hosts nobody knows
-    what they run.
+    what they run. `command` can be copied, and `command_does` says what for.
     """
 
     id: str
@@ -87,7 +87,8 @@ class Digest:
     seconds: tuple[tuple[str, float], ...] = ()
     differences: tuple[tuple[str, str], ...] = ()
     unconfirmed: tuple[str, ...] = ()
-    rollback: str = ""
+    command_does: str = ""
+    command: str = ""
 
     @property
     def is_urgent(self) -> bool:
@@ -121,17 +122,17 @@ def _of_deployment(fields: _Fields, outcome: str) -> Digest:
     name = f"{app} {release.text('label', LONGEST_NAME)}" if release else key or app
     failure = fields.part("failure")
     phase = failure.phase("phase") if failure else ""
-    unconfirmed = fields.texts("unconfirmed", LONGEST_HOST)
+    unconfirmed, live = fields.texts("unconfirmed", LONGEST_HOST), fields.live()
     return Digest(
         id=fields.id("announcement"),
         app=app,
         outcome=outcome,
         deployment=fields.id("deployment"),
-        headline=_headline(outcome, kind, name),
+        headline=_headline(outcome, kind, name, len(fields.texts("hosts", LONGEST_HOST))),
         meaning=_meaning(outcome, kind, phase, bool(unconfirmed)),
         origin=ORIGINS.get(kind, "Uploaded by"),
         by=fields.text("by", LONGEST_NAME) or SOMEBODY,
-        live=fields.live(),
+        live=live,
         key=key,
         cause=failure.text("reason", LONGEST_REASON) if failure else "",
         phase=phase,
@@ -139,7 +140,8 @@ def _of_deployment(fields: _Fields, outcome: str) -> Digest:
         log=_last_lines(failure.texts("log", LONGEST_LINE)) if failure else (),
         seconds=fields.seconds(),
         unconfirmed=_first_hosts(unconfirmed),
-        rollback=fields.command("rollback"),
+        command_does=_way_back(outcome, live),
+        command=fields.command("rollback"),
     )
 
 
@@ -172,7 +174,8 @@ def _of_hold(fields: _Fields, outcome: str) -> Digest:
     why, waiting = fields.text("why", LONGEST_REASON), fields.text("waiting", LONGEST_NAME)
     if outcome == "HELD":
         headline = Headline("⏸️", app, "is held")
-        meaning = "Uploads wait until it is resumed; a rollback still goes."
+        waits = f"{waiting} waits" if waiting else "Uploads wait"
+        meaning = f"{waits} until it is resumed; a rollback still goes."
         origin = "Held by"
     else:
         headline = Headline("▶️", app, "is resumed")
@@ -189,6 +192,8 @@ def _of_hold(fields: _Fields, outcome: str) -> Digest:
         by=fields.text("by", LONGEST_NAME) or SOMEBODY,
         live=fields.live(),
         cause=why,
+        command_does="To resume",
+        command=fields.command("resume"),
     )
 
 
@@ -206,25 +211,26 @@ OTHERWISE = {
     ("STARTED", "upload"): ("🚀", "is being staged"),
     ("STARTED", "rollback"): ("⏪", "is coming back"),
     ("LIVE", "rollback"): ("✅", "is live again"),
-    ("STARTED", "join"): ("🚀", "goes to a new host"),
-    ("LIVE", "join"): ("✅", "is live on a new host"),
-    ("FAILED", "join"): ("❌", "did not get live on a new host"),
-    ("REVERTED", "join"): ("❌", "did not stay live on a new host"),
+    ("STARTED", "join"): ("🚀", "goes to {hosts}"),
+    ("LIVE", "join"): ("✅", "is live on {hosts}"),
+    ("FAILED", "join"): ("❌", "did not get live on {hosts}"),
+    ("REVERTED", "join"): ("❌", "did not stay live on {hosts}"),
+    ("REFUSED", "join"): ("❌", "did not go to {hosts}"),
 }
 """Where a headline depends on what asked for the deployment."""
 
 
-ORIGINS = {"rollback": "Rollback asked for by", "join": "A host joined, told by"}
+ORIGINS = {"rollback": "Rollback asked for by", "join": "Hosts joined, found by"}
 
 
-def _headline(outcome: str, kind: str, name: str) -> Headline:
+def _headline(outcome: str, kind: str, name: str, hosts: int) -> Headline:
     started = OTHERWISE["STARTED", "upload"]
     icon, predicate = OTHERWISE.get((outcome, kind)) or ENDED.get(outcome, started)
-    return Headline(icon, name, predicate)
+    return Headline(icon, name, predicate.format(hosts=f"{hosts} new hosts" if hosts > 1 else "a new host"))
 
 
 def _meaning(outcome: str, kind: str, phase: str, is_unsure: bool) -> str:
-    if kind == "join" and outcome in ("FAILED", "REVERTED"):
+    if kind == "join" and outcome in ("FAILED", "REVERTED", "REFUSED"):
         return "No other host was touched, and what is live stayed live."
     match outcome:
         case "STARTED":
@@ -243,6 +249,12 @@ def _meaning(outcome: str, kind: str, phase: str, is_unsure: bool) -> str:
             return "A newer upload or a rollback took its place before it began."
         case _:
             return "A rollback ended it."
+
+
+def _way_back(outcome: str, live: LiveNow | None) -> str:
+    """What the rollback's command does: after a failure it leads away from what is live, not what failed."""
+    label = live.label if live and outcome != "LIVE" else ""
+    return f"To go back from {label}" if label else "To go back"
 
 
 def _last_lines(log: tuple[str, ...]) -> tuple[str, ...]:
