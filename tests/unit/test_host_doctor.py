@@ -1,0 +1,189 @@
+"""What doctor makes of a host: each fault is found, told with its value, and has a remedy."""
+
+import json
+from typing import Any
+
+import pytest
+from twinslot_host import diagnosis, doctor
+from twinslot_host.doctor import CHECKS
+from twinslot_host.examination import (
+    Certificate,
+    Clock,
+    Disk,
+    Memory,
+    Nginx,
+    Patient,
+    Reading,
+    Served,
+    Site,
+    rivals_in,
+)
+from twinslot_host.request import Request
+from twinslot_host.trouble import Trouble
+
+MIB = 1024**2
+READ = Reading("host-role", 206, "", "s3://artifacts/shop/shop.jar", "", 0.2)
+CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
+
+WELL: dict[str, Any] = {
+    "agent": "3.3.2746.0",
+    "python": (3, 9, 0),
+    "nginx installed": "nginx version: nginx/1.28.0",
+    "nginx running": Nginx("active", True),
+    "nginx configuration": "",
+    "nginx site": Site(CONF, "0123", "0123"),
+    "port 80": [],
+    "java": 'openjdk version "21.0.5"',
+    "provisioned": [],
+    "one app": ["shop"],
+    "live slot": Served("green", "green", "1.4.2", "active", True),
+    "slot ports": {},
+    "units": [],
+    "state": [],
+    "memory": Memory(2000 * MIB, 700 * MIB, 400 * MIB, False),
+    "disk": Disk("/opt/twinslot/shop/releases", 1000 * MIB, 60 * MIB),
+    "clock": Clock(True, 0.2),
+    "metadata": READ,
+    "s3": READ,
+    "environment": "",
+    "certificate": Certificate("/etc/tls/shop.pem", 60.0, ""),
+}
+
+FAULTS: list[tuple[str, Any, str, str]] = [
+    ("agent", "3.2.1705.0", "3.2.1705.0; 3.3.2746.0 or later", "AWS-UpdateSSMAgent"),
+    ("python", (3, 8, 10), "Python 3.8.10", "python3"),
+    ("nginx installed", "", "not installed", "verb=provision"),
+    ("nginx running", Nginx("inactive", True), "inactive", "systemctl enable --now nginx"),
+    ("nginx running", Nginx("active", False), "not start at boot", "systemctl enable --now nginx"),
+    ("nginx configuration", "unknown directive in a.conf:1", "unknown directive in a.conf:1", "nginx -t"),
+    ("nginx site", Site(CONF, None, None), "was not provisioned", "verb=provision"),
+    ("nginx site", Site(CONF, "0123", None), "does not answer", "reload-or-restart nginx"),
+    ("nginx site", Site(CONF, "0123", "4567"), "runs the configuration 4567", "reload-or-restart nginx"),
+    ("port 80", ["`listen 80 default_server` in /etc/x"], "default_server` in /etc/x", "nginx -t"),
+    ("java", "", "no java", "verb=provision"),
+    ("provisioned", ["the user twinslot-shop"], "the user twinslot-shop", "verb=provision"),
+    ("one app", ["till"], "serves till, and shop", "tag this instance"),
+    ("live slot", Served("green", "green", "1.4.2", "failed", False), "1.4.2 in green is failed", "rollback"),
+    ("live slot", Served("green", "blue", "1.4.2", "active", True), "nginx answers blue", "logs shop"),
+    ("live slot", Served("green", None, "1.4.2", "active", True), "does not answer", "logs shop"),
+    ("slot ports", {8082: "process 7 (python3)"}, "8082 is taken by process 7 (python3)", "sport = :8082"),
+    ("units", ["nginx.service"], "nginx.service", "journalctl --unit nginx.service"),
+    ("state", ["/var/lib/twinslot/shop"], "/var/lib/twinslot/shop", "remount,rw"),
+    ("memory", Memory(400 * MIB, 300 * MIB, 0, False), "300 of 400 MiB", "java_options"),
+    ("memory", Memory(1000 * MIB, 399 * MIB, 400 * MIB, False), "live process has 400 MiB", "java_options"),
+    ("disk", Disk("/opt", 183 * MIB, 60 * MIB), "183 MiB free in /opt; 184 MiB", "free some"),
+    ("clock", Clock(True, 61.0), "61 s ahead", "chronyd"),
+    ("clock", Clock(True, -900.0), "900 s behind", "chronyd"),
+    ("clock", Clock(False, None), "not synchronised", "chronyd"),
+    ("metadata", Reading("", 0, "", "", "the service did not answer", None), "did not answer", "options"),
+    ("s3", Reading("", 0, "", "", "x", None), "no credentials", "see metadata"),
+    ("s3", READ._replace(status=0, trouble="S3 did not answer"), "S3 did not answer", "gateway endpoint"),
+    (
+        "s3",
+        READ._replace(status=403, code="AccessDenied"),
+        "403 AccessDenied to host-role",
+        "Key=twinslot,Value=shop",
+    ),
+    ("s3", READ._replace(status=403, code="RequestTimeTooSkewed"), "RequestTimeTooSkewed", "see clock"),
+    ("s3", READ._replace(status=404, code="NoSuchVersion"), "404 NoSuchVersion", "upload a jar"),
+    ("environment", "/twinslot/apps/shop/env/A is refused", "env/A is refused", "get-parameters-by-path"),
+    ("certificate", Certificate("/c.pem", 13.0, ""), "ends in 13 days", "certbot renew"),
+    ("certificate", Certificate("/c.pem", -1.0, ""), "has ended", "certbot renew"),
+    ("certificate", Certificate("/c.pem", None, "No such file"), "No such file", "openssl x509"),
+]
+
+
+def test_a_sound_host_has_nothing_against_it() -> None:
+    assert set(WELL) == set(CHECKS)
+    for name, (_, judge) in CHECKS.items():
+        ok, what, _ = judge(WELL[name], "shop")
+        assert ok, name
+        assert what, name
+
+
+@pytest.mark.parametrize(("name", "found", "what", "remedy"), FAULTS)
+def test_a_planted_fault_is_found_with_its_value_and_a_remedy(
+    name: str, found: Any, what: str, remedy: str
+) -> None:
+    ok, told, advice = CHECKS[name][1](found, "shop")
+    assert not ok
+    assert what in told
+    assert remedy in advice
+
+
+def test_each_check_has_a_fault_that_it_finds() -> None:
+    assert {name for name, *_ in FAULTS} == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("agent", ""),
+        ("one app", []),
+        ("live slot", Served(None, None, "", "", False)),
+        ("memory", Memory(1000 * MIB, 10 * MIB, 400 * MIB, True)),
+        ("clock", Clock(False, 1.0)),
+        ("clock", Clock(True, None)),
+        ("s3", READ._replace(status=403, code="AccessDenied", what="")),
+        ("certificate", Certificate("", None, "")),
+    ],
+)
+def test_what_is_no_fault_is_not_called_one(name: str, found: Any) -> None:
+    assert CHECKS[name][1](found, "shop")[0]
+
+
+@pytest.mark.parametrize(
+    ("listen", "claims"),
+    [
+        ("80 default_server", True),
+        ("[::]:80 default_server", True),
+        ("10.0.0.5:80", True),
+        ("127.0.0.1", True),
+        ("localhost:80", True),
+        ("80", False),
+        ("*:80", False),
+        ("0.0.0.0:80", False),
+        ("[::]:80 ipv6only=on", False),
+        ("8080 default_server", False),
+        ("443 ssl default_server", False),
+        ("unix:/run/nginx.sock", False),
+    ],
+)
+def test_a_server_that_goes_before_ours_on_port_80_is_found(listen: str, claims: bool) -> None:
+    text = f"""# configuration file /etc/nginx/nginx.conf:
+    # listen 80 default_server;
+    server {{ listen {listen}; }}
+# configuration file {CONF}:
+    listen 80 default_server;
+"""
+    found = [f"`listen {listen}` in /etc/nginx/nginx.conf"] if claims else []
+    assert rivals_in(text, CONF) == found
+
+
+def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_look(_: Patient) -> None:
+        raise Trouble("systemctl\x1b[31m is not there " + "x" * 400)
+
+    monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
+    monkeypatch.setattr(doctor, "CHECKS", {name: (no_look, judge) for name, (_, judge) in CHECKS.items()})
+    text = doctor.doctor(Request("doctor", "shop", "doctor"), "i-1")
+    told = json.loads(text)
+    assert {name: told[name] for name in ("twinslot", "host", "app", "verb")} == {
+        "twinslot": 1,
+        "host": "i-1",
+        "app": "shop",
+        "verb": "doctor",
+    }
+    assert [check["name"] for check in told["checks"]] == list(CHECKS)
+    assert not any(check["ok"] for check in told["checks"])
+    assert "could not be looked at: systemctl?[31m is not there" in told["checks"][0]["what"]
+    assert len(text) <= 20_000
+    assert text.isprintable()
+
+
+def test_a_check_that_is_met_offers_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
+    monkeypatch.setattr(doctor, "CHECKS", {"units": (lambda _: [], diagnosis.judge_units)})
+    assert json.loads(doctor.doctor(Request("doctor", "shop", "doctor"), ""))["checks"] == [
+        {"name": "units", "ok": True, "what": "no unit of twinslot or nginx has failed", "remedy": ""}
+    ]
