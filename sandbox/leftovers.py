@@ -123,7 +123,7 @@ class Run:
         )
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Holds what only one run at a time may do: choose a subnet, sweep."""
+        """Holds what only one run at a time may do: sweep."""
         return lock(self._runs / "lock")
 
     def end(self) -> None:

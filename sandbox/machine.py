@@ -29,11 +29,12 @@ from types import TracebackType
 from typing import Self
 
 from sandbox import control_groups, image
-from sandbox.leftovers import Run
+from sandbox.leftovers import Run, lock
 from sandbox.network import Network
 
 STATE = (image.PROJECT / "build" / "sandbox").resolve()
 """As the kernel names it: what is mounted below is found by that."""
+SUBNETS_LOCK = Path("/run/twinslot-sandbox.lock")
 BOOT_SECONDS = 60.0
 _STOP_SECONDS = 90.0
 _REBOOTS = 133  # nspawn's exit code when the machine asks for a reboot
@@ -279,7 +280,8 @@ class Rack:
         self._making = threading.Lock()
         try:
             self._image = image.copy(state, self._run.directory)
-            with self._run.lock():
+            # Runs of other checkouts choose from the same range.
+            with lock(SUBNETS_LOCK):
                 self._network = Network(self._run.name)
         except BaseException:
             self._run.end()

@@ -3,6 +3,14 @@
 What State Manager and EventBridge start, nobody asks for here: the tests launch instances and look.
 """
 
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from sandbox.announcements import Announcement
@@ -30,7 +38,9 @@ def live(created: Host, deployer: Deployer, jar: Jar) -> Announcement:
     return deployer.deploy(jar("1.0.0"))
 
 
-def test_the_host_that_the_stack_makes_is_bare_and_gets_provisioned(sandbox: Sandbox, created: Host) -> None:
+def test_the_host_that_the_stack_makes_has_no_nginx_until_it_is_provisioned(
+    sandbox: Sandbox, created: Host
+) -> None:
     assert created.instance_id == sandbox.outputs["HostInstanceId"]
 
     wait_until(lambda: _provisioned(sandbox, created) == "Success", DEADLINE_SECONDS)
@@ -83,10 +93,13 @@ def test_a_host_in_place_of_another_gets_what_is_live_now(
 
 
 def _launch(sandbox: Sandbox) -> Host:
-    """One more host, as the README says: by the stack's launch template."""
-    asked = {"LaunchTemplate": {"LaunchTemplateName": f"{sandbox.aws.stack.name}-host"}}
-    made = sandbox.client("ec2").run_instances(**asked, MinCount=1, MaxCount=1)
-    return sandbox.boot(made["Instances"][0]["InstanceId"])
+    """One more host, by the command that the stack prints."""
+    _, *arguments = shlex.split(sandbox.outputs["AddHostCommand"])
+    environment = {**sandbox.variables(), "PATH": os.environ["PATH"]}
+    aws = shutil.which("aws", path=f"{Path(sys.executable).parent}:{environment['PATH']}")
+    assert aws, "the AWS CLI is among the development requirements"
+    told = subprocess.run([aws, *arguments], env=environment, check=True, capture_output=True, timeout=60)
+    return sandbox.boot(json.loads(told.stdout)["Instances"][0]["InstanceId"])
 
 
 def _joined(sandbox: Sandbox, host: Host) -> Announcement:
