@@ -2,13 +2,16 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot.errors import NothingToRollBackTo
+from twinslot.errors import NothingToRollBackTo, UnknownApp
 from twinslot.events import (
     Announced,
     CommandEnded,
     CommandFailed,
     CommandSent,
     Event,
+    HoldAsked,
+    Inspected,
+    ResumeAsked,
     RollbackAsked,
     Surveyed,
     Tick,
@@ -17,18 +20,24 @@ from twinslot.events import (
 )
 from twinslot.lifecycle import decide
 from twinslot.model import (
-    Announce,
+    Act,
     Application,
+    Decision,
+    HostReport,
     HostResult,
+    Kind,
     Order,
     Outcome,
     Release,
     SendCommand,
     Settings,
+    SlotReport,
     Survey,
 )
 
 HOSTS = ("i-0a", "i-0b")
+NEWCOMERS = ("i-0c", "i-0d")
+EMPTY = {name: SlotReport(None, None, "inactive", False, 0) for name in ("blue", "green")}
 VERDICTS = st.sampled_from([True, False, None])
 
 
@@ -38,17 +47,20 @@ class World:
     def __init__(self) -> None:
         self.application = Application("shop")
         self.now = 1_000.0
-        self.undone: list[Survey | SendCommand | Announce] = []
+        self.undone: list[Act] = []
         self.accepted: set[str] = set()
         self.outcomes: dict[str, list[Outcome | None]] = {}
         self.verified: set[str] = set()
         self.commands = 0
+        self.failed_joins: list[tuple[tuple[str, ...], int]] = []
+        self.moves_of_live = 0
+        self.joins = 0
 
     def meet(self, event: Event) -> None:
         before = self.application
         try:
             decision = decide(before, event, self.now)
-        except NothingToRollBackTo:
+        except (NothingToRollBackTo, UnknownApp):
             return
         self.application = decision.application
         self.accepted |= {record.id for record in decision.records}
@@ -60,7 +72,22 @@ class World:
         current = self.application.current
         if current and current.step and current.step.name in {"flip", "bake"}:
             assert current.id in self.verified, "a release flips that was not verified on every host"
-        assert not (self.application.waiting and not current), "something waits for nothing"
+        waits_for_nothing = self.application.waiting and not current and not self.application.held_back
+        assert not waits_for_nothing, "something waits for nothing"
+        if current and current.kind is Kind.JOIN:
+            assert set(current.hosts) <= set(NEWCOMERS), "a join acts on a host that is none of the new ones"
+        self.judge_join(before, decision)
+
+    def judge_join(self, before: Application, decision: Decision) -> None:
+        """A join that ended has changed nothing for anybody else."""
+        for record in decision.records:
+            if record.kind is Kind.JOIN and record.outcome in (Outcome.LIVE, Outcome.FAILED):
+                after = decision.application
+                assert (after.live, after.previous) == (before.live, before.previous)
+                if record.outcome is Outcome.FAILED:
+                    self.failed_joins.append((record.unconfirmed, self.moves_of_live))
+        self.moves_of_live += before.live != decision.application.live
+        self.joins += sum(record.kind is Kind.JOIN for record in decision.records)
 
     def answer(self, verdicts: list[bool | None], lose: bool) -> None:
         """Do the oldest act that is undone, or lose its answer."""
@@ -68,10 +95,8 @@ class World:
         if lose:
             return
         match act:
-            case Announce():
-                self.meet(Announced(act.id))
             case Survey():
-                hosts = HOSTS if verdicts[0] is not False else ()
+                hosts = (*HOSTS, *NEWCOMERS) if verdicts[0] is not False else ()
                 self.meet(Surveyed(act.id, act.deployment, hosts, Settings()))
             case SendCommand():
                 if verdicts[0] is None:
@@ -79,12 +104,14 @@ class World:
                     return
                 self.commands += 1
                 self.meet(CommandSent(act.id, act.deployment, act.step, f"c{self.commands}"))
+            case _:
+                self.meet(Announced(act.id))
 
     def end(self, verdicts: list[bool | None]) -> None:
         current = self.application.current
         if not current or not current.step or not current.step.command:
             return
-        pairs = zip(HOSTS, verdicts, strict=False)
+        pairs = zip(current.hosts, verdicts * 2, strict=False)
         results = tuple(HostResult(host, verdict) for host, verdict in pairs)
         if current.step.name == "stage" and all(result.ok for result in results):
             self.verified.add(current.id)
@@ -102,6 +129,12 @@ class World:
             self.meet(Tick())
 
 
+def empty(host: str) -> HostResult:
+    """What a host without a release says."""
+    report = HostReport(host, "shop", "report", "report", "", 0, True, "", (), None, False, EMPTY, None, {})
+    return HostResult(host, True, "", (), report)
+
+
 def upload(number: int, at: float) -> UploadArrived:
     key = f"shop/{number % 3}.jar"
     release = Release("b", key, str(number), 1, str(number))
@@ -114,12 +147,24 @@ MOVES = st.one_of(
     st.tuples(st.just("rollback"), st.integers(41, 50)),
     st.tuples(st.just("answer"), st.tuples(st.lists(VERDICTS, min_size=2, max_size=2), st.booleans())),
     st.tuples(st.just("end"), st.lists(VERDICTS, min_size=2, max_size=2)),
+    st.tuples(st.just("step"), st.lists(VERDICTS, min_size=2, max_size=2)),
     st.tuples(st.just("tick"), st.integers(1, 700)),
+    st.tuples(st.just("hold"), st.sampled_from(["one reason", "another"])),
+    st.tuples(st.just("resume"), st.none()),
+    st.tuples(st.just("appear"), st.lists(st.sampled_from(NEWCOMERS), unique=True)),
 )
 
 
-def live_through(moves: list[tuple[str, object]]) -> World:
+def running() -> World:
+    """A release is live."""
     world = World()
+    world.meet(upload(99, 0.0))
+    world.settle()
+    return world
+
+
+def live_through(moves: list[tuple[str, object]], world: World | None = None) -> World:
+    world = world or World()
     seen: set[object] = set()
     for kind, what in moves:
         world.now += 1
@@ -140,9 +185,19 @@ def live_through(moves: list[tuple[str, object]]) -> World:
                 world.answer(verdicts, lose)
             case "end", list(verdicts):
                 world.end(verdicts)
+            case "step", list(verdicts):
+                while world.undone:
+                    world.answer([True, True], lose=False)
+                world.end(verdicts)
             case "tick", int(seconds):
                 world.now += seconds
                 world.meet(Tick())
+            case "hold", str(why):
+                world.meet(HoldAsked("ann", why))
+            case "resume", None:
+                world.meet(ResumeAsked("bob"))
+            case "appear", list(hosts):
+                world.meet(Inspected(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
             case _:
                 pass
     return world
@@ -152,8 +207,10 @@ def live_through(moves: list[tuple[str, object]]) -> World:
 @given(st.lists(MOVES, max_size=40))
 def test_every_accepted_deployment_ends_in_exactly_one_outcome(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
+    world.meet(ResumeAsked("bob"))
     world.settle()
     assert not world.application.busy
+    assert world.application.waiting is None
     assert set(world.outcomes) == world.accepted
     assert all(len(outcomes) == 1 for outcomes in world.outcomes.values())
 
@@ -163,3 +220,26 @@ def test_every_accepted_deployment_ends_in_exactly_one_outcome(moves: list[tuple
 def test_what_is_live_was_verified_on_every_host(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
     assert world.application.live is None or world.application.live.deployment in world.verified
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(MOVES, max_size=40))
+def test_a_host_fails_to_join_what_is_live_once_at_most(moves: list[tuple[str, object]]) -> None:
+    world = live_through(moves, running())
+    tried = [(host, live) for hosts, live in world.failed_joins for host in hosts]
+    assert len(tried) == len(set(tried))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(MOVES, max_size=40))
+def test_while_it_is_held_no_upload_begins(moves: list[tuple[str, object]]) -> None:
+    world = live_through(moves)
+    world.meet(HoldAsked("ann", "from now on"))
+    current, accepted = world.application.current, bool(world.accepted)
+    world.settle()
+    left = world.application
+    assert not left.busy
+    if accepted and left.waiting:
+        assert left.waiting.kind is Kind.UPLOAD
+        assert left.waiting.id not in world.outcomes
+        assert current is None or current.id != left.waiting.id
