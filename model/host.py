@@ -35,10 +35,16 @@ class Report(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A host's part in a command as SSM knows it: over or not; one that was cut left no report."""
+    """A host's part in a command as SSM knows it: over or not; one that was cut left no report. `sent` is
+    whether the command was for this host at all."""
 
     over: bool = False
     report: Report | None = None
+    sent: bool = True
+
+
+ELSEWHERE = Part(over=True, sent=False)
+"""The part of a host that a command was not sent to."""
 
 
 class Command(NamedTuple):
@@ -64,7 +70,7 @@ class Command(NamedTuple):
 
 class Host(NamedTuple):
     """`acted` is the fence of the last command that was let in; `proved` are the releases that were ever
-    verified here: both are there for the invariants alone."""
+    verified here; `renewed` is whether it took another's place: they are there for the invariants alone."""
 
     fence: int = 0
     slots: tuple[Slot, Slot] = (Slot(), Slot())
@@ -72,6 +78,7 @@ class Host(NamedTuple):
     ledger: frozenset[tuple[str, Report]] = frozenset()
     proved: frozenset[str] = frozenset()
     acted: int = 0
+    renewed: bool = False
 
     @property
     def traffic(self) -> Slot | None:

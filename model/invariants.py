@@ -14,7 +14,8 @@ from twinslot.upload import TIME_CHARACTERS
 
 from model.aggregate import application
 from model.aggregate import records as history
-from model.host import finished
+from model.host import Command, Host, finished
+from model.moves import REPLACED
 from model.wire import HOSTS
 from model.world import World
 
@@ -42,13 +43,20 @@ def flips_wait_for_every_host(before: World, after: World) -> str:
     for command in after.commands:
         if command.verb == "flip" and not command.reverts and command.id not in sent:
             staged = command._replace(step="stage")
-            reports = [finished(host, staged) for host in after.hosts]
             behind = [
-                name for name, report in zip(HOSTS, reports, strict=False) if report is None or not report.ok
+                name
+                for name, host, part in zip(HOSTS, after.hosts, command.parts, strict=False)
+                if part.sent and not _has_staged(host, staged)
             ]
             if behind:
                 return f"{command.id} was sent before {', '.join(behind)} had verified {command.release}"
     return ""
+
+
+def _has_staged(host: Host, staged: Command) -> bool:
+    """Whether it did, or one that it replaced may have."""
+    report = finished(host, staged)
+    return host.renewed if report is None else report.ok
 
 
 def one_deployment_acts(before: World, after: World) -> str:
@@ -117,12 +125,13 @@ def announcements_are_true_and_recognisable(before: World, after: World) -> str:
 
 
 def the_newest_begins(before: World, after: World) -> str:
-    """What begins is newer than all that was accepted before; only something newer supersedes."""
+    """What begins is newer than all that was accepted before; only something newer supersedes. A join is
+    neither newer nor older than anything."""
     if not _changed(before, after):
         return ""
     was, is_ = application(before).current, application(after).current
-    records = history(after)
-    if is_ and (was is None or was.id != is_.id):
+    records = {id: record for id, record in history(after).items() if record.kind is not Kind.JOIN}
+    if is_ and is_.kind is not Kind.JOIN and (was is None or was.id != is_.id):
         newer = [
             record.id for record in records.values() if record.order.at > is_.order.at and _taken(record)
         ]
@@ -144,6 +153,33 @@ def _taken(record: Deployment) -> bool:
     return record.outcome is not Outcome.REFUSED
 
 
+def a_join_is_for_newcomers_alone(before: World, after: World) -> str:
+    """A join commands no host that was not replaced, and never counts as what brought a release live."""
+    if before.commands is not after.commands:
+        for command in after.commands:
+            join = history(after).get(command.deployment)
+            sent = {name for name, part in zip(HOSTS, command.parts, strict=False) if part.sent}
+            if join and join.kind is Kind.JOIN and not sent <= {HOSTS[REPLACED]}:
+                return f"{command.id} was sent to {', '.join(sent)}"
+    if _changed(before, after):
+        held, records = application(after), history(after)
+        for live in (held.live, held.previous):
+            if live and live.deployment in records and records[live.deployment].kind is Kind.JOIN:
+                return f"the join {live.deployment} counts as what brought {live.release.label}"
+    return ""
+
+
+def what_is_held_back_does_not_begin(before: World, after: World) -> str:
+    """While an app is held no upload begins."""
+    if not _changed(before, after):
+        return ""
+    was, is_ = application(before), application(after)
+    begun = is_.current and (was.current is None or was.current.id != is_.current.id)
+    if is_.current and begun and is_.hold and is_.current.kind is Kind.UPLOAD:
+        return f"{is_.current.id} began, and {is_.hold.by} holds the app"
+    return ""
+
+
 def no_controller_is_surprised(before: World, after: World) -> str:
     """A controller ends well or with an error of its own, never with one that nobody thought of."""
     return next((process.node.error for process in after.running if process.node.error), "")
@@ -158,6 +194,8 @@ ALWAYS: tuple[Callable[[World, World], str], ...] = (
     one_input_is_one_deployment,
     announcements_are_true_and_recognisable,
     the_newest_begins,
+    a_join_is_for_newcomers_alone,
+    what_is_held_back_does_not_begin,
     no_controller_is_surprised,
 )
 
@@ -173,9 +211,13 @@ def everything_ends(end: World) -> str:
 
 
 def everything_is_announced(end: World) -> str:
-    """Every deployment that was accepted has ended in one outcome and was announced at least once."""
+    """Every deployment that was accepted has ended in one outcome and was announced at least once, but for
+    the upload that a hold keeps waiting."""
     told = {id for id, _, _ in end.announced}
+    held = application(end)
     for id, record in history(end).items():
+        if held.held_back and held.waiting and held.waiting.id == id:
+            continue
         if record.outcome is None:
             return f"{id} has no outcome"
         if id not in told:
@@ -185,7 +227,7 @@ def everything_is_announced(end: World) -> str:
 
 def the_newest_wins(end: World) -> str:
     """The newest of all that was accepted ended on its own merits; if that is LIVE, it is what is live."""
-    records = [record for record in history(end).values() if _taken(record)]
+    records = [each for each in history(end).values() if _taken(each) and each.kind is not Kind.JOIN]
     last = max((record.order.at for record in records), default=0.0)
     # More than one only when rollbacks were delivered in the same moment: then any of them may win.
     newest = [record for record in records if record.order.at == last]

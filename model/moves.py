@@ -2,9 +2,9 @@
 
 A move is free, or it is a fault that a run can bear only so many of:
 
-    free    an upload or a call for a rollback; an event that comes, in any order and as often as it likes (or
-            never: nothing has to come); a tick at once, or a minute on; a host that carries out a command,
-            however late; a call of a controller
+    free    an upload, or a call for a rollback, a hold or its end; a host that is replaced by an empty one;
+            an event that comes, in any order and as often as it likes (or never: nothing has to come); a
+            tick at once, or a minute on; a host that carries out a command, however late; a controller's call
     fault   a controller that dies; one that begins while another runs; a call that AWS throttles, or whose
             answer is lost; a host on which a release does not get or stay healthy, or whose command is killed
             halfway; a warm process that ends; ten minutes without anything
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from model.host import Fate, Slot, carry_out, fates
+from model.host import Fate, Host, Part, Slot, carry_out, fates
 from model.process import Controllers, Process
 from model.wire import HOSTS, Trouble
 from model.world import Call, Input, World, serve
@@ -26,8 +26,11 @@ SILENCE = 660.0
 
 SECOND = 1.0
 UPLOADS = "ux"
-CALLS = {"r": "rollback", "i": "inspect"}
+CALLS = {"r": "rollback", "i": "inspect", "h": "hold", "g": "resume"}
 """What is called for at once. Of an upload an event tells, which may come late or never."""
+
+REPLACED = 0
+"""The place of the host that an input `n…` replaces."""
 
 TICK = ("tick",)
 TROUBLED = {
@@ -54,6 +57,8 @@ class Bounds(NamedTuple):
     uploads: tuple[str, ...] = ("u1", "u2")
     rollbacks: tuple[str, ...] = ("r1",)
     inspections: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     controllers: int = 2
 
 
@@ -71,7 +76,7 @@ def moves(world: World, bounds: Bounds) -> Iterator[Move]:
             yield Move("begin", start, fault=bool(world.running))
     if not world.running:
         happened = {happened.name for happened in world.inputs}
-        for names in (bounds.uploads, bounds.rollbacks, bounds.inspections):
+        for names in bounds[:-1]:
             following = next((name for name in names if name not in happened), None)
             if following:
                 yield Move("happen", following)
@@ -85,6 +90,8 @@ def _starts(world: World) -> Iterator[tuple[str, ...]]:
             yield ("upload", happened.name)
         elif happened.name[0] == "r":
             yield ("rollback", happened.name)
+        elif happened.name[0] == "n" and not any(command.verb == "report" for command in world.commands):
+            yield ("ready", happened.name)
     for command in world.commands[-1:] if world.running else world.commands:
         if command.is_over:
             yield ("notice", command.id)
@@ -117,6 +124,8 @@ def make(world: World, move: Move, controllers: Controllers) -> World:
         case "happen":
             now = world.now + SECOND
             happened = world._replace(now=now, inputs=(*world.inputs, Input(what, now)))
+            if what[0] == "n":
+                return _replaced(happened)
             return begin(happened, (CALLS[what[0]], what), controllers) if what[0] in CALLS else happened
         case "wait":
             return begin(world._replace(now=world.now + what), TICK, controllers)
@@ -163,6 +172,23 @@ def _carry_out(world: World, place: int, id: str, fate: Fate) -> World:
     return world._replace(hosts=(*world.hosts[:place], host, *world.hosts[place + 1 :]), commands=commands)
 
 
+def _replaced(world: World) -> World:
+    """A host gives way to an empty one: what was sent to it is over."""
+    old = world.hosts[REPLACED]
+    commands = tuple(
+        command._replace(parts=tuple(_cut(part) if at == REPLACED else part for at, part in parts))
+        for command in world.commands
+        if (parts := tuple(enumerate(command.parts)))
+    )
+    # Fences of the old one are kept for the promise that no older command acts.
+    hosts = (*world.hosts[:REPLACED], Host(acted=old.acted, renewed=True), *world.hosts[REPLACED + 1 :])
+    return world._replace(hosts=hosts, commands=commands)
+
+
+def _cut(part: Part) -> Part:
+    return part if part.over else Part(over=True)
+
+
 def _cool(world: World, place: int) -> World:
     host = world.hosts[place]
     slots = tuple(
@@ -186,10 +212,11 @@ def words(world: World, move: Move) -> str:
             return f"controller {_who(world, what)} dies before it {_saying(world.running[what].node.call)}"
         case "begin":
             return f"a controller begins, for {_reason(what)}"
+        case "happen" if what[0] in CALLS:
+            return f"a controller is called to {CALLS[what[0]]}"
         case "happen":
-            return (
-                f"{what} is uploaded" if what[0] in UPLOADS else f"a controller is called to {CALLS[what[0]]}"
-            )
+            replaced = f"host {HOSTS[REPLACED]} is replaced by an empty one"
+            return replaced if what[0] == "n" else f"{what} is uploaded"
         case "wait":
             return f"{what:.0f} s pass, then a controller begins, for {_reason(TICK)}"
         case "host":

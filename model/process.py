@@ -25,12 +25,12 @@ from twinslot.model import HostReport, Order, Release, Settings
 from twinslot.store import Store
 from twinslot.upload import Upload, deployment_id
 
-from model.wire import APP, EC2, SNS, SSM, DynamoDB
+from model.wire import APP, EC2, HOSTS, SNS, SSM, DynamoDB
 from model.world import Call, Item, World, serve
 
 Start = tuple[str, ...]
-"""What a controller is started with: ("upload", input), ("rollback", input), ("notice", command),
-("inspect", input), ("tick",)."""
+"""What a controller is started with: ("upload", input), ("rollback", input), ("hold", input),
+("resume", input), ("ready", input), ("notice", command), ("inspect", input), ("tick",)."""
 
 BUCKET = "artifacts"
 HALF_A_SECOND = 0.5
@@ -182,6 +182,12 @@ def _work(wire: _Replay, root: Root) -> None:
             controller.upload(upload_of(name, root.happened))
         case ("rollback", name):
             controller.rollback(APP, None, "ann", name)
+        case ("hold", name):
+            controller.hold(APP, name, "ann")
+        case ("resume", _):
+            controller.resume(APP, "ann")
+        case ("ready", _):
+            controller.host_ready(HOSTS[0])
         case ("notice", command):
             if command.split("/")[1] == "report":
                 controller.hosts_reported(APP, command)

@@ -143,6 +143,7 @@ class SSM:
     def send_command(self, **request: Any) -> dict[str, Any]:
         values = {name: value for name, (value,) in request["Parameters"].items()}
         sending = Sending(
+            tuple(HOSTS.index(host) for host in request["InstanceIds"]),
             values.get("deployment", ""),
             values["step"],
             values["verb"],
@@ -181,7 +182,7 @@ class SSM:
 
     def _invocations(self, *, CommandId: str, Details: bool) -> dict[str, Any]:  # noqa: N803
         parts = answer_of(self.wire, Call("results", CommandId))
-        told = zip(HOSTS, parts, strict=False)
+        told = [(host, part) for host, part in zip(HOSTS, parts, strict=False) if part.sent]
         return {"CommandInvocations": [_invocation(host, part, CommandId) for host, part in told]}
 
 
@@ -253,9 +254,12 @@ class EC2:
     def get_paginator(self, operation: str) -> Pages:
         return Pages({"describe_instances": self._instances}[operation])
 
-    def _instances(self, **_: Any) -> dict[str, Any]:
-        instances = [{"InstanceId": host} for host in HOSTS[: self.wire.fleet_size]]
-        return {"Reservations": [{"Instances": instances}]}
+    def _instances(self, *, Filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        wanted = {each["Name"]: each["Values"] for each in Filters}
+        tags = [{"Key": "twinslot", "Value": APP}]
+        hosts = HOSTS[: self.wire.fleet_size]
+        found = [host for host in hosts if host in wanted.get("instance-id", hosts)]
+        return {"Reservations": [{"Instances": [{"InstanceId": host, "Tags": tags} for host in found]}]}
 
 
 class SNS:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from model.host import Command, Host, Part
+from model.host import ELSEWHERE, Command, Host, Part
 
 if TYPE_CHECKING:
     from model.process import Process
@@ -28,8 +28,9 @@ class Put(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """What a SendCommand says, read from its parameters."""
+    """What a SendCommand says, read from its parameters, and whom it is sent to: places among the hosts."""
 
+    hosts: tuple[int, ...]
     deployment: str
     step: str
     verb: str
@@ -53,7 +54,8 @@ class Lost(NamedTuple):
 
 class Input(NamedTuple):
     """Something that people did, and when: `u…` an upload, `x…` of what is no jar, `r…` a call for a
-    rollback; and `i…`, an inspection whose hour has come."""
+    rollback, `h…` for a hold and `g…` for its end, `n…` a host that is replaced by an empty one; and `i…`, an
+    inspection whose hour has come."""
 
     name: str
     at: float
@@ -148,5 +150,6 @@ def _send(world: World, sending: Sending) -> tuple[World, str]:
     """SSM takes every command, also one that it has taken before: it knows no token."""
     name = f"{sending.deployment or 'app'}/{sending.step}"
     repeats = sum(command.id.rpartition("/")[0] == name for command in world.commands)
-    command = Command(f"{name}/{repeats}", *sending, (Part(),) * len(world.hosts))
+    parts = tuple(Part() if place in sending.hosts else ELSEWHERE for place in range(len(world.hosts)))
+    command = Command(f"{name}/{repeats}", *sending[1:], parts)
     return world._replace(commands=(*world.commands, command)), command.id

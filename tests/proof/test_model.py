@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from twinslot.controller import Controller
-from twinslot.events import CommandEnded
+from twinslot.events import CommandEnded, Surveyed
 from twinslot.lifecycle import _Rules
-from twinslot.model import Deployment, Order
+from twinslot.model import Application, Deployment, Kind, Order
 from twinslot.store import Store
 
 from model import host
+from model.__main__ import RENEWED
 from model.explore import Report, Search
 from model.host import Command
 from model.moves import Bounds
@@ -37,8 +38,13 @@ def search(faults: int, depth: int, hosts: int = 1, bounds: Bounds = ALONE) -> R
 
 @pytest.mark.parametrize(
     ("faults", "depth", "hosts", "bounds", "states"),
-    [(1, 12, 1, Bounds(), 2_000), (0, 20, 1, ALONE, 1_000), (1, 10, 2, ALONE, 500)],
-    ids=["two-controllers-at-once", "any-order", "two-hosts"],
+    [
+        (1, 12, 1, Bounds(), 2_000),
+        (0, 20, 1, ALONE, 1_000),
+        (1, 10, 2, ALONE, 500),
+        (0, 11, 2, RENEWED, 1_000),
+    ],
+    ids=["two-controllers-at-once", "any-order", "two-hosts", "a-host-replaced-and-a-hold"],
 )
 def test_every_promise_holds_in_every_run(
     faults: int, depth: int, hosts: int, bounds: Bounds, states: int
@@ -127,6 +133,33 @@ def test_a_rule_that_is_taken_out_is_missed(
 ) -> None:
     monkeypatch.setattr(of, name, instead)
     (violation,) = search(0, 20, hosts=2).violations
+    assert violation.promise == promise
+
+
+def hold_nothing_back(application: Application) -> bool:
+    return False
+
+
+def join_all(turn: _Rules, event: Surveyed, decide: Callable[..., None] = _Rules.surveyed) -> None:
+    current = turn.application.current
+    if current and current.kind is Kind.JOIN:
+        turn.change(current=replace(current, hosts=event.hosts))
+    decide(turn, event)
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "instead", "promise"),
+    [
+        (Application, "held_back", property(hold_nothing_back), "what_is_held_back_does_not_begin"),
+        (_Rules, "surveyed", join_all, "a_join_is_for_newcomers_alone"),
+    ],
+)
+def test_a_rule_of_holds_and_joins_that_is_taken_out_is_missed(
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: object, promise: str
+) -> None:
+    monkeypatch.setattr(of, name, instead)
+    bounds = RENEWED._replace(uploads=("u1",) if of is Application else (), rollbacks=())
+    (violation,) = search(0, 24, hosts=2, bounds=bounds).violations
     assert violation.promise == promise
 
 
