@@ -40,7 +40,7 @@ PLANS = (
     Plan("one host, any order of events, no fault, to the end", 1, 0, None),
     Plan("one host, one controller at a time, any two faults", 1, 2, 28, ALONE),
     Plan("two hosts, one controller at a time, any one fault", 2, 1, 28, ALONE),
-    Plan("two hosts, one of which is replaced, and a hold, any one fault", 2, 1, 20, RENEWED),
+    Plan("two hosts, one of which is replaced, and a hold, any one fault", 2, 1, 14, RENEWED),
 )
 WALKS = 300
 MOVES = 300
