@@ -17,26 +17,28 @@ async function ask(path, body) {
 }
 
 function drawPlot({ slots }) {
-  const { blue, green } = slots;
-  const most = 10 * Math.ceil(Math.max(10, ...blue.map((count, at) => count + green[at])) / 10);
+  const names = Object.keys(slots);
+  const seconds = slots.blue.map((_, at) => names.map((name) => [name, slots[name][at]]));
+  const sum = (second) => second.reduce((all, [, requests]) => all + requests, 0);
+  const most = 10 * Math.ceil(Math.max(10, ...seconds.map(sum)) / 10);
   const pieces = [];
   const add = (name, attributes) => {
     const piece = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes)) piece.setAttribute(key, value);
     pieces.push(piece);
   };
-  for (const share of [0, 0.5, 1]) add("line", { x1: 0, x2: blue.length, y1: 100 * share, y2: 100 * share });
-  blue.forEach((count, at) => {
+  for (const share of [0, 0.5, 1]) add("line", { x1: 0, x2: seconds.length, y1: 100 * share, y2: 100 * share });
+  seconds.forEach((second, at) => {
     let top = 100;
-    for (const [slot, requests] of [["blue", count], ["green", green[at]]]) {
+    for (const [name, requests] of second) {
       const height = (100 * requests) / most;
       top -= height;
-      if (requests) add("rect", { class: slot, x: at + 0.08, y: top, width: 0.84, height });
+      if (requests) add("rect", { class: name, x: at + 0.08, y: top, width: 0.84, height });
     }
   });
   byId("plot").replaceChildren(...pieces);
   byId("most").textContent = `the uppermost line is ${most}`;
-  for (const slot of ["blue", "green"]) byId(slot).textContent = slots[slot].at(-1);
+  for (const name of names) byId(name).textContent = slots[name].at(-1);
 }
 
 // Somebody may have folded an app: it stays so when the page is drawn anew.

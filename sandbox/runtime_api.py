@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 INIT_SECONDS = 10
 """Lambda's own limit for a function's start."""
@@ -60,6 +60,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, environment: "Environment") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.environment = environment
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A function that was ended while it waited for its next request is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -102,7 +102,7 @@ clone_advisories() {
 }
 
 case "${1:-}" in
-    packages) install_packages && install_browser ;;
+    packages) install_packages; install_browser ;;
     venv) make_venv "$2" "$3" ;;
     advisories) clone_advisories "$2" ;;
     *) sed -n '2,6p' "$0" >&2; exit 2 ;;

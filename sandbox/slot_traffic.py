@@ -1,5 +1,6 @@
-"""How many requests each slot answers, second by second, as the hosts' own access logs have it."""
+"""How many requests each slot serves, and how many fail, second by second, by the hosts' own access logs."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,6 +9,10 @@ from pathlib import Path
 from sandbox.host import Host
 
 SLOTS = ("blue", "green")
+FAILED = "failed"
+"""Answered with 5xx, by whichever slot or by nginx itself."""
+
+MOMENT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 LONGEST_READ = 4 << 20
 
 
@@ -21,14 +26,16 @@ class SlotTraffic:
         self._lock = threading.Lock()
 
     def rates(self, until: int, seconds: int) -> dict[str, list[int]]:
-        """Requests of each slot in each of the last `seconds` seconds before `until` (since the epoch)."""
+        """What each slot served and what failed, in each of the `seconds` seconds before `until` (since the
+        epoch)."""
         with self._lock:
             for host in self._hosts():
                 self._follow(access_log(host))
             first = until - seconds
             self._seconds = {at: counted for at, counted in self._seconds.items() if at >= first}
             return {
-                slot: [self._seconds.get(at, Counter())[slot] for at in range(first, until)] for slot in SLOTS
+                name: [self._seconds.get(at, Counter())[name] for at in range(first, until)]
+                for name in (*SLOTS, FAILED)
             }
 
     def _follow(self, log: Path) -> None:
@@ -44,10 +51,10 @@ class SlotTraffic:
         whole = data[: data.rfind(b"\n") + 1]
         self._read[log] = size - len(data) + len(whole)
         for line in whole.splitlines():
-            moment, _, rest = line.partition(b" ")
-            slot = rest.partition(b" ")[0].decode(errors="replace")
-            if slot in SLOTS and moment.replace(b".", b"", 1).isdigit():
-                self._seconds.setdefault(int(float(moment)), Counter())[slot] += 1
+            moment, slot, status = (*line.decode(errors="replace").split(" ", 3), "", "", "")[:3]
+            if slot in SLOTS and MOMENT.fullmatch(moment):
+                name = FAILED if status.startswith("5") else slot
+                self._seconds.setdefault(int(float(moment)), Counter())[name] += 1
 
 
 def access_log(host: Host) -> Path:

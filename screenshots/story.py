@@ -12,6 +12,7 @@ from sandbox.sandbox import Host, Sandbox
 APP = "shop"
 JARS = ROOT / "build" / "screenshots"
 SETTINGS = {"start_seconds": 20, "bake_seconds": 8}
+FIRST = "1.4.1"
 FAULTS = {"1.5.0": "errors-after=live+0", "1.5.1": "never-healthy"}
 """What is wrong with which release; the others are good."""
 
@@ -21,7 +22,8 @@ DEADLINE_SECONDS = 120
 
 
 class Story:
-    """The app `shop` on one host of a sandbox, whose users ask for something all the time."""
+    """The app `shop` on one host of a sandbox. From entering, its first release is live, and users ask for
+    something all the time."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -30,6 +32,7 @@ class Story:
         self._users = Load(self.host.address, JARS / "records.tsv", REQUESTS_PER_SECOND, CONNECTIONS)
 
     def __enter__(self) -> Self:
+        self.deploy(FIRST)
         self._users.__enter__()
         return self
 

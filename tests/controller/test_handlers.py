@@ -216,6 +216,12 @@ def test_a_rollback_answers_where_it_goes_and_what_was_live(load: Callable[[str]
     assert controller.calls == [("rollback", "shop", None, "rollback", "request-1")]
 
 
+def test_a_rollback_may_be_asked_for_by_a_dashboards_button(load: Callable[[str], Function]) -> None:
+    handler, controller = load("rollback")
+    handler({"app": "shop", "to": "1.4.1", "by": "the dashboard", **payload("widget")})
+    assert controller.calls == [("rollback", "shop", "1.4.1", "the dashboard", "request-1")]
+
+
 def test_a_rollback_may_say_who_asks_for_it(load: Callable[[str], Function]) -> None:
     handler, controller = load("rollback")
     handler({"app": "shop", "by": "Änn (on call)"})

@@ -12,6 +12,7 @@ from sandbox.slot_traffic import SlotTraffic, access_log
 from tests.sandbox.account import Account
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"
+NONE = {"blue": [0, 0, 0], "green": [0, 0, 0], "failed": [0, 0, 0]}
 CALL = {"endpoint": ARN, "payload": {"app": "shop"}}
 
 
@@ -112,13 +113,19 @@ def test_requests_are_counted_by_slot_and_second_and_each_once(tmp_path: Any) ->
     log = access_log(host)
     log.parent.mkdir(parents=True)
     traffic = SlotTraffic(lambda: [host])
-    assert traffic.rates(until=103, seconds=3) == {"blue": [0, 0, 0], "green": [0, 0, 0]}
+    assert traffic.rates(until=103, seconds=3) == NONE
 
-    log.write_text("100.1 blue 200 a\n101.0 blue 200 a\n101.9 green 200 a\nodd line\n102.0 gre")
-    assert traffic.rates(until=103, seconds=3) == {"blue": [1, 1, 0], "green": [0, 1, 0]}
+    log.write_text(
+        "100.1 blue 200 a\n101.0 blue 200 a\n101.9 green 200 a\nodd line\n1.2.3 blue 200 a\n102.0 gre"
+    )
+    assert traffic.rates(until=103, seconds=3) == {**NONE, "blue": [1, 1, 0], "green": [0, 1, 0]}
     with log.open("a") as file:
         file.write("en 502 a\n")
-    assert traffic.rates(until=103, seconds=3) == {"blue": [1, 1, 0], "green": [0, 1, 1]}
+    assert traffic.rates(until=103, seconds=3) == {
+        "blue": [1, 1, 0],
+        "green": [0, 1, 0],
+        "failed": [0, 0, 1],
+    }
 
 
 def test_a_log_that_was_rotated_is_read_from_its_start(tmp_path: Any) -> None:
@@ -128,4 +135,4 @@ def test_a_log_that_was_rotated_is_read_from_its_start(tmp_path: Any) -> None:
     access_log(host).write_text("100.1 blue 200 a\n" * 5)
     traffic.rates(until=103, seconds=3)
     access_log(host).write_text("102.1 green 200 a\n")
-    assert traffic.rates(until=103, seconds=3) == {"blue": [5, 0, 0], "green": [0, 0, 1]}
+    assert traffic.rates(until=103, seconds=3) == {**NONE, "blue": [5, 0, 0], "green": [0, 0, 1]}

@@ -20,7 +20,14 @@ COLUMNS = 24
 
 @pytest.fixture
 def body(resources: Resources) -> str:
-    text: str = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    """The dashboard's JSON, in which each value of the stack stands as ${NAME} or ${NAME.ATTRIBUTE}."""
+    text: str
+    text, variables = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for name, chosen in variables.items():
+        condition, there, absent = chosen["Fn::If"]
+        reference = there["Ref"] if "Ref" in there else ".".join(there["Fn::GetAtt"])
+        assert (resources[reference.partition(".")[0]]["Condition"], absent) == (condition, "none")
+        text = text.replace(f"${{{name}}}", f"${{{reference}}}")
     return text
 
 
