@@ -60,8 +60,9 @@ def _notification(digest: Digest) -> str:
 def _cause(digest: Digest) -> list[Block]:
     if not digest.cause:
         return []
-    place = " on ".join(part for part in (digest.phase, digest.host) if part)
-    return [_section(_words(f"Why ({place}): " if place else "Why: ", bold=True), _words(digest.cause))]
+    place = ", ".join([f"in {digest.phase}"] * bool(digest.phase) + [f"on {digest.host}"] * bool(digest.host))
+    words = [_words("Why: ", bold=True), _words(digest.cause), *([_words(f"\n{place}")] if place else [])]
+    return [_section(*words)]
 
 
 def _live(live_is: str, live: LiveNow | None) -> list[Block]:
@@ -70,7 +71,7 @@ def _live(live_is: str, live: LiveNow | None) -> list[Block]:
     words = [_words(f"{live_is}: ", bold=True), _words(live.label or "a release without a label")]
     if live.since is not None:
         # Slack shows it in the reader's own time.
-        words += [_words(", since "), _moment(int(live.since))]
+        words += [_words(" since "), _moment(int(live.since))]
     return words
 
 
@@ -135,7 +136,7 @@ def _words(text: str, *, bold: bool = False) -> Block:
 
 def _moment(at: int) -> Block:
     fallback = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"type": "date", "timestamp": at, "format": "{date_short_pretty}, {time}", "fallback": fallback}
+    return {"type": "date", "timestamp": at, "format": "{date_short_pretty} {time}", "fallback": fallback}
 
 
 def _cut(text: str, limit: int) -> str:

@@ -99,7 +99,7 @@ def test_what_went_live_tells_who_what_how_long_and_the_way_back() -> None:
         "staging   4.2 s ██",
         "flipping  0.2 s ▏",
         "baking   30.0 s ████████████",
-        "Live now: 1.4.2, since 2026-11-12 00:00 UTC",
+        "Live now: 1.4.2 since 2026-11-12 00:00 UTC",
         "To go back:",
         "aws lambda invoke --function-name twinslot-rollback --cli-binary-format raw-in-base64-out"
         """ --payload '{"app":"shop"}' /dev/stdout""",
@@ -112,7 +112,7 @@ def test_a_failure_begins_with_the_cause_and_shows_the_log_as_code() -> None:
     header, body, _ = message(EACH["FAILED"])["blocks"]
     cause, log, meaning, *_ = body["elements"]
     assert words(header) == "❌ shop 1.4.2 failed"
-    assert words(cause) == "Why (staging on i-2): never answered /actuator/health\n"
+    assert words(cause) == "Why: never answered /actuator/health\nin staging, on i-2\n"
     assert log["type"] == "rich_text_preformatted"
     assert words(log) == "Started\nOutOfMemoryError"
     assert words(meaning) == "It did not go live; users never saw it.\n"
