@@ -69,7 +69,7 @@ sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
 
 .PHONY: screenshots
 screenshots: setup  ## the README's pictures, taken in Chromium during a real run
-	@$(AS_ROOT) $(PY) -m screenshots
+	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m screenshots
 
 .PHONY: chaos
 chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'

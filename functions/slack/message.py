@@ -37,8 +37,8 @@ def _blocks(digest: Digest) -> list[Block]:
     rich = [
         *_cause(digest),
         *([_code(digest.log)] if digest.log else []),
-        _section(_words(digest.meaning)),
         *(_section(_words(host, bold=True), _words(f"  {what}")) for host, what in digest.differences),
+        _section(_words(digest.meaning)),
         *([_code(_bars(digest.seconds))] if digest.seconds else []),
         _section(*_live(digest.live_is, digest.live)),
         *_unconfirmed(digest.unconfirmed),

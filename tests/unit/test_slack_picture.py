@@ -1,0 +1,40 @@
+"""The picture of Slack shows what is posted, and users' words in it are only words there, too."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from twinslot.digest import digest
+
+from functions.slack.message import compose
+from screenshots.slack import page
+from tests.hostile import PIECES, Cases
+from tests.unit.told import EACH, Told
+
+TAGS = {"style", "main", "div", "article", "b", "span", "h1", "i", "p", "pre"}
+
+
+def drawn(announcement: Told) -> str:
+    return page([(1_794_441_600.0, compose(digest(announcement)))])
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_announcement_is_drawn_with_its_headline_and_its_meaning(name: str) -> None:
+    told = digest(EACH[name])
+    shown = unescape(re.sub(r"<[^>]+>", "", drawn(EACH[name]).partition("</style>")[2]))
+    assert f"{told.headline.subject} {told.headline.predicate}" in shown
+    assert told.meaning in shown
+
+
+@pytest.mark.hostile("announcements")
+def test_no_label_is_markup_in_the_picture(cases: Cases[Any]) -> None:
+    for piece in cases(PIECES):
+        failure = {"phase": "staging", "host": piece, "reason": piece, "log": [piece]}
+        html = drawn({**EACH["FAILED"], "by": piece, "release": {"label": piece}, "failure": failure})
+        assert set(re.findall(r"</?(\w+)", html)) <= TAGS
+
+
+def test_a_block_that_is_not_drawn_is_an_error() -> None:
+    with pytest.raises(ValueError, match="carousel"):
+        page([(0.0, {"blocks": [{"type": "carousel"}]})])
