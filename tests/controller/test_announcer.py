@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from twinslot.announcements import Announcer, compose
 from twinslot.chat import custom_notification
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.model import Announce, Deployment, Kind, Order, Outcome, Passage, Phase
+from twinslot.model import Announce, Deployment, Difference, Kind, Order, Outcome, Passage, Phase, Warn
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -88,3 +88,19 @@ def test_a_refusal_of_sns_is_wrapped(code: str, expected: type[Exception]) -> No
     client: Any = Refusing()
     with pytest.raises(expected, match="announcing act"):
         Announcer("arn:topic", "twinslot-rollback", "twinslot-hold", client).publish(ACT)
+
+
+def test_a_thousand_hosts_that_differ_fit_into_one_message() -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Recorder:
+        def publish(self, **message: Any) -> None:
+            sent.append(message)
+
+    found = tuple(Difference(f"i-{n:017x}", f"users get {'😀' * 64} (it)") for n in range(1000))
+    topic: Any = Recorder()
+    Announcer("topic", "rollback", "hold", topic).publish(Warn("shop/drift-1", 5.0, "shop", found, None))
+    message = json.loads(sent[0]["Message"])
+    assert "And 970 more hosts." in message["email"]
+    assert json.loads(message["default"])["others"] == 970
+    assert len(sent[0]["Message"].encode()) < 256 * 1024

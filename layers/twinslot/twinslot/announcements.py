@@ -32,7 +32,9 @@ An app that is held or resumed is told with the outcome HELD or RESUMED; `by` as
 Hosts that are not as the table says are told with the outcome DRIFT:
 
     {"twinslot": 1, "announcement": "shop/drift-…", "app": "shop", "outcome": "DRIFT", "at": 1790000000.0,
-     "differences": [{"host": "i-…", "what": "users get …"}], "live": {…} | null}
+     "differences": [{"host": "i-…", "what": "users get …"}],    30 at most
+     "others": 0,                       of how many hosts more the same could be told
+     "live": {…} | null}
 """
 
 from __future__ import annotations
@@ -77,6 +79,10 @@ LONGEST_KEY = 255
 LONGEST_REASON = 1000
 LONGEST_LINE = 500
 MOST_LINES = 50
+LONGEST_DIFFERENCE = 300
+MOST_DIFFERENCES = 30
+"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told in three forms."""
+
 BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
 
 
@@ -210,12 +216,14 @@ def hold(act: AnnounceHold, hold_function: str) -> Announcement:
 def warn(act: Warn) -> Announcement:
     """How hosts that are not as the table says are told."""
     told = [
-        (printable(found.host, LONGEST_WORD), printable(found.what, LONGEST_REASON))
-        for found in act.differences
+        (printable(found.host, LONGEST_WORD), printable(found.what, LONGEST_DIFFERENCE))
+        for found in act.differences[:MOST_DIFFERENCES]
     ]
+    others = len(act.differences) - len(told)
     paragraphs = [
         f"{act.app}: hosts are not as they should be.",
         *(f"{host}: {what}" for host, what in told),
+        *([f"And {others} more hosts."] if others else []),
         _now_live(act.live).replace("Live now", "What should be live"),
     ]
     body = {
@@ -225,6 +233,7 @@ def warn(act: Warn) -> Announcement:
         "outcome": DRIFT,
         "at": act.at,
         "differences": [{"host": host, "what": what} for host, what in told],
+        "others": others,
         "live": _live_json(act.live),
     }
     return Announcement(
