@@ -81,7 +81,7 @@ LONGEST_LINE = 500
 MOST_LINES = 50
 LONGEST_DIFFERENCE = 300
 MOST_DIFFERENCES = 30
-"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told in three forms."""
+"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told thrice."""
 
 BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
 

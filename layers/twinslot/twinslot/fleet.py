@@ -229,8 +229,8 @@ def _packed(fields: Mapping[str, object]) -> str:
 def _offline(host: str, ping: str | None) -> HostResult:
     if ping is None:
         reason = (
-            "it is not registered with SSM: if it has just started, upload again in a minute; else install the"
-            " SSM agent and give it an instance profile for it"
+            "it is not registered with SSM: if it has just started, upload again in a minute; else install"
+            " the SSM agent and give it an instance profile for it"
         )
     else:
         reason = f"its SSM agent is {ping}, not Online: is amazon-ssm-agent running there?"
