@@ -16,7 +16,7 @@ TAKEOVER = (
 """What docs/migrating.md tells to do on a host, less what has a reason of its own."""
 
 UNRUN = {
-    r"twinslot .*|ADDRESS=.*|curl -s http://.ADDRESS/": "under way",
+    r"twinslot (logs|doctor|hold|resume) .*": "under way",
     r"([A-Z]+=\$\()?aws elbv2 .*|aws ssm put-parameter .*tls_certificate.*": (
         "tests/controller/test_https_page.py types it, in an account of its own"
     ),

@@ -125,3 +125,13 @@ def targets(section: Section) -> list[tuple[bool, str]]:
     """What a section points to, whatever the order that its sentences take in a language."""
     own = {"README.md": "the other language", "README.ko.md": "the other language"}
     return sorted((link.is_picture, own.get(link.target, link.target)) for link in section.links)
+
+
+def test_the_template_has_each_parameter_that_is_to_be_set() -> None:
+    commands = [command for page in PAGES for block in page.blocks for command in block.commands]
+    overrides = [command.partition("--parameter-overrides ")[2] for command in commands]
+    names = {word.partition("=")[0] for override in overrides for word in override.split()}
+    assert names
+    template = (ROOT / "template.yaml").read_text()
+    for name in names:
+        assert f"\n  {name}:\n    Type: String\n" in template, f"the template has no parameter {name}"
