@@ -104,6 +104,7 @@ test: setup  ## all tiers; one alone: test-unit, test-controller and so on
 
 .PHONY: test-unit test-controller test-sandbox test-cli test-proof test-host test-e2e
 test-controller: build/setup/dynamodb-local/installed
+test-unit: .venv-sam/installed
 test-unit test-controller test-sandbox test-cli test-proof: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log

@@ -173,16 +173,13 @@ def measure() -> dict[str, Spent]:
 
 
 def alarm_metrics() -> int:
-    """How many metrics the alarms of every stack look at: each is paid for by the month."""
+    """How many metrics the alarms of a stack without Slack look at: each is paid for by the month."""
     resources = translate(ROOT / "template.yaml", "us-east-1", {}).document["Resources"].values()
-    alarms = [
-        each["Properties"]
-        for each in resources
-        if each["Type"] == "AWS::CloudWatch::Alarm" and "Condition" not in each
-    ]
+    alarms = [each for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
     return sum(
-        sum("MetricStat" in metric for metric in alarm["Metrics"]) if "Metrics" in alarm else 1
+        sum("MetricStat" in metric for metric in alarm["Properties"].get("Metrics", [])) or 1
         for alarm in alarms
+        if "Condition" not in alarm
     )
 
 

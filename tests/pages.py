@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 FENCE = "```"
 HEADING = re.compile(r"(#{1,6}) (.+)")
+IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`]+)`")
 ROW = re.compile(r"\|(.+)\|")
@@ -57,7 +58,8 @@ class Section:
 
     @cached_property
     def links(self) -> list[Link]:
-        return [Link(text, target, bool(mark)) for mark, text, target in LINK.findall(self._without_code)]
+        links = [Link(text, target, bool(mark)) for mark, text, target in LINK.findall(self._without_code)]
+        return links + [Link(text, target, True) for target, text in IMAGE.findall(self._without_code)]
 
     @cached_property
     def code(self) -> list[str]:

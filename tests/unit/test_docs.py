@@ -1,6 +1,8 @@
 """The pages: what they point to is there, what they name exists, and they speak of all that they have to."""
 
+import os
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -135,3 +137,19 @@ def test_the_template_has_each_parameter_that_is_to_be_set() -> None:
     template = (ROOT / "template.yaml").read_text()
     for name in names:
         assert f"\n  {name}:\n    Type: String\n" in template, f"the template has no parameter {name}"
+
+
+def test_the_sam_cli_knows_each_option_that_is_to_be_given() -> None:
+    sam = ROOT / ".venv-sam" / "bin" / "sam"
+    if not sam.exists():
+        pytest.skip("`make check` installs the SAM CLI")
+    options: dict[str, set[str]] = {}
+    for command in (command for page in PAGES for block in page.blocks for command in block.commands):
+        if command.startswith("sam "):
+            options.setdefault(command.split()[1], set()).update(re.findall(r"--[a-z-]+", command))
+    for verb, given in options.items():
+        environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "COLUMNS": "200"}
+        told = subprocess.run(
+            [sam, verb, "--help"], env=environment, capture_output=True, text=True, check=True
+        )
+        assert given <= set(re.findall(r"--[a-z-]+", told.stdout)), f"sam {verb}"
