@@ -3,6 +3,7 @@
 - S3's event to EventBridge has wrong fields, and a tag event besides: the sandbox builds its own.
 - A topic cannot invoke a function.
 - Nobody hears of a topic's messages.
+- A bucket does not say that it tells EventBridge.
 - An S3 key with a newline in it finds no route.
 - An instance of a launch template gets neither its image nor its instance profile.
 - DynamoDB is slow: a transaction copies its table for each of its items, value by value, and an answer's
@@ -22,6 +23,7 @@ from moto.ec2.models.instances import InstanceBackend
 from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
+from moto.s3.responses import S3Response
 from moto.sns.models import Subscription, Topic
 
 from sandbox.backends import backend
@@ -77,6 +79,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
     serialize_structure = BaseJSONSerializer._serialize_type_structure
     make_converter, copy_value = RegexConverter.__init__, DynamoType.__deepcopy__
     run_instances = InstanceBackend.run_instances
+    get_notification = S3Response.get_bucket_notification
 
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
@@ -110,6 +113,15 @@ def installed(hooks: Hooks) -> Iterator[None]:
                 ec2.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
         return reservation
 
+    def notification(response: Any) -> Any:
+        status, headers, body = get_notification(response)
+        configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if configuration is not None and configuration.event_bridge is not None:
+            end = b"</NotificationConfiguration>"
+            raw = body.encode() if isinstance(body, str) else body
+            body = raw.replace(end, b"<EventBridgeConfiguration/>" + end)
+        return status, {**headers, "Content-Length": str(len(body))}, body
+
     def publish(topic: Any, message: str, **options: Any) -> str:
         message_id: str = publish_to_topic(topic, message, **options)
         hooks.message_published(_message(message_id, topic.arn, message, options))
@@ -131,6 +143,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
         mock.patch.object(DynamoType, "__deepcopy__", copied),
         mock.patch.object(RegexConverter, "__init__", across_lines),
         mock.patch.object(InstanceBackend, "run_instances", launch),
+        mock.patch.object(S3Response, "get_bucket_notification", notification),
         mock.patch.object(Topic, "publish", publish),
         mock.patch.object(Subscription, "publish", notify),
     ):

@@ -1,7 +1,7 @@
 """Which permissions a request needs: the action, the exact ARN, and what conditions may ask about.
 
-Sources: the service authorization reference, and FACTS measured against it. Only what functions and hosts
-call stands here; a role that calls anything else is refused with a text that says so.
+Sources: the service authorization reference, and FACTS measured against it. Only what functions, hosts
+and the command line call stands here; a role that calls anything else is refused with a text that says so.
 """
 
 import re
@@ -23,6 +23,7 @@ ON_NOTHING = frozenset(
         ("ssm", "ListCommandInvocations"),
         ("ssm", "GetCommandInvocation"),
         ("ssm", "CancelCommand"),
+        ("cloudwatch", "DescribeAlarms"),
     }
 )
 """Calls that know no resource: their permission is on `*`."""
@@ -92,6 +93,16 @@ def _needed(request: ApiRequest) -> Iterator[Permission]:
 
 def _of_s3(request: ApiRequest) -> Iterator[Permission]:
     bucket, _, key = request.path.lstrip("/").partition("/")
+    for part, action in _OF_A_BUCKET.items():
+        if request.method == "GET" and not key and part in request.query:
+            yield Permission(action, f"arn:aws:s3:::{bucket}")
+            return
+    if "uploadId" in request.query or "uploads" in request.query:
+        # The parts of a multipart upload are allowed as the whole is.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+        action = "AbortMultipartUpload" if request.method == "DELETE" else "PutObject"
+        yield Permission(f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
+        return
     if request.method == "GET" and not key and "list-type" in request.query:
         yield Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
         return
@@ -105,6 +116,9 @@ def _of_s3(request: ApiRequest) -> Iterator[Permission]:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     if operation.startswith("GetObject") and not _is_there(bucket, key, request.query.get("versionId")):
         yield Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+
+
+_OF_A_BUCKET = {"versioning": "s3:GetBucketVersioning", "notification": "s3:GetBucketNotification"}
 
 
 def _is_there(bucket: str, key: str, version: str | None) -> bool:
@@ -181,6 +195,8 @@ def _of_ssm(request: ApiRequest) -> Iterator[Permission]:
                     if target["Key"].startswith("tag:")
                 }
                 yield Permission("ssm:SendCommand", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0", context)
+        case "DescribeDocument":
+            yield Permission("ssm:DescribeDocument", account_arn("ssm", f"document/{parameters['Name']}"))
         case operation:
             raise LookupError(operation)
 
@@ -195,16 +211,48 @@ def _tags(instance: str) -> dict[str, str]:
 
 
 def _of_sns(request: ApiRequest) -> Iterator[Permission]:
-    if request.operation != "Publish":
+    if request.operation not in ("Publish", "ListSubscriptionsByTopic"):
         raise LookupError(request.operation)
-    yield Permission("sns:Publish", request.form["TopicArn"])
+    yield Permission(f"sns:{request.operation}", request.form["TopicArn"])
 
 
 def _of_lambda(request: ApiRequest) -> Iterator[Permission]:
+    if request.method == "GET" and request.path.endswith("/configuration"):
+        name = request.path.split("/functions/")[1].split("/")[0]
+        yield Permission("lambda:GetFunctionConfiguration", account_arn("lambda", f"function:{name}"))
+        return
     if request.operation != "Invoke":
         raise LookupError(request.operation)
     name = request.path.split("/functions/")[1].split("/")[0].split(":")[-1]
     yield Permission("lambda:InvokeFunction", account_arn("lambda", f"function:{name}"))
+
+
+def _of_cloudformation(request: ApiRequest) -> Iterator[Permission]:
+    if request.operation not in ("DescribeStacks", "ListStackResources"):
+        raise LookupError(request.operation)
+    stack = account_arn("cloudformation", f"stack/{request.form['StackName']}/1")
+    yield Permission(f"cloudformation:{request.operation}", stack)
+
+
+def _of_events(request: ApiRequest) -> Iterator[Permission]:
+    if request.operation != "DescribeRule":
+        raise LookupError(request.operation)
+    yield Permission("events:DescribeRule", account_arn("events", f"rule/{request.json['Name']}"))
+
+
+def _of_sqs(request: ApiRequest) -> Iterator[Permission]:
+    if request.operation != "GetQueueAttributes":
+        raise LookupError(request.operation)
+    name = str(request.json["QueueUrl"]).rpartition("/")[2]
+    yield Permission("sqs:GetQueueAttributes", account_arn("sqs", name))
+
+
+def _of_iam(request: ApiRequest) -> Iterator[Permission]:
+    kinds = {"InstanceProfileName": "instance-profile", "RoleName": "role"}
+    if request.operation not in ("GetInstanceProfile", "ListRoleTags", "ListAttachedRolePolicies"):
+        raise LookupError(request.operation)
+    kind, name = next((kinds[key], value) for key, value in request.form.items() if key in kinds)
+    yield Permission(f"iam:{request.operation}", f"arn:aws:iam::{ACCOUNT}:{kind}/{name}")
 
 
 _RULES: dict[str, Callable[[ApiRequest], Iterator[Permission]]] = {
@@ -213,4 +261,8 @@ _RULES: dict[str, Callable[[ApiRequest], Iterator[Permission]]] = {
     "ssm": _of_ssm,
     "sns": _of_sns,
     "lambda": _of_lambda,
+    "cloudformation": _of_cloudformation,
+    "events": _of_events,
+    "sqs": _of_sqs,
+    "iam": _of_iam,
 }

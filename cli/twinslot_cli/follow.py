@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.model import Application, Deployment, Failure, Live, Outcome, Passage, Phase
+from twinslot.model import Application, Deployment, Failure, Kind, Live, Outcome, Passage, Phase
 from twinslot.store import Store
 
 from twinslot_cli.shapes import deployment_shape, live_shape
@@ -218,6 +218,12 @@ def heading(deployment: Deployment) -> str:
 
 def why_waiting(application: Application) -> str:
     """Why a deployment waits for its turn; "" when nothing keeps it."""
+    hold = application.hold
+    if hold and application.waiting and application.waiting.kind is Kind.UPLOAD:
+        return (
+            f"held by {hold.by} since {moment(hold.since)}: {hold.why} (goes on after twinslot resume"
+            f" {application.name})"
+        )
     if application.current:
         return f"waits for {heading(application.current)}, which is {application.current.phase.value}"
     return ""

@@ -18,7 +18,11 @@ from twinslot.errors import TwinslotError
 
 from twinslot_cli.account import Account
 from twinslot_cli.deploy import deploy as deploy_jar
+from twinslot_cli.doctor import doctor as examine
 from twinslot_cli.history import history as tell_history
+from twinslot_cli.hold import hold as hold_uploads
+from twinslot_cli.hold import resume as let_go_on
+from twinslot_cli.logs import logs as tell_logs
 from twinslot_cli.rollback import rollback as roll_back
 from twinslot_cli.status import status as tell_status
 from twinslot_cli.terminal import Terminal
@@ -57,6 +61,9 @@ AnyApp = Annotated[
     typer.Argument(help="The application; all of them when left out.", autocompletion=_completed_apps),
 ]
 JarPath = Annotated[Path, typer.Argument(help="The jar that `mvn package` or `gradle bootJar` made.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, which is announced; 200 characters at most.")]
+Idle = Annotated[bool, typer.Option("--idle", help="The idle slot's journal, where a failed release ran.")]
+Lines = Annotated[int, typer.Option("--lines", min=1, max=999, help="How many lines of each host.")]
 To = Annotated[
     str | None, typer.Option("--to", help="A release's label or a deployment's id; the one before.")
 ]
@@ -91,6 +98,33 @@ def rollback(app: App, to: To = None, stack: Stack = STACK, json: Json = False) 
 def history(app: App, stack: Stack = STACK, json: Json = False) -> None:
     """The last 20 deployments, and why they failed."""
     _run(json, lambda terminal: tell_history(Account(stack), terminal, app))
+
+
+@app.command()
+def logs(app: App, idle: Idle = False, lines: Lines = 200, stack: Stack = STACK, json: Json = False) -> None:
+    """What the live release wrote last, on each host."""
+    _run(json, lambda terminal: tell_logs(Account(stack), terminal, app, idle, lines))
+
+
+@app.command()
+def doctor(app: App, stack: Stack = STACK, json: Json = False) -> None:
+    """Check every precondition, on AWS and on each host.
+
+    Each failure comes with its remedy. What your credentials may not look at is said to be unknown.
+    """
+    _run(json, lambda terminal: examine(Account(stack), terminal, app))
+
+
+@app.command()
+def hold(app: App, why: Why, stack: Stack = STACK, json: Json = False) -> None:
+    """Let uploads wait until `resume`; rollbacks do not wait."""
+    _run(json, lambda terminal: hold_uploads(Account(stack), terminal, app, why))
+
+
+@app.command()
+def resume(app: App, stack: Stack = STACK, json: Json = False) -> None:
+    """Let uploads go live again, first the one that waits."""
+    _run(json, lambda terminal: let_go_on(Account(stack), terminal, app))
 
 
 def _version(wanted: bool) -> None:

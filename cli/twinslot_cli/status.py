@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich.text import Text
 from twinslot.model import Application, HostReport, Live
@@ -65,6 +65,8 @@ def lines(standing: Standing, now: float) -> list[Text]:
     if waiting := application.waiting:
         why = why_waiting(application)
         told.append(_entry("waits", heading(waiting) + (f": {why}" if why else "")))
+    if hold := application.hold:
+        told.append(_entry("held", f"by {hold.by} since {moment(hold.since)}: {hold.why}"))
     told += [_host(heard, now) for heard in standing.heard]
     told += [
         line(_name("drift"), shown(f"{found.host}: {found.what}", "yellow")) for found in application.drift
@@ -81,6 +83,7 @@ def document(standing: Standing) -> dict[str, object]:
         "previous": live_shape(application.previous),
         "current": deployment_shape(application.current),
         "waiting": deployment_shape(application.waiting),
+        "held": asdict(application.hold) if application.hold else None,
         "drift": [{"host": found.host, "what": found.what} for found in application.drift],
         "hosts": [_host_document(heard) for heard in standing.heard],
     }

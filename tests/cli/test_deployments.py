@@ -6,7 +6,6 @@ from collections.abc import Callable
 from tests.cli.conftest import Run, World
 
 Twinslot = Callable[..., Run]
-CONTROL = re.compile(r"[^\x20-\x7e\n\u2026●○]")
 
 
 def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twinslot) -> None:

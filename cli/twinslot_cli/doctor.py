@@ -1,0 +1,65 @@
+"""`twinslot doctor`: whether everything is as a deployment needs it, on AWS and on each host."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from rich.text import Text
+
+from twinslot_cli.account import Account, named
+from twinslot_cli.ask import Answer, ask
+from twinslot_cli.aws_checks import Examination
+from twinslot_cli.check import Check, made
+from twinslot_cli.terminal import Terminal, line, shown
+
+MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
+NAME_COLUMN = 19
+
+
+def doctor(account: Account, terminal: Terminal, app: str) -> int:
+    """Make every check and show it; 1 when one failed, 0 otherwise. Raises CannotWork without a stack."""
+    app = named(app)
+    account.output("StateTable")
+    examination = Examination(account, app)
+    checks = examination.checks()
+    if examination.online:
+        checks += made("host's own checks", lambda: _of_hosts(account, app, examination.online))
+    for check in checks:
+        for told in lines(check):
+            terminal.say(told)
+    failed = [check for check in checks if check.ok is False]
+    unknown = [check for check in checks if check.ok is None]
+    more = f", {len(unknown)} not looked at" if unknown else ""
+    terminal.say(line(shown(f"{len(checks)} checks, {len(failed)} failed{more}", "bold")))
+    terminal.answer({"app": app, "checks": [asdict(check) for check in checks]})
+    return 1 if failed else 0
+
+
+def lines(check: Check) -> list[Text]:
+    """A check, and on a second line what to do."""
+    mark, style = MARKS[check.ok]
+    host = f"{check.host}: " if check.host else ""
+    told = [line(shown(mark, style), f" {check.name:<{NAME_COLUMN}} ", host, check.what)]
+    if check.ok is not True and check.remedy:
+        told.append(line(shown(f"  {'':<{NAME_COLUMN}} {check.remedy}", "bold")))
+    return told
+
+
+def _of_hosts(account: Account, app: str, hosts: list[str]) -> Iterator[Check]:
+    """What each host finds on itself."""
+    for answer in ask(account, app, "doctor", hosts, {}):
+        yield from read(answer)
+
+
+def read(answer: Answer) -> list[Check]:
+    """The checks in a host's answer; one failed check where it gave none. All it says is taken as text."""
+    try:
+        told = json.loads(answer.text.strip().splitlines()[-1])
+        return [
+            Check(str(each["name"]), each["ok"] is True, str(each["what"]), str(each["remedy"]), answer.host)
+            for each in told["checks"]
+        ]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        problem = answer.problem or "its answer cannot be read"
+        remedy = "look at the command in Systems Manager, Run Command; the document may be older than this"
+        return [Check("host's own checks", False, problem, remedy, answer.host)]
