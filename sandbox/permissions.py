@@ -23,7 +23,6 @@ ON_NOTHING = frozenset(
         ("ssm", "ListCommandInvocations"),
         ("ssm", "GetCommandInvocation"),
         ("ssm", "CancelCommand"),
-        ("cloudwatch", "DescribeAlarms"),
     }
 )
 """Calls that know no resource: their permission is on `*`."""
@@ -240,6 +239,13 @@ def _of_events(request: ApiRequest) -> Iterator[Permission]:
     yield Permission("events:DescribeRule", account_arn("events", f"rule/{request.json['Name']}"))
 
 
+def _of_cloudwatch(request: ApiRequest) -> Iterator[Permission]:
+    """Its clients speak another protocol, which has the operation in the path."""
+    if "DescribeAlarms" not in (request.operation, request.path.rpartition("/")[2]):
+        raise LookupError(request.operation)
+    yield Permission("cloudwatch:DescribeAlarms", "*")
+
+
 def _of_sqs(request: ApiRequest) -> Iterator[Permission]:
     if request.operation != "GetQueueAttributes":
         raise LookupError(request.operation)
@@ -263,6 +269,7 @@ _RULES: dict[str, Callable[[ApiRequest], Iterator[Permission]]] = {
     "lambda": _of_lambda,
     "cloudformation": _of_cloudformation,
     "events": _of_events,
+    "monitoring": _of_cloudwatch,
     "sqs": _of_sqs,
     "iam": _of_iam,
 }
