@@ -16,7 +16,6 @@ TAKEOVER = (
 """What docs/migrating.md tells to do on a host, less what has a reason of its own."""
 
 UNRUN = {
-    r"twinslot (logs|doctor|hold|resume) .*": "under way",
     r"([A-Z]+=\$\()?aws elbv2 .*|aws ssm put-parameter .*tls_certificate.*": (
         "tests/controller/test_https_page.py types it, in an account of its own"
     ),
