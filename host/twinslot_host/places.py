@@ -27,7 +27,7 @@ class Places:
         self.ledger = f"{self.state}/ledger.json"
         # Packages are the machine's. No app is called like these two.
         self.installing = f"{root}/var/lib/twinslot/.installing"
-        self.installing_lock = f"{root}/run/twinslot/.installing.lock"
+        self.installing_lock = f"{root}/run/twinslot/installing.lock"
         self.retire_at = f"{self.state}/retire_at"
         self.run = f"{root}/run/twinslot/{app}".rstrip("/")
         self.standby = f"{self.run}/standby"

@@ -20,7 +20,7 @@ DRAIN_SECONDS = 300.0  # how long a slot past its time waits for its last connec
 
 def retire_after(command: Command, seconds: float) -> None:
     """Gives the slot that is not live this long, over a reboot too."""
-    write_file(command.places.retire_at, str(round(time.time() + seconds)))
+    write_file(command.places.retire_at, str(int(time.time() + seconds)))
     must("systemctl", "start", command.places.retire_unit + ".timer")
     step(f"the idle slot has {seconds:.0f} s left")
 
