@@ -1,4 +1,4 @@
-"""What the tests of the template share: the stack as CloudFormation gets it."""
+"""What tests share: the stack as CloudFormation gets it, and applications in the midst of their life."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.template import translate
+from tests.unit.house import House
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,3 +22,17 @@ def resources(stack: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The resources of the stack by their logical names."""
     resources: dict[str, dict[str, Any]] = stack["Resources"]
     return resources
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def running() -> House:
+    """v1 and then v2 went live."""
+    house = House()
+    house.deploy("v1")
+    house.deploy("v2")
+    return house

@@ -1,0 +1,102 @@
+"""While an application is held its uploads wait, and nothing else does."""
+
+import pytest
+from twinslot.errors import UnknownApp
+from twinslot.events import Announced, HoldAsked, ResumeAsked, RollbackAsked, Tick
+from twinslot.model import AnnounceHold, Hold, Outcome
+
+from tests.unit.house import House, upload
+
+
+def hold(why: str = "the database is moved") -> HoldAsked:
+    return HoldAsked("ann", why)
+
+
+def test_while_it_is_held_the_newest_upload_waits_and_the_older_one_is_superseded(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(upload("v4", running.now + 1))
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv4"
+    assert running.outcomes()["Dv3"] is Outcome.SUPERSEDED
+
+
+def test_the_clock_does_not_look_after_what_is_held_back(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    for act in running.application.outbox:
+        running.meet(Announced(act.id))
+    assert not running.application.busy
+    assert running.meet(Tick()).acts == ()
+
+
+def test_what_stages_when_it_is_held_goes_on_and_what_waits_does_not_follow(running: House) -> None:
+    running.meet(upload("v3", running.now))
+    running.meet(hold())
+    running.meet(upload("v4", running.now + 1))
+    running.survey()
+    for _ in ("stage", "flip", "bake"):
+        running.end()
+    assert running.outcomes()["Dv3"] is Outcome.LIVE
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv4"
+
+
+def test_resuming_begins_what_waits(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(ResumeAsked("bob"))
+    assert running.current.id == "Dv3"
+    assert running.application.hold is None
+    held, resumed = running.told[-2:]
+    assert isinstance(held, AnnounceHold) and isinstance(resumed, AnnounceHold)
+    assert (held.held, held.by, held.why, held.waiting) == (True, "ann", "the database is moved", None)
+    assert (resumed.held, resumed.by, resumed.why, resumed.waiting) == (
+        False,
+        "bob",
+        "the database is moved",
+        "v3",
+    )
+
+
+def test_a_rollback_is_not_held_back(running: House) -> None:
+    running.meet(hold())
+    running.meet(upload("v3", running.now))
+    running.meet(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    assert running.current.id == "Drollback"
+    assert running.outcomes()["Dv3"] is Outcome.CANCELLED
+
+
+def test_an_upload_that_comes_during_a_rollback_waits_for_the_end_of_the_hold(running: House) -> None:
+    running.meet(hold())
+    running.meet(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.meet(upload("v3", running.now + 1))
+    running.survey()
+    for _ in ("stage", "flip", "bake"):
+        running.end()
+    assert running.application.current is None
+    assert running.application.waiting and running.application.waiting.id == "Dv3"
+
+
+def test_asking_for_the_same_twice_changes_nothing(running: House) -> None:
+    running.meet(hold())
+    held = running.application
+    assert running.meet(hold()).application == held
+    running.meet(ResumeAsked("bob"))
+    resumed = running.application
+    assert running.meet(ResumeAsked("bob")).application == resumed
+
+
+def test_another_reason_is_told_and_the_hold_keeps_its_beginning(running: House) -> None:
+    running.meet(hold())
+    assert running.application.hold
+    since = running.application.hold.since
+    running.meet(hold("and the network, too"))
+    assert running.application.hold == Hold("ann", "and the network, too", since)
+    assert len({act.id for act in running.told if isinstance(act, AnnounceHold)}) == 2
+
+
+@pytest.mark.parametrize("asked", [HoldAsked("ann", "typo"), ResumeAsked("ann")])
+def test_an_app_that_nobody_ever_heard_of_is_not_held(house: House, asked: HoldAsked | ResumeAsked) -> None:
+    with pytest.raises(UnknownApp, match="shop"):
+        house.meet(asked)
