@@ -216,8 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
         )
         status, answered, body = self.server.gateway.answer(request)
         self.send_response_only(status)
+        # By S3's, hosts tell whether their own clock is right.
+        self.send_header("Date", self.date_time_string())
         for name, value in answered.items():
-            if name.lower() not in ("content-length", "connection"):
+            if name.lower() not in ("content-length", "connection", "date"):
                 self.send_header(name, value)
         # HEAD tells the length of what it does not send.
         length = answered.get("Content-Length") or answered.get("content-length")

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 
 from sandbox.sandbox import Sandbox
 from sandbox.sandbox import unavailable as no_sandbox
-from screenshots import slack
+from screenshots import cli, slack
 from screenshots.browser import Browser
 from screenshots.browser import unavailable as no_browser
 from screenshots.picture import Picture, take
 from screenshots.scenes import take_scenes
 from screenshots.story import Story
 
-MODULES: tuple[Callable[[Story], Iterator[Picture]], ...] = (slack.pictures,)
+MODULES: tuple[Callable[[Story], Iterator[Picture]], ...] = (slack.pictures, cli.pictures)
 """`slack.pictures` and the like."""
 
 

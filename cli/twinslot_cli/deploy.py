@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from s3transfer.subscribers import BaseSubscriber
 from twinslot import jar
@@ -102,7 +103,7 @@ def upload(account: Account, terminal: Terminal, path: Path, bucket: str, key: s
         s3.meta.events.register(f"after-call.s3.{operation}", arrival)
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     size = path.stat().st_size
-    terminal.say(f"uploading {path.name} ({size / 1e6:.1f} MB) to s3://{bucket}/{key}")
+    terminal.say(f"uploading {path.name} ({decimal(size)}) to s3://{bucket}/{key}")
     try:
         with _bar(terminal, path.name, size) as advance, create_transfer_manager(s3, config) as manager:
             manager.upload(str(path), bucket, key, subscribers=[_Advance(advance)]).result()
@@ -153,7 +154,7 @@ def _bar(terminal: Terminal, name: str, size: int) -> Iterator[Any]:
         return
     columns = (TextColumn("{task.percentage:>3.0f}%"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(
-        *columns, console=terminal.console, redirect_stdout=False, redirect_stderr=False
+        *columns, console=terminal.console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:
         task = progress.add_task(shown(name).plain, total=size)
         yield lambda sent: progress.advance(task, sent)

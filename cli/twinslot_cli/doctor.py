@@ -1,7 +1,7 @@
 """`twinslot doctor`: whether everything is as a deployment needs it, on AWS and on each host."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from rich.text import Text
@@ -24,9 +24,8 @@ def doctor(account: Account, terminal: Terminal, app: str) -> int:
     checks = examination.checks()
     if examination.online:
         checks += made("host's own checks", lambda: _of_hosts(account, app, examination.online))
-    for check in checks:
-        for told in lines(check):
-            terminal.say(told)
+    for told in page(checks):
+        terminal.say(told)
     failed = [check for check in checks if check.ok is False]
     unknown = [check for check in checks if check.ok is None]
     more = f", {len(unknown)} not looked at" if unknown else ""
@@ -35,11 +34,20 @@ def doctor(account: Account, terminal: Terminal, app: str) -> int:
     return 1 if failed else 0
 
 
+def page(checks: Sequence[Check]) -> Iterator[Text]:
+    """All checks as people read them: those of AWS, then those of each host under its id."""
+    place: str | None = None
+    for check in sorted(checks, key=lambda check: check.host or ""):
+        if check.host != place:
+            place = check.host
+            yield shown(f"== {place}", "bold")
+        yield from lines(check)
+
+
 def lines(check: Check) -> list[Text]:
     """A check, and on a second line what to do."""
     mark, style = MARKS[check.ok]
-    host = f"{check.host}: " if check.host else ""
-    told = [line(shown(mark, style), f" {check.name:<{NAME_COLUMN}} ", host, check.what)]
+    told = [line(shown(mark, style), f" {check.name:<{NAME_COLUMN}} ", check.what)]
     if check.ok is not True and check.remedy:
         told.append(line(shown(f"  {'':<{NAME_COLUMN}} {check.remedy}", "bold")))
     return told

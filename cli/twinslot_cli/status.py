@@ -103,9 +103,11 @@ def _host(heard: Heard, now: float) -> Text:
     slots: list[str | Text] = []
     for name, slot in sorted(report.slots.items()):
         mark = shown("●", "green") if name == report.live else shown("○", "dim")
-        label = slot.label or "empty"
-        state = "" if slot.state == "active" else f" ({slot.state})"
-        slots += ["   ", mark, f" {name} {label}{state}"]
+        # An empty slot runs nothing, of course.
+        holds = (
+            (slot.label + ("" if slot.state == "active" else f" ({slot.state})")) if slot.label else "empty"
+        )
+        slots += ["   ", mark, f" {name} {holds}"]
     return line(_name("host"), report.host, *slots, shown(f"   heard {length(now - heard.at)} ago", "dim"))
 
 

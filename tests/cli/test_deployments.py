@@ -15,7 +15,8 @@ def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twins
 
     assert (run.code, run.err) == (0, "")
     first, *followed = run.out.splitlines()
-    assert first == f"uploading shop-1.0.0.jar (0.0 MB) to s3://{bucket(world)}/{app}/shop-1.0.0.jar"
+    place = re.escape(f"s3://{bucket(world)}/{app}/shop-1.0.0.jar")
+    assert re.fullmatch(rf"uploading shop-1\.0\.0\.jar \([0-9,.]+ (bytes|kB)\) to {place}", first)
     phases = [line.partition(f"{app} 1.0.0: ")[2].split()[0] for line in followed[:-1]]
     assert phases == ["waiting", "staging", "flipping", "baking"]
     assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", followed[-1])

@@ -87,7 +87,7 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
         *follow.phases(deployment, application, 5.0),
         *history.lines([deployment]),
         *status.lines(status.Standing(application, ()), 5.0),
-        *doctor.lines(Check(name, False, what, remedy, host)),
+        *doctor.page([Check(name, False, what, remedy, host)]),
     ]:
         terminal.say(told)
 

@@ -31,8 +31,7 @@ QUIET_SECONDS = 60
 FAST = {"start_seconds": 20, "bake_seconds": 1}
 
 EXPECTED_EXITS = {"twinslot deploy shop-1.4.4.jar --app shop": 1, "twinslot doctor shop": 1}
-"""The page says that the first one fails. The doctor finds the letter that is there to be read, and that a
-machine of the sandbox has no clock of its own."""
+"""The page says that the first one fails. The doctor finds the letter that is there to be read."""
 
 CONFIG = """[default]
 cli_follow_urlparam = false
