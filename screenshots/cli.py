@@ -12,6 +12,7 @@ from screenshots.story import APP, JARS, Story
 WIDTH = 980
 COLUMNS = 112
 LABEL = "1.7.0"
+STRAY = "/etc/nginx/conf.d/legacy.conf"
 PROGRAM = f"""twinslot() {{ {sys.executable} -m twinslot_cli "$@"; }}
 """
 
@@ -22,7 +23,7 @@ def pictures(story: Story) -> Iterator[Picture]:
     story.ended("1.6.1")
     jar = story.jar(LABEL)
     shell = story.host.machine.run
-    shell(["systemctl", "disable", "nginx"], timeout_seconds=30)
+    shell(["sh", "-c", f"echo 'proxy_passs http://127.0.0.1;' > {STRAY}"], timeout_seconds=10)
     try:
         typed = (
             f"twinslot deploy {jar.name} --app {APP}",
@@ -31,7 +32,7 @@ def pictures(story: Story) -> Iterator[Picture]:
         )
         shown = "\n".join(f"<b>$ {escape(each)}</b>\n{_seen(story, each)}" for each in typed)
     finally:
-        shell(["systemctl", "enable", "nginx"], timeout_seconds=30)
+        shell(["rm", STRAY], timeout_seconds=10)
     yield Picture("cli", f"<style>{STYLE}</style><pre>{shown}</pre>", WIDTH)
 
 
