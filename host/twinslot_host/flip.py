@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from twinslot_host.command import Command, step
@@ -33,13 +34,17 @@ def flip(command: Command) -> None:
         revive(command, slot, units[slot])
     if not units[slot].enabled:
         must("systemctl", "enable", "--no-reload", places.unit(slot))
+    failed = request.step.startswith("revert")
     pointer = wake_proxy()
     if live_slot(places) != slot or not pointer or pointer.slot != slot:
+        if not failed:
+            # Already now: a release may die in the very moment that users come to it.
+            stand_by(command, OTHER[slot], units[OTHER[slot]])
         move_traffic(command, slot)
     # Not before: where the live process has died, its standby is all that users have until now.
     remove(f"{places.standby}/{slot}")
     seconds = request.settings.bake_seconds + UNBAKED_SECONDS + request.settings.keep_warm_seconds
-    settle(command, OTHER[slot], request.step.startswith("revert"), seconds)
+    settle(command, OTHER[slot], failed, seconds)
 
 
 def revive(command: Command, slot: str, unit: Unit) -> None:
@@ -54,6 +59,15 @@ def revive(command: Command, slot: str, unit: Unit) -> None:
         start_slot(command, slot)
 
 
+def stand_by(command: Command, slot: str, unit: Unit) -> None:
+    """Where the slot serves, nginx may send users to it should the other one be live and die. While the slot
+    is live itself, its flag says nothing."""
+    flag = f"{command.places.standby}/{slot}"
+    if serves(command.places, slot, unit) and not os.path.exists(flag):
+        write_file(flag, "")
+        step(f"{slot} is the standby")
+
+
 def settle(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
     """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
     places = command.places
@@ -64,7 +78,6 @@ def settle(command: Command, slot: str, failed: bool, warm_seconds: float) -> No
         return
     if failed:
         forget(places, slot)
-    elif serves(places, slot, unit):
-        write_file(f"{places.standby}/{slot}", "")
-        step(f"{slot} is the standby")
+    else:
+        stand_by(command, slot, unit)
     retire_after(command, 0 if failed else warm_seconds)
