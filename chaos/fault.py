@@ -60,7 +60,8 @@ class Group:
     """Faults that run one after the other on one station. `expand` finds out there which they are.
 
     `kind` is the host that they need; `spread` lets other stations take what `expand` found. `minutes` is
-    about how long it takes: the longest begins first.
+    about how long it takes: the longest begins first. `alone` ones come before all others: they need the
+    machine to themselves.
     """
 
     name: str
@@ -68,4 +69,5 @@ class Group:
     expand: Callable[["Station"], list[Fault]] | None = None
     kind: str = "plain"
     spread: bool = False
+    alone: bool = False
     minutes: float = field(default=0.5, compare=False)

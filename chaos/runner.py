@@ -32,30 +32,34 @@ class Runner:
         self._wanted = wanted
         self._stations = stations
         self._groups: queue.Queue[Group] = queue.Queue()
+        self._all = sorted(groups, key=lambda each: -each.minutes)
         self._left = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
-        for group in sorted(groups, key=lambda each: -each.minutes):
-            self._put(group)
 
     def run(self) -> list[Row]:
         """Raises KeyboardInterrupt: what was under way is no row, its machines go with the sandbox."""
         print(HEAD, flush=True)
-        # As daemons: what they wait for may take minutes, and whoever interrupts has not got them.
-        threads = [
-            threading.Thread(target=self._work, name=f"station-{n}", daemon=True)
-            for n in range(self._stations)
-        ]
-        for thread in threads:
-            thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            self._run_side_by_side([group for group in self._all if group.alone], 1)
+            self._run_side_by_side([group for group in self._all if not group.alone], self._stations)
         finally:
             self._over.set()
         for row in self.rows:
             row.recount(self._sandbox.announcements)
         return self.rows
+
+    def _run_side_by_side(self, groups: Sequence[Group], stations: int) -> None:
+        for group in groups:
+            self._put(group)
+        # As daemons: what they wait for may take minutes, and whoever interrupts has not got them.
+        threads = [
+            threading.Thread(target=self._work, name=f"station-{n}", daemon=True) for n in range(stations)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _put(self, group: Group) -> None:
         with self._lock:

@@ -67,7 +67,8 @@ def two(station: Station) -> Ending:
 GROUPS = (
     Group(
         "uploads/",
-        (
+        alone=True,
+        faults=(
             Fault(
                 "uploads/20-of-one-key-in-a-second",
                 "the newest goes live, each has one outcome",
