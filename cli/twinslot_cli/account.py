@@ -60,7 +60,7 @@ class Account:
             retries={"mode": "standard", "total_max_attempts": 1 if once else 4},
             user_agent_extra="twinslot",
         )
-        return self.session.client(service, config=config)  # type: ignore[call-overload]
+        return self.session.client(service, config=config)  # type: ignore[call-overload]  # stubs want a literal
 
     @cached_property
     def description(self) -> Mapping[str, Any]:

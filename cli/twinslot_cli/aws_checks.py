@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -224,7 +224,7 @@ class Examination:
             good = ping == "Online"
             yield Check("agent", good, ping, "" if good else remedy, host)
             profile = instance.get("IamInstanceProfile", {}).get("Arn", "")
-            yield from made("role", lambda host=host, profile=profile: self._role(host, profile))  # type: ignore[misc]
+            yield from made("role", partial(self._role, host, profile))
 
     def _role(self, host: str, profile: str) -> Iterator[Check]:
         policy = self._account.output("HostPolicyArn")

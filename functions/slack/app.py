@@ -46,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def _announcement(event: object) -> object:
     """What SNS brought: one record, whose message is JSON."""
     try:
-        (record,) = event["Records"]  # type: ignore[index]
+        (record,) = event["Records"]  # type: ignore[index]  # whatever it is, what it lacks is told below
         return json.loads(record["Sns"]["Message"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise BadEvent("no message of SNS with an announcement of twinslot in it") from None
