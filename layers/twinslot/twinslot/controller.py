@@ -109,7 +109,8 @@ class Controller:
 
         Raises TryAgain when S3 or DynamoDB cannot answer now.
         """
-        self._handle(upload.app, self._judge(upload))
+        event = self._judge(upload)
+        self._handle(self._store.load(upload.app), event)
 
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
         """Make an earlier release live: the previous one, or the one that `to` names (label or deployment).
@@ -126,7 +127,7 @@ class Controller:
                 )
         now = self._clock()
         asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
-        before, _ = self._handle(app, asked)
+        before, _ = self._handle(self._store.load(app), asked)
         target = target or before.previous
         return Rollback(asked.id, target.release.label if target else "", before.live)
 
@@ -169,7 +170,7 @@ class Controller:
         hosts, offline = self._fleet.hosts(app)
         results = self._fleet.reports(app, command)
         self._store.save_reports(app, [result.report for result in results if result.report])
-        self._handle(app, Inspected(results, _known(hosts, offline)))
+        self._handle(self._store.load(app), Inspected(results, _known(hosts, offline)))
 
     def tick(self) -> None:
         """Find and end what no event told of: ended commands, deadlines, acts that were forgotten.
@@ -179,7 +180,7 @@ class Controller:
         self._each(self._store.busy_apps(), self._tick)
 
     def _holding(self, app: str, event: HoldAsked | ResumeAsked) -> Holding:
-        before, after = self._handle(app, event)
+        before, after = self._handle(self._store.load(app), event)
         hold = after.hold
         return Holding(
             held=hold is not None,
@@ -203,14 +204,14 @@ class Controller:
     def _tick(self, app: str) -> None:
         application = self._store.load(app)
         if application.current and application.current.step and application.current.step.command:
-            self._gather(application, application.current.step.command)
-        self._handle(app, Tick())
+            application = self._gather(application, application.current.step.command)
+        self._handle(application, Tick())
 
     def _inspect(self, app: str) -> None:
         hosts, offline = self._fleet.hosts(app)
         if hosts:
             self._fleet.ask(app, hosts)
-        self._handle(app, Inspected(offline, _known(hosts, offline)))
+        self._handle(self._store.load(app), Inspected(offline, _known(hosts, offline)))
 
     def _judge(self, upload: Upload) -> UploadArrived | UploadRefused:
         reason = upload.problem
@@ -222,26 +223,28 @@ class Controller:
                 reason = str(error)
         return UploadRefused(upload.id, upload.app, upload.order, upload.by, upload.key, reason)
 
-    def _gather(self, application: Application, command: str) -> None:
-        """Read what the hosts reported of the command under way and bring it to the application."""
+    def _gather(self, application: Application, command: str) -> Application:
+        """Read what the hosts reported of the command under way and bring it to the application; what became
+        of that."""
         current = application.current
         if not current or not current.step or current.step.command != command:
-            return
+            return application
         results = self._fleet.results(current, command)
         self._store.save_reports(application.name, [result.report for result in results if result.report])
-        self._handle(application.name, CommandEnded(command, results))
+        _, application = self._handle(application, CommandEnded(command, results))
+        return application
 
-    def _handle(self, app: str, event: Event) -> tuple[Application, Application]:
+    def _handle(self, application: Application, event: Event) -> tuple[Application, Application]:
         """Decide, save and act until nothing new follows; returns the application before and after."""
         repeat = isinstance(event, Tick)
-        found, application, acts = self._decide(self._store.load(app), event)
+        found, application, acts = self._decide(application, event)
         undone = deque(acts)
         while undone:
             act = undone.popleft()
             try:
                 answer = self._act(application, act, repeat)
             except TwinslotError as error:
-                telemetry.log_put_off(app, act, error)
+                telemetry.log_put_off(application.name, act, error)
                 continue
             if answer:
                 _, application, acts = self._decide(application, answer)
