@@ -225,6 +225,14 @@ def test_more_reports_than_one_transaction_holds_are_kept(store: Store, dynamodb
     assert len(items(dynamodb)) == 130
 
 
+def test_reports_are_kept_with_the_decision_that_they_led_to(store: Store, dynamodb: DynamoDBClient) -> None:
+    before, many = store.load("shop"), tuple(report(f"i-{number}") for number in range(130))
+    store.save(before, Decision(before, records=(deployment(1),), reports=(report("i-5", 9), *many)))
+    kept = {sk: item for (_, sk), item in items(dynamodb).items() if sk.startswith("HOST#")}
+    assert len(kept) == 130
+    assert kept["HOST#i-5"]["fence"] == {"N": "1"}
+
+
 def test_all_but_the_aggregate_expires(store: Store, dynamodb: DynamoDBClient) -> None:
     application = store.load("shop")
     store.save(application, Decision(application, records=(deployment(1),), commands=("c-1",)))

@@ -169,7 +169,6 @@ class Controller:
         """A command `report` ended, whoever sent it: hold what the hosts say against the table."""
         hosts, offline = self._fleet.hosts(app)
         results = self._fleet.reports(app, command)
-        self._store.save_reports(app, [result.report for result in results if result.report])
         self._handle(self._store.load(app), Inspected(results, _known(hosts, offline)))
 
     def tick(self) -> None:
@@ -230,7 +229,6 @@ class Controller:
         if not current or not current.step or current.step.command != command:
             return application
         results = self._fleet.results(current, command)
-        self._store.save_reports(application.name, [result.report for result in results if result.report])
         _, application = self._handle(application, CommandEnded(command, results))
         return application
 
@@ -261,6 +259,7 @@ class Controller:
                 return application, application, ()
             decision = decide(application, event, self._clock())
             if decision.application == application and not decision.acts:
+                self._store.save_reports(application.name, decision.reports)
                 return application, application, ()
             try:
                 saved = self._store.save(application, decision)

@@ -241,6 +241,7 @@ class _Rules(Turn):
             self.step_failed(current, tuple(HostResult(host, False, event.reason) for host in current.hosts))
 
     def command_ended(self, event: CommandEnded) -> None:
+        self.hear(event.results)
         current = self.application.current
         if not current or not current.step or current.step.command != event.command:
             return
@@ -274,6 +275,7 @@ class _Rules(Turn):
         self.acts += tuple(act for act in outbox if act.id in overdue)
 
     def inspected(self, event: Inspected) -> None:
+        self.hear(event.results)
         self.change(
             drift=tuple(found for found in self.application.drift if found.host in event.known),
             newcomers=tuple(host for host in self.application.newcomers if host in event.known),

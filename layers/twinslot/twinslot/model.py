@@ -347,9 +347,11 @@ class HostResult:
 @dataclass(frozen=True)
 class Decision:
     """What follows from an event: the application to save, the acts to do after it is saved, the
-    deployments to record in the history and the SSM command ids to remember as this app's."""
+    deployments to record in the history, the SSM command ids to remember as this app's, and what its hosts
+    reported."""
 
     application: Application
     acts: tuple[Act, ...] = ()
     records: tuple[Deployment, ...] = ()
     commands: tuple[str, ...] = ()
+    reports: tuple[HostReport, ...] = ()

@@ -78,7 +78,8 @@ class Store:
     def save(self, before: Application, decision: Decision) -> Application:
         """Save a decision about `before` in one transaction; the application as saved, a version on.
 
-        Raises LostRace when somebody saved since `before` was loaded, TryAgain when DynamoDB throttles.
+        Reports that do not fit into it are kept before it. Raises LostRace when somebody saved since
+        `before` was loaded, TryAgain when DynamoDB throttles.
         """
         saved = replace(decision.application, version=before.version + 1)
         records = {record.id: record for record in decision.records}
@@ -87,6 +88,10 @@ class Store:
             *(self._put(self._record(record)) for record in records.values()),
             *(self._put(self._command(command, saved.name)) for command in dict.fromkeys(decision.commands)),
         ]
+        room = MOST_IN_TRANSACTION - len(writes)
+        reports = _last(decision.reports)
+        self.save_reports(saved.name, reports[room:])
+        writes += [self._put(self._report(saved.name, report)) for report in reports[:room]]
         self._write(writes, f"saving version {saved.version} of {saved.name}")
         return saved
 
@@ -178,7 +183,7 @@ class Store:
 
     def save_reports(self, app: str, reports: Iterable[HostReport]) -> None:
         """Keep the last report of each of these hosts."""
-        puts = [self._put(self._report(app, report)) for report in {r.host: r for r in reports}.values()]
+        puts = [self._put(self._report(app, report)) for report in _last(reports)]
         for first in range(0, len(puts), MOST_IN_TRANSACTION):
             self._write(puts[first : first + MOST_IN_TRANSACTION], f"saving the reports of {app}'s hosts")
 
@@ -241,6 +246,11 @@ class Store:
 
 def _app(name: str) -> str:
     return f"APP#{name}"
+
+
+def _last(reports: Iterable[HostReport]) -> tuple[HostReport, ...]:
+    """The last of these reports of each host: one transaction may write an item but once."""
+    return tuple({report.host: report for report in reports}.values())
 
 
 def _live(deployment: Deployment) -> Live | None:

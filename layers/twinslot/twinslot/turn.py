@@ -11,6 +11,8 @@ from twinslot.model import (
     Application,
     Decision,
     Deployment,
+    HostReport,
+    HostResult,
     Kind,
     Order,
     Passage,
@@ -29,13 +31,20 @@ class Turn:
         self.acts: tuple[Act, ...] = ()
         self.records: dict[str, Deployment] = {}
         self.commands: tuple[str, ...] = ()
+        self.reports: tuple[HostReport, ...] = ()
 
     def decision(self) -> Decision:
-        return Decision(self.application, self.acts, tuple(self.records.values()), self.commands)
+        return Decision(
+            self.application, self.acts, tuple(self.records.values()), self.commands, self.reports
+        )
 
     def change(self, **fields: Any) -> None:
         """Let these fields of the application become this."""
         self.application = replace(self.application, **fields)
+
+    def hear(self, results: tuple[HostResult, ...]) -> None:
+        """Keep what these hosts reported, whatever follows from it."""
+        self.reports += tuple(result.report for result in results if result.report)
 
     def knows(self, deployment: str) -> bool:
         """Whether this deployment is in the aggregate; the history knows those that are not."""
