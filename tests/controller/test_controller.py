@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -15,7 +16,14 @@ from moto import mock_aws
 from twinslot.announcements import Announcer
 from twinslot.artifacts import Artifacts
 from twinslot.controller import Controller
-from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain, UnknownApp, UnknownCommand
+from twinslot.errors import (
+    CommandRefused,
+    LostRace,
+    NothingToRollBackTo,
+    TryAgain,
+    UnknownApp,
+    UnknownCommand,
+)
 from twinslot.lifecycle import LEASE_SECONDS
 from twinslot.model import (
     NOBODY,
@@ -401,6 +409,26 @@ def test_a_controller_that_loses_the_race_decides_again_on_what_the_other_wrote(
     assert (
         application.waiting and application.waiting.release and application.waiting.release.label == "1.0.0"
     )
+
+
+def test_a_controller_that_loses_against_many_others_still_tells_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, lost = house.store.save, Counter[str]()
+
+    def lose_often(before: Application, decision: Decision) -> Application:
+        for act in {act.id for act in before.outbox} - {act.id for act in decision.application.outbox}:
+            lost[act] += 1
+            if lost[act] <= 40:
+                raise LostRace("another was first")
+        return save(before, decision)
+
+    monkeypatch.setattr(house.store, "save", lose_often)
+    deployment = house.deploy("1.0.0")
+    house.now += LEASE_SECONDS
+    house.controller.tick()
+    assert house.told() == [(f"{deployment}/started", "STARTED"), (deployment, "LIVE")]
+    assert lost[f"{deployment}/announce"] == 41
 
 
 def test_one_apps_trouble_does_not_keep_the_clock_from_the_others(
