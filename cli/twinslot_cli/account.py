@@ -42,6 +42,8 @@ class Account:
 
     def __init__(self, stack: str) -> None:
         self.stack = stack
+        if not stack:
+            raise CannotWork("the stack's name is empty: name it by --stack or TWINSLOT_STACK")
         try:
             self.session = boto3.Session()
         except BotoCoreError as error:
@@ -60,7 +62,14 @@ class Account:
             retries={"mode": "standard", "total_max_attempts": 1 if once else 4},
             user_agent_extra="twinslot",
         )
-        return self.session.client(service, config=config)  # type: ignore[call-overload]  # stubs want a literal
+        try:
+            return self.session.client(service, config=config)  # type: ignore[call-overload]  # stubs want a literal
+        except BotoCoreError as error:
+            raise CannotWork(explained(error)) from error
+        except ValueError as error:  # what botocore makes of an address that is none
+            raise CannotWork(
+                f"the AWS settings cannot be used ({error}): look at AWS_ENDPOINT_URL"
+            ) from error
 
     @cached_property
     def description(self) -> Mapping[str, Any]:

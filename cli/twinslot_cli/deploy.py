@@ -30,6 +30,9 @@ LARGEST_JAR = 5 * 1024**3
 PART_BYTES = 8 * 1024**2
 """A part of a multipart upload; S3 takes none below 5 MiB but the last."""
 
+FIGURES = 40
+"""Columns of the figures before and behind the bar of an upload, at most."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -68,7 +71,8 @@ def deploy(account: Account, terminal: Terminal, path: Path, app: str) -> int:
             f"The deployment of {app} {found.label} goes on. How it goes: twinslot status {app};"
             f" how it ended: twinslot history {app}"
         )
-        terminal.answer(outcome_document(followed.look()))
+        if terminal.json:
+            terminal.answer(outcome_document(followed.last_look()))
         raise
     for told in ending(sight):
         terminal.say(told)
@@ -152,7 +156,8 @@ def _bar(terminal: Terminal, name: str, size: int) -> Iterator[Any]:
     if not terminal.is_alive:
         yield lambda sent: None
         return
-    columns = (TextColumn("{task.percentage:>3.0f}%"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = BarColumn(bar_width=max(4, min(40, terminal.width - FIGURES)))
+    columns = (TextColumn("{task.percentage:>3.0f}%"), bar, DownloadColumn(), TransferSpeedColumn())
     with Progress(
         *columns, console=terminal.console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:

@@ -14,6 +14,8 @@ from twinslot_cli.terminal import Terminal, line, shown
 
 MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 NAME_COLUMN = 19
+WHAT_COLUMN = 2 + NAME_COLUMN + 1
+"""Where what was found begins."""
 
 
 def doctor(account: Account, terminal: Terminal, app: str) -> int:
@@ -25,7 +27,7 @@ def doctor(account: Account, terminal: Terminal, app: str) -> int:
     if examination.online:
         checks += made("host's own checks", lambda: _of_hosts(account, app, examination.online))
     for told in page(checks):
-        terminal.say(told)
+        terminal.say(told, hang=WHAT_COLUMN)
     failed = [check for check in checks if check.ok is False]
     unknown = [check for check in checks if check.ok is None]
     more = f", {len(unknown)} not looked at" if unknown else ""
@@ -49,7 +51,7 @@ def lines(check: Check) -> list[Text]:
     mark, style = MARKS[check.ok]
     told = [line(shown(mark, style), f" {check.name:<{NAME_COLUMN}} ", check.what)]
     if check.ok is not True and check.remedy:
-        told.append(line(shown(f"  {'':<{NAME_COLUMN}} {check.remedy}", "bold")))
+        told.append(line(" " * WHAT_COLUMN, shown(check.remedy, "bold")))
     return told
 
 
@@ -64,7 +66,13 @@ def read(answer: Answer) -> list[Check]:
     try:
         told = json.loads(answer.text.strip().splitlines()[-1])
         return [
-            Check(str(each["name"]), each["ok"] is True, str(each["what"]), str(each["remedy"]), answer.host)
+            Check(
+                str(each["name"]),
+                None if each["ok"] is None else each["ok"] is True,
+                str(each["what"]),
+                str(each["remedy"]),
+                answer.host,
+            )
             for each in told["checks"]
         ]
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.text import Text
-from twinslot.errors import GiveUp, TryAgain
+from twinslot.errors import GiveUp, TryAgain, TwinslotError
 from twinslot.model import Application, Deployment, Failure, Kind, Live, Outcome, Passage, Phase
 from twinslot.store import Store
 
@@ -25,6 +26,8 @@ RECENT = 20
 
 WORK = (Phase.STAGING, Phase.FLIPPING, Phase.BAKING)
 MOST_LOG_LINES = 20
+NOTE_COLUMN = 23
+"""Where the note behind a phase and its seconds begins."""
 STYLES = {
     Outcome.LIVE: "bold green",
     Outcome.FAILED: "bold red",
@@ -63,6 +66,12 @@ class Followed:
                 return Sight(application, record if record.outcome else None)
         return Sight(application, None)
 
+    def last_look(self) -> Sight:
+        """How it stands, for somebody who leaves; without the deployment when AWS does not tell."""
+        with suppress(TwinslotError):
+            return self.look()
+        return Sight(Application(self._app), None)
+
 
 def follow(followed: Followed, terminal: Terminal, what: str) -> Sight:
     """Show how the deployment goes on until it has ended; the last sight of it.
@@ -70,7 +79,7 @@ def follow(followed: Followed, terminal: Terminal, what: str) -> Sight:
     Raises NotLive when nobody can say how it goes on, KeyboardInterrupt when somebody has seen enough.
     """
     watch = _Watch(what)
-    with terminal.drawing(watch.draw):
+    with terminal.drawing(watch.draw, NOTE_COLUMN):
         while not watch.ended:
             try:
                 watch.see(followed.look(), time.time())
@@ -117,14 +126,14 @@ class _Watch:
                 f"the deployment goes on, but AWS has not answered for {SILENT_SECONDS} s: {explained(error)}"
             ) from error
 
-    def draw(self) -> Text:
+    def draw(self) -> list[Text]:
         """The deployment as it stands, a line a phase."""
         deployment = self.sight.deployment if self.sight else None
         if self.sight is None or deployment is None:
-            return line(
-                shown(frame(), "cyan"), f" {self.what}: uploaded; waiting for its deployment to begin"
-            )
-        return Text("\n").join(phases(deployment, self.sight.application, time.time()))
+            return [
+                line(shown(frame(), "cyan"), f" {self.what}: uploaded; waiting for its deployment to begin")
+            ]
+        return phases(deployment, self.sight.application, time.time())
 
     def news(self) -> list[Text]:
         """What has not been told yet, a line each, for logs."""

@@ -12,6 +12,7 @@ from twinslot_cli.status import standing
 from twinslot_cli.terminal import Terminal, line, moment, shown
 
 MOST = 20
+WHEN_COLUMN = len(moment(0))
 OUTCOME_COLUMN = max(len(outcome) for outcome in Outcome)
 LONGEST_LABEL = 40
 
@@ -20,18 +21,22 @@ def history(account: Account, terminal: Terminal, app: str) -> int:
     """Show the last deployments of an app; 0. Raises CannotWork for one that was never seen."""
     application = standing(account, app).application
     found = account.store.history(application.name, MOST)
-    for told in lines(found):
-        terminal.say(told)
+    for told in lines(found, terminal.width):
+        terminal.say(told, hang=WHEN_COLUMN + 2)
     terminal.answer({"app": application.name, "deployments": [deployment_shape(each) for each in found]})
     return 0
 
 
-def lines(deployments: Sequence[Deployment]) -> list[Text]:
-    """A line a deployment under titles, and a second one that says why where one did not go live."""
+def lines(deployments: Sequence[Deployment], columns: int) -> list[Text]:
+    """A line a deployment under titles, and a second one that says why where one did not go live. The
+    seconds of the phases are left out where they do not fit."""
     releases = [_release(each) for each in deployments]
     width = max((len(release) for release in ("release", *releases)), default=0)
+    longest = max((len(each.by) for each in deployments), default=0)
     phases = "".join(f"  {phase.value:>8}" for phase in WORK)
-    told = [shown(f"{'when':<23}  {'outcome':<{OUTCOME_COLUMN}}  {'release':<{width}}{phases}  who", "bold")]
+    fits = WHEN_COLUMN + 2 + OUTCOME_COLUMN + 2 + width + len(phases) + 2 + longest <= columns
+    titles = f"{'when':<{WHEN_COLUMN}}  {'outcome':<{OUTCOME_COLUMN}}  {'release':<{width}}"
+    told = [shown(f"{titles}{phases if fits else ''}  who", "bold")]
     for each, release in zip(deployments, releases, strict=True):
         when = moment(each.timeline[-1].at) if each.timeline else ""
         outcome, style = (
@@ -39,14 +44,14 @@ def lines(deployments: Sequence[Deployment]) -> list[Text]:
         )
         told.append(
             line(
-                f"{when:<23}  ",
+                f"{when:<{WHEN_COLUMN}}  ",
                 shown(f"{outcome:<{OUTCOME_COLUMN}}", style),
-                f"  {release:<{width}}{_seconds(each)}  {each.by}",
+                f"  {release:<{width}}{_seconds(each) if fits else ''}  {each.by}",
             )
         )
         if each.failure and each.outcome is not Outcome.LIVE:
             host = f"{each.failure.host}: " if each.failure.host else ""
-            told.append(line(shown(f"{'':<23}  {host}{each.failure.reason}", "dim")))
+            told.append(line(shown(f"{'':<{WHEN_COLUMN}}  {host}{each.failure.reason}", "dim")))
     return told
 
 

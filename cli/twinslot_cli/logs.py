@@ -36,7 +36,7 @@ def logs(account: Account, terminal: Terminal, app: str, idle: bool, lines: int)
             terminal.say(shown(_why(answer), "red"))
             continue
         for each in answer.text.splitlines():
-            terminal.say(each)
+            terminal.say(each, hang=0)
     terminal.answer({"app": app, "slot": given["slot"], "hosts": [_document(answer) for answer in answers]})
     return 0 if all(answer.ok for answer in answers) else 1
 

@@ -71,25 +71,27 @@ To = Annotated[
 
 @app.command()
 def status(app: AnyApp = None, stack: Stack = STACK, json: Json = False) -> None:
-    """What is live, on which hosts, and what is under way."""
+    """What is live where, and what is under way."""
     _run(json, lambda terminal: tell_status(Account(stack), terminal, app))
 
 
 @app.command()
 def deploy(jar: JarPath, app: AppOption, stack: Stack = STACK, json: Json = False) -> None:
-    """Upload a jar and follow its deployment to the outcome.
+    """Upload a jar and follow its deployment.
 
-    While the application is held the upload waits, and so does this command. Ctrl-C while it uploads breaks
-    the upload off; later it only stops following: the deployment goes on.
+    It ends with 0 only when the release is live. While the application is held the upload waits, and so does
+    this command. Ctrl-C while it uploads breaks the upload off; later it only stops following: the deployment
+    goes on.
     """
     _run(json, lambda terminal: deploy_jar(Account(stack), terminal, jar, app))
 
 
 @app.command()
 def rollback(app: App, to: To = None, stack: Stack = STACK, json: Json = False) -> None:
-    """Make the release before, or any earlier one, live again.
+    """Make an earlier release live again.
 
-    It is done at once, without a question, also while the application is held, and followed to its outcome.
+    That is the one before, unless `--to` names another. It is done at once, without a question, also while
+    the application is held, and followed to its outcome.
     """
     _run(json, lambda terminal: roll_back(Account(stack), terminal, app, to))
 
@@ -102,28 +104,35 @@ def history(app: App, stack: Stack = STACK, json: Json = False) -> None:
 
 @app.command()
 def logs(app: App, idle: Idle = False, lines: Lines = 200, stack: Stack = STACK, json: Json = False) -> None:
-    """What the live release wrote last, on each host."""
+    """What each host's live release wrote last."""
     _run(json, lambda terminal: tell_logs(Account(stack), terminal, app, idle, lines))
 
 
 @app.command()
 def doctor(app: App, stack: Stack = STACK, json: Json = False) -> None:
-    """Check every precondition, on AWS and on each host.
+    """Check what deployments need, everywhere.
 
-    Each failure comes with its remedy. What your credentials may not look at is said to be unknown.
+    It looks at AWS and at each host, and each failure comes with its remedy. What your credentials may not
+    look at is said to be unknown.
     """
     _run(json, lambda terminal: examine(Account(stack), terminal, app))
 
 
 @app.command()
 def hold(app: App, why: Why, stack: Stack = STACK, json: Json = False) -> None:
-    """Let uploads wait until `resume`; rollbacks do not wait."""
+    """Let uploads wait until `resume`.
+
+    Of several only the newest goes live then. Rollbacks do not wait.
+    """
     _run(json, lambda terminal: hold_uploads(Account(stack), terminal, app, why))
 
 
 @app.command()
 def resume(app: App, stack: Stack = STACK, json: Json = False) -> None:
-    """Let uploads go live again, first the one that waits."""
+    """Let uploads go live again.
+
+    The one that waits begins at once.
+    """
     _run(json, lambda terminal: let_go_on(Account(stack), terminal, app))
 
 
@@ -170,6 +179,7 @@ def _code(terminal: Terminal, verb: Callable[[Terminal], int]) -> int:
     except (TwinslotError, BotoCoreError, ClientError) as error:
         return _failed(terminal, explained(error), NOT_BEGUN)
     except KeyboardInterrupt:
+        terminal.answer({"error": "broken off by Ctrl-C"})
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read has had enough; what Python still wants to flush goes nowhere.

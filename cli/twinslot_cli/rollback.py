@@ -28,7 +28,8 @@ def rollback(account: Account, terminal: Terminal, app: str, to: str | None) -> 
         sight = follow(followed, terminal, f"{app} rollback to {label}")
     except KeyboardInterrupt:
         terminal.say(f"The rollback of {app} to {label} goes on. How it goes: twinslot status {app}")
-        terminal.answer(outcome_document(followed.look()))
+        if terminal.json:
+            terminal.answer(outcome_document(followed.last_look()))
         raise
     for told in ending(sight):
         terminal.say(told)

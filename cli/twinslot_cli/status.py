@@ -36,7 +36,7 @@ def status(account: Account, terminal: Terminal, app: str | None) -> int:
     now = time.time()
     for number, each in enumerate(found):
         for told in [*([line("")] if number else []), *lines(each, now)]:
-            terminal.say(told)
+            terminal.say(told, hang=2 + NAME_COLUMN)
     terminal.answer({"apps": [document(each) for each in found]})
     return 0
 

@@ -8,12 +8,12 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from twinslot.printable import printable
@@ -26,6 +26,12 @@ FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_PER_SECOND = 8
 FORMAT = 1
 """The version of the JSON documents' shapes, which docs/cli.md describes."""
+
+HANG = 2
+"""How far what does not fit into a line stands in below it."""
+
+NARROWEST = 30
+"""Columns: where fewer would be left beside a hanging indent, it is smaller."""
 
 Part = str | Text
 
@@ -40,11 +46,26 @@ def line(*parts: Part) -> Text:
     return Text.assemble(*(part if isinstance(part, Text) else shown(part) for part in parts))
 
 
+def hung(text: Text, width: int, hang: int) -> list[Text]:
+    """A line as it stands in so many columns: broken between words, and all but the first part `hang`
+    columns in. Nothing is left out."""
+    if text.cell_len <= width:
+        return [text]
+    hang = hang if width - hang >= NARROWEST else min(hang, 4)
+    head, body = text.divide([hang])
+    broken = body.wrap(_console(io.StringIO()), max(1, width - hang), overflow="fold")
+    parts = [line(head if number == 0 else " " * hang, part) for number, part in enumerate(broken)]
+    for part in parts:
+        part.rstrip()
+    return parts
+
+
 class Terminal:
     """Where a command writes. With `json` it says nothing but its one JSON document, and errors."""
 
     def __init__(self, *, json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.json = json
+        self._answered = False
         self._out = out or sys.stdout
         self._console = _console(self._out)
         self._errors = _console(err or sys.stderr)
@@ -59,29 +80,42 @@ class Terminal:
         """Rich's, for what draws itself; it gets nothing but what `shown` made."""
         return self._console
 
-    def say(self, *parts: Part) -> None:
-        """A line."""
+    @property
+    def width(self) -> int:
+        """How many columns there are; very many where it is no terminal."""
+        return self._console.width
+
+    def say(self, *parts: Part, hang: int = HANG) -> None:
+        """A line. Where a terminal is too narrow for it, it goes on below, so many columns in; where `hang`
+        is 0, as the terminal breaks it."""
         if not self.json:
-            self._console.print(line(*parts), soft_wrap=True)
+            _print(self._console, line(*parts), hang)
 
     def complain(self, text: str) -> None:
         """A line on standard error."""
-        self._errors.print(line(shown("twinslot: ", "bold red"), text), soft_wrap=True)
+        _print(self._errors, line(shown("twinslot: ", "bold red"), text), HANG)
 
     def answer(self, document: dict[str, object]) -> None:
-        """The JSON document of a command that was asked for one, in ASCII; nothing otherwise."""
-        if self.json:
+        """The JSON document of a command that was asked for one, in ASCII; nothing otherwise. There is
+        one: the first that was given."""
+        if self.json and not self._answered:
+            self._answered = True
             self._out.write(json.dumps({"twinslot": FORMAT, **document}, indent=2) + "\n")
             self._out.flush()
 
     @contextmanager
-    def drawing(self, draw: Callable[[], RenderableType]) -> Iterator[None]:
-        """Draw anew several times a second until it is left, where it is alive; the last drawing stays."""
+    def drawing(self, draw: Callable[[], Sequence[Text]], hang: int) -> Iterator[None]:
+        """Draw lines anew several times a second until it is left, where it is alive; the last ones stay.
+        Long ones go on below, `hang` columns in."""
         if not self.is_alive:
             yield
             return
+
+        def drawn() -> Text:
+            return Text("\n").join(part for each in draw() for part in hung(each, self.width, hang))
+
         with Live(
-            get_renderable=draw,
+            get_renderable=drawn,
             console=self._console,
             refresh_per_second=FRAMES_PER_SECOND,
             redirect_stdout=False,
@@ -109,6 +143,11 @@ def length(seconds: float) -> str:
         if seconds < until:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+def _print(console: Console, text: Text, hang: int) -> None:
+    for part in hung(text, console.width, hang) if hang and console.is_terminal else [text]:
+        console.print(part, soft_wrap=True)
 
 
 def _console(file: TextIO) -> Console:

@@ -20,16 +20,19 @@ PROVISION = SEND + " --parameters verb=provision,step=provision,app={app}"
 
 
 class Check(NamedTuple):
-    """One precondition: what was found, with the value in it, and where it is not met a remedy to type."""
+    """One precondition: what was found, with the value in it, and where it is not met a remedy to type.
+    `ok` is None where another check has to be met before anybody can look."""
 
     name: str
-    ok: bool
+    ok: bool | None
     what: str
     remedy: str
 
 
-Verdict = tuple[bool, str, str]
-"""Whether all is well, what was found, and the remedy."""
+Verdict = tuple["bool | None", str, str]
+"""Whether all is well (None: another check that failed keeps from looking), what was found, the remedy."""
+
+ABSENT: Verdict = (None, "not looked at: nginx is not installed", "see nginx installed")
 
 
 def judge_agent(version: str, app: str) -> Verdict:
@@ -59,15 +62,19 @@ def judge_installed(version: str, app: str) -> Verdict:
     return bool(version), version or "nginx is not installed", PROVISION.format(app=app)
 
 
-def judge_running(nginx: Nginx, app: str) -> Verdict:
+def judge_running(nginx: Nginx | None, app: str) -> Verdict:
     """nginx runs, and will after a boot."""
+    if nginx is None:
+        return ABSENT
     what = f"nginx.service is {nginx.state or 'unknown'}"
     what += " and starts at boot" if nginx.enabled else " and does not start at boot"
     return nginx.state == "active" and nginx.enabled, what, "sudo systemctl enable --now nginx"
 
 
-def judge_configuration(complaint: str, app: str) -> Verdict:
+def judge_configuration(complaint: str | None, app: str) -> Verdict:
     """nginx accepts its configuration: else the next reload fails, and the next boot leaves no proxy."""
+    if complaint is None:
+        return ABSENT
     what = f"`nginx -t` says: {complaint}" if complaint else "`nginx -t` accepts it"
     return (
         not complaint,
@@ -89,14 +96,25 @@ def judge_site(site: Site, app: str) -> Verdict:
     return False, what, "sudo nginx -t && sudo systemctl reload-or-restart nginx"
 
 
-def judge_rivals(rivals: list[str], app: str) -> Verdict:
+def judge_rivals(rivals: list[str] | None, app: str) -> Verdict:
     """No other server claims port 80."""
+    if rivals is None:
+        return None, "not looked at: nginx has no configuration that it accepts", "see nginx configuration"
     if not rivals:
         return True, "no other server of nginx claims port 80", ""
     remedy = (
         "take default_server or the address from that listen, then: sudo nginx -t && sudo nginx -s reload"
     )
     return False, "other servers claim port 80: " + ", ".join(rivals[:3]), remedy
+
+
+def judge_cut_off(files: list[str], app: str) -> Verdict:
+    """Who is served now stays served when our site comes."""
+    if not files:
+        return True, "nobody who is served now would be cut off", ""
+    what = f"users of {', '.join(files[:3])} would find nobody on port 8081 until a release is live"
+    remedy = "move their process to 8081, or name them in its server_name: docs/migrating.md tells the way"
+    return False, what, remedy
 
 
 def judge_java(versions: str, app: str) -> Verdict:
@@ -107,10 +125,10 @@ def judge_java(versions: str, app: str) -> Verdict:
 def judge_ports(strangers: dict[int, str], app: str) -> Verdict:
     """Nobody but the slots listens on their ports."""
     if not strangers:
-        return True, "8081 and 8082 are free, or the slots' own", ""
+        return True, "nobody else has a port that a slot needs", ""
     what = "; ".join(f"port {port} is taken by {owner}" for port, owner in strangers.items())
     port = next(iter(strangers))
-    return False, what, f"sudo ss -ltnp 'sport = :{port}' names it: stop it, or give it another port"
+    return False, what, f"sudo ss -ltnp 'sport = :{port}' names it: stop it, or move it (docs/migrating.md)"
 
 
 def judge_memory(memory: Memory, app: str) -> Verdict:
@@ -163,6 +181,9 @@ def judge_live(served: Served, app: str) -> Verdict:
     if not served.slot:
         return True, "nothing is live yet: the first upload makes it so", ""
     ok = served.answers == served.slot and served.state == "active" and served.verified
+    if ok and not served.enabled:
+        what = f"{served.label} in {served.slot} is live, and would not start after a boot"
+        return False, what, f"sudo systemctl enable twinslot-{app}@{served.slot}"
     what = f"{served.label} in {served.slot} is {served.state}, {'' if served.verified else 'not '}verified"
     if served.answers != served.slot:
         what += f"; nginx {'answers ' + served.answers if served.answers else 'does not answer'}"
@@ -183,7 +204,7 @@ def judge_metadata(reading: Reading, app: str) -> Verdict:
 def judge_s3(reading: Reading, app: str) -> Verdict:
     """The role may read this app's jars."""
     if not reading.role:
-        return False, "not asked: there are no credentials to ask with", "see metadata"
+        return None, "not asked: there are no credentials to ask with", "see metadata"
     if reading.status in (200, 206):
         return True, f"S3 lets {reading.role} read {reading.what}", ""
     if not reading.status:

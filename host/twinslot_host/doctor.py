@@ -22,6 +22,7 @@ CHECKS: dict[str, tuple[Callable[[Patient], Any], Judge]] = {
     "nginx configuration": (Patient.configuration, diagnosis.judge_configuration),
     "nginx site": (Patient.site, diagnosis.judge_site),
     "port 80": (Patient.rivals, diagnosis.judge_rivals),
+    "users": (Patient.cut_off, diagnosis.judge_cut_off),
     "java": (Patient.java, diagnosis.judge_java),
     "provisioned": (Patient.provisioned, diagnosis.judge_provisioned),
     "one app": (Patient.only, diagnosis.judge_only),

@@ -26,7 +26,9 @@ from twinslot_host.releases import folders_of
 from twinslot_host.report import standing
 from twinslot_host.request import Request
 from twinslot_host.s3 import ask_object, refusal
+from twinslot_host.sites import rivals_in
 from twinslot_host.slots import read_held
+from twinslot_host.takeover import cut_off
 from twinslot_host.trouble import Trouble, Unsteady
 from twinslot_host.units import both_units, show_units
 
@@ -74,13 +76,14 @@ class Clock(NamedTuple):
 
 
 class Served(NamedTuple):
-    """The slot by the flag (None: nothing is live), by nginx, and what is there."""
+    """The slot by the flag (None: nothing is live), by nginx, and what is there; whether a boot starts it."""
 
     slot: str | None
     answers: str | None
     label: str
     state: str
     verified: bool
+    enabled: bool = True
 
 
 class Reading(NamedTuple):
@@ -150,13 +153,15 @@ class Patient:
         """What nginx says its version is."""
         return run("nginx", "-v").output.strip() if shutil.which("nginx") else ""
 
-    def running(self) -> Nginx:
-        """What systemd says of nginx."""
+    def running(self) -> Nginx | None:
+        """What systemd says of nginx. None: it is not installed."""
         unit = show_units("nginx.service")[0]
-        return Nginx(unit.state, unit.enabled)
+        return Nginx(unit.state, unit.enabled) if self.installed() else None
 
-    def configuration(self) -> str:
-        """What nginx has against its configuration."""
+    def configuration(self) -> str | None:
+        """What nginx has against its configuration. None: it is not installed."""
+        if not self.installed():
+            return None
         checked = run("nginx", "-t")
         if not checked.code:
             return ""
@@ -170,19 +175,29 @@ class Patient:
         on_disk = (found or ["no digest"])[0] if text is not None else None
         return Site(self.places.conf, on_disk, pointer.digest if pointer else None)
 
-    def rivals(self) -> list[str]:
-        """Other servers of nginx that claim port 80 for an address, or by default."""
+    def rivals(self) -> list[str] | None:
+        """Other servers of nginx that claim port 80 for an address, or by default. None: it has no
+        configuration that it accepts."""
+        if self.configuration() != "":
+            return None
         return rivals_in(must("nginx", "-T"), self.places.conf)
+
+    def cut_off(self) -> list[str]:
+        """The servers of nginx whose users the first release would cut off."""
+        return cut_off(self.places, self.request.settings)
 
     def java(self) -> str:
         """The versions of Java that are installed, and where."""
         return ", ".join(f"{java.version or 'unknown'} in {java.home}" for java in installed())
 
     def ports(self) -> dict[int, str]:
-        """The slots' ports that somebody else listens on, and who."""
+        """The slots' ports that somebody else listens on, and who. Until something is live the old process
+        may have blue's: the first release goes to green."""
         strangers = {}
-        units = both_units(self.places)
+        units, live = both_units(self.places), live_slot(self.places)
         for slot, port in PORTS.items():
+            if slot == "blue" and not live:
+                continue
             inodes, pid = sockets(port, "0A"), units[slot].pid
             if inodes and not (pid and any(owns(one, inode) for one in family(pid) for inode in inodes)):
                 strangers[port] = owner(port) or "a process that just ended"
@@ -223,7 +238,8 @@ class Patient:
         if not slot:
             return Served(None, None, "", "", False)
         there = stands["slots"][slot]
-        return Served(slot, stands["live"], there["label"] or "nothing", there["state"], there["verified"])
+        label, enabled = there["label"] or "nothing", at_boot(self.places.unit(slot))
+        return Served(slot, stands["live"], label, there["state"], there["verified"], enabled)
 
     def one_byte(self) -> Reading:
         """What became of the question to S3."""
@@ -273,6 +289,9 @@ class Patient:
         missing = [path for path in files if not os.path.exists(path)]
         if any(unit.stale for unit in both_units(places).values()):
             missing.append(f"{unit}, as systemd has it")
+        timer = places.retire_unit + ".timer"
+        if os.path.exists(f"{places.units}/{timer}") and not at_boot(timer):
+            missing.append(f"{timer} at boot")
         try:
             pwd.getpwnam(places.user())
         except KeyError:
@@ -280,25 +299,6 @@ class Patient:
         return missing
 
 
-def rivals_in(text: str, own: str) -> list[str]:
-    """Where the configuration that `nginx -T` prints, but for our file, claims port 80 by default or for one
-    address: either goes before us."""
-    found = []
-    file = ""
-    for line in text.splitlines():
-        begins = re.fullmatch(r"# configuration file (.+):", line)
-        if begins:
-            file = begins[1]
-        if file == own:
-            continue
-        for words in re.findall(r"(?:^|[\s;{])listen\s+([^;{}]+);", line.split("#")[0]):
-            address, *options = words.split()
-            host, _, port = address.rpartition(":")
-            if address.isdigit():
-                host, port = "", address
-            elif not port.isdigit():
-                host, port = address, "80"
-            one_address = host.strip("*0.[]:") and not address.startswith("unix:")
-            if port == "80" and ("default_server" in options or one_address):
-                found.append(f"`listen {words}` in {file}")
-    return found
+def at_boot(unit: str) -> bool:
+    """Whether a boot starts a unit, by the disk: what `show` says of one that runs may be from before."""
+    return not run("systemctl", "is-enabled", "--quiet", unit).code

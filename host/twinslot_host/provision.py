@@ -16,6 +16,7 @@ from twinslot_host.places import PORTS
 from twinslot_host.programs import must
 from twinslot_host.proxy import clear_default_site, ensure_proxy
 from twinslot_host.slots import lay_java, read_held
+from twinslot_host.takeover import spare_users
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import show_units, unit_files
 
@@ -39,6 +40,7 @@ def prepare(command: Command, *needs: Need) -> None:
             raise Trouble(
                 f"this host serves {name[9:-5]} already, and ports {list(PORTS.values())} allow but one app"
             )
+    spare_users(places, command.request.settings)
     ensure(command, *needs)
     try:
         pwd.getpwnam(places.user())

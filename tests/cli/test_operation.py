@@ -339,6 +339,7 @@ def test_a_jar_that_none_could_run_is_refused_before_it_is_uploaded(
         ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "no AWS region is set"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS cannot be reached"),
         ({"TWINSLOT_STACK": "other"}, 'there is no stack "other" in eu-central-1'),
+        ({"AWS_ENDPOINT_URL": "no address"}, "look at AWS_ENDPOINT_URL"),
         ({"AWS_PROFILE": "nobody"}, "nobody"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -85,7 +85,7 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
         *follow.ending(follow.Sight(application, deployment)),
         *follow.story(deployment, application),
         *follow.phases(deployment, application, 5.0),
-        *history.lines([deployment]),
+        *history.lines([deployment], 80),
         *status.lines(status.Standing(application, ()), 5.0),
         *doctor.page([Check(name, False, what, remedy, host)]),
     ]:

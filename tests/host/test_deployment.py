@@ -137,7 +137,6 @@ def test_a_start_that_fails_leaves_users_alone(
     assert not report["ok"]
     assert reason in report["reason"]
     assert any(log in line for line in report["log"])
-    assert report["seconds"]["start"] < (2 if faults == "dies-at-start" else 8)
     assert host.release() == "1.0"
     label, idle = next((s["label"], s) for n, s in report["slots"].items() if n != report["live"])
     assert (label, idle["state"], idle["verified"], report["standby"]) == ("6.6", "inactive", False, False)

@@ -42,11 +42,15 @@ def examine(host: Hosted, **given: Any) -> dict[str, dict[str, Any]]:
 
 
 def faults(host: Hosted, **given: Any) -> set[str]:
-    return {name for name, check in examine(host, **given).items() if not check["ok"]}
+    return {name for name, check in examine(host, **given).items() if check["ok"] is False}
 
 
 def test_a_bare_host_lacks_what_provision_brings(host: Hosted) -> None:
-    assert {"nginx installed", "nginx running", "nginx site", "provisioned"} <= faults(host)
+    checks = examine(host)
+    missing = {name for name, check in checks.items() if check["ok"] is False}
+    assert {"nginx installed", "nginx site", "provisioned"} <= missing
+    for name in ("nginx running", "nginx configuration"):
+        assert (checks[name]["ok"], checks[name]["remedy"]) == (None, "see nginx installed")
     code, text = ask(host, "logs")
     assert code == 1
     assert "no release of shop is live" in json.loads(text)["reason"]
@@ -95,10 +99,29 @@ def test_planted_faults_are_found_and_nothing_else(host: Hosted) -> None:
     assert "403" in told["s3"]
 
     host.shell(f"echo 'nonsense;' > {OTHER}; systemctl stop stranger nginx")
-    told = {name: check["what"] for name, check in examine(host).items() if not check["ok"]}
-    assert {"nginx configuration", "nginx running", "nginx site", "live slot"} <= set(told)
+    checks = examine(host)
+    told = {name: check["what"] for name, check in checks.items() if check["ok"] is False}
+    assert set(told) == {"nginx configuration", "nginx running", "nginx site", "live slot"}
+    assert (checks["port 80"]["ok"], checks["port 80"]["remedy"]) == (None, "see nginx configuration")
     assert 'unknown directive "nonsense"' in told["nginx configuration"]
 
     host.shell(f"rm {OTHER}; systemctl start nginx")
     assert faults(host) == set()
     assert {"one app", "nginx site", "provisioned"} <= faults(host, app="till")
+
+
+@pytest.mark.parametrize(
+    ("unit", "check"),
+    [
+        ("nginx", "nginx running"),
+        ("twinslot-shop@green", "live slot"),
+        ("twinslot-shop-retire.timer", "provisioned"),
+    ],
+)
+def test_what_would_not_come_back_after_a_boot_is_found(host: Hosted, unit: str, check: str) -> None:
+    host.shell(f"systemctl disable {unit}")
+    found = examine(host)
+    host.shell(f"systemctl enable {unit}")
+
+    assert {name for name, each in found.items() if each["ok"] is False} == {check}
+    assert faults(host) == set()

@@ -3,15 +3,16 @@ nginx passes users to the port in service-url.inc. These tests build on each oth
 
 import http.client
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from sandbox.machine import Rack
-from tests.host.hosted import Hosted, host_on, jar
+from tests.host.hosted import SCRIPT, Hosted, host_on, jar
 from tests.pages import ROOT, Page
 
 NAME = "shop.example.com"
@@ -86,6 +87,20 @@ def listeners(host: Hosted) -> str:
     return type_as_told(host, "ss -ltnp '( sport = :8081 or sport = :8082 )'")
 
 
+def examine(host: Hosted) -> dict[str, dict[str, Any]]:
+    """doctor's checks by their names."""
+    asked = host.machine.run(["sh", "-c", SCRIPT], env=host.environment("doctor"), timeout_seconds=60)
+    return {each["name"]: each for each in json.loads(asked.stdout)["checks"]}
+
+
+def move_old(host: Hosted, before: int, after: int) -> None:
+    """Has the old release run on another port, and no longer on the one before."""
+    host.shell(f"systemctl start old@{after}")
+    host.until(lambda: host.succeeds("curl", "-sf", f"http://127.0.0.1:{after}/"))
+    host.machine.write("/etc/nginx/conf.d/service-url.inc", f"set $service_url http://127.0.0.1:{after};\n")
+    host.shell(f"nginx -s reload; systemctl stop old@{before}")
+
+
 def write_old_site(host: Hosted, names: str, flag: str = "") -> None:
     host.machine.write(SITE, OLD_SITE % {"names": names, "flag": flag})
     host.shell("nginx -t && nginx -s reload")
@@ -103,6 +118,55 @@ def host(rack: Rack) -> Iterator[Hosted]:
         write_old_site(host, NAME)
         host.until(lambda: seen(host, NAME) == (200, OLD))
         yield host
+
+
+@pytest.mark.parametrize(
+    ("port", "why", "check"),
+    [
+        (8082, "port 8082 of the slot green is taken by process", "slot ports"),
+        (9000, f"users of {SITE} would be cut off", "users"),
+    ],
+)
+def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
+    host: Hosted, port: int, why: str, check: str
+) -> None:
+    release = host.bucket.put(jar("1.0.0"))
+    write_old_site(host, "_")
+    move_old(host, 8081, port)
+    before = host.shell("ls -lR /etc/nginx /etc/systemd/system; cat /etc/passwd")
+
+    with Users(host, OTHER_NAME) as users:
+        reports = [
+            host.command("provision"),
+            host.command("stage", deployment=host.deployment(), release=release),
+        ]
+        told = examine(host)
+
+    assert host.shell("ls -lR /etc/nginx /etc/systemd/system; cat /etc/passwd") == before
+    move_old(host, port, 8081)
+    write_old_site(host, NAME)
+    moved = examine(host)
+    for report in reports:
+        assert not report["ok"]
+        assert why in report["reason"]
+        assert "nothing was changed" in report["reason"]
+        assert "docs/migrating.md" in report["reason"]
+    assert told[check]["ok"] is False
+    assert "docs/migrating.md" in told[check]["remedy"]
+    assert moved["slot ports"]["ok"]
+    assert moved["users"]["ok"]
+    assert in_turn(users.answers) == [(200, OLD)]
+
+
+def test_a_site_that_was_left_behind_by_a_process_that_is_gone_cuts_nobody_off(host: Hosted) -> None:
+    write_old_site(host, "_")
+    host.shell("systemctl stop old@8081")
+    told = examine(host)["users"]
+    host.shell("systemctl start old@8081")
+    host.until(lambda: seen(host, NAME) == (200, OLD))
+    write_old_site(host, NAME)
+
+    assert told["ok"], told
 
 
 def test_a_site_that_claims_the_port_as_its_own_is_left_to_its_users(host: Hosted) -> None:
@@ -161,8 +225,9 @@ def test_what_was_there_before_can_be_put_back(host: Hosted) -> None:
     type_as_told(host, "nginx -t && nginx -s reload")
 
     host.until(lambda: seen(host, NAME) == seen(host, OTHER_NAME) == (200, OLD))
-    host.shell(f"rm {SITE}")
-    host.go("provision")
+    host.shell(f"rm {SITE} /var/lib/twinslot/shop/live/green")
+    host.go("provision")  # the process on 8082 is its own
+    host.shell("touch /var/lib/twinslot/shop/live/green")
     host.until(lambda: seen(host, NAME) == (200, "1.0.0"))
 
 
@@ -177,3 +242,16 @@ def test_the_next_release_waits_until_the_old_one_has_left_the_port(host: Hosted
         host.deploy(second)
 
     assert in_turn(users.answers) == [(200, "1.0.0"), (200, "1.1.0")]
+
+
+def test_a_host_that_is_ours_is_never_refused_whatever_else_is_there(host: Hosted) -> None:
+    write_old_site(host, OTHER_NAME)
+    host.go("provision")
+
+    host.machine.reboot()
+    host.until(lambda: seen(host, NAME) == (200, "1.1.0"), 60)
+
+    host.go("provision")
+    host.deploy(host.bucket.put(jar("1.2.0")))
+    assert seen(host, NAME) == (200, "1.2.0")
+    assert examine(host)["users"]["ok"]

@@ -54,13 +54,10 @@ def test_parameters_and_the_command_come_by_environment_and_are_never_pasted() -
 
 
 def test_a_script_and_its_children_are_killed_when_their_time_is_up(home: Path) -> None:
-    started = time.monotonic()
-
-    result = execute(_order(f"sleep 60 & echo $! > {home}/child; wait", seconds=0.5), Running())
+    result = execute(_order(f"sleep 3600 & echo $! > {home}/child; wait", seconds=0.5), Running())
 
     assert result["timed_out"]
     assert result["exit_code"] == 137
-    assert time.monotonic() - started < 10
     assert _is_gone(int((home / "child").read_text()))
 
 

@@ -75,7 +75,6 @@ def test_a_handler_answers_and_stays_warm(stage: Stage) -> None:
     assert answers[0]["name"] == "try"  # type: ignore[index]
     assert answers[0]["flavour"] == "vanilla"  # type: ignore[index]
     assert 0 < answers[0]["left"] <= 1000  # type: ignore[index]
-    assert second.milliseconds < 1000
 
 
 def test_an_error_is_told_and_leaves_the_environment_warm(stage: Stage) -> None:

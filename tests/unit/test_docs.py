@@ -1,5 +1,6 @@
 """The pages: what they point to is there, what they name exists, and they speak of all that they have to."""
 
+import json
 import os
 import re
 import subprocess
@@ -97,6 +98,12 @@ def firsts(section: Section) -> list[str]:
 def test_whoever_is_on_call_finds_each_announcement() -> None:
     told = firsts(section(OPERATIONS, "Announcements"))
     assert set(told) == {*Outcome, STARTED, HELD, RESUMED, DRIFT}
+
+
+def test_whoever_is_on_call_finds_each_part_of_the_dashboard(resources: dict[str, dict[str, Any]]) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
+    titles = [widget["properties"]["title"] for widget in json.loads(body)["widgets"]]
+    assert firsts(section(OPERATIONS, "The dashboard")) == titles
 
 
 def test_whoever_is_on_call_finds_each_alarm(resources: dict[str, dict[str, Any]]) -> None:

@@ -16,7 +16,6 @@ from twinslot_host.examination import (
     Reading,
     Served,
     Site,
-    rivals_in,
 )
 from twinslot_host.request import Request
 from twinslot_host.trouble import Trouble
@@ -33,6 +32,7 @@ WELL: dict[str, Any] = {
     "nginx configuration": "",
     "nginx site": Site(CONF, "0123", "0123"),
     "port 80": [],
+    "users": [],
     "java": "21 in /usr/lib/jvm/java-21",
     "provisioned": [],
     "one app": ["shop"],
@@ -60,12 +60,22 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("nginx site", Site(CONF, "0123", None), "does not answer", "reload-or-restart nginx"),
     ("nginx site", Site(CONF, "0123", "4567"), "runs the configuration 4567", "reload-or-restart nginx"),
     ("port 80", ["`listen 80 default_server` in /etc/x"], "default_server` in /etc/x", "nginx -t"),
+    ("port 80", None, "no configuration that it accepts", "see nginx configuration"),
+    ("nginx running", None, "nginx is not installed", "see nginx installed"),
+    ("nginx configuration", None, "nginx is not installed", "see nginx installed"),
+    ("users", ["/etc/nginx/conf.d/shop.conf"], "users of /etc/nginx/conf.d/shop.conf", "docs/migrating.md"),
     ("java", "", "no Java is installed", "verb=provision"),
     ("provisioned", ["the user twinslot-shop"], "the user twinslot-shop", "verb=provision"),
     ("one app", ["till"], "serves till, and shop", "tag this instance"),
     ("live slot", Served("green", "green", "1.4.2", "failed", False), "1.4.2 in green is failed", "rollback"),
     ("live slot", Served("green", "blue", "1.4.2", "active", True), "nginx answers blue", "logs shop"),
     ("live slot", Served("green", None, "1.4.2", "active", True), "does not answer", "logs shop"),
+    (
+        "live slot",
+        Served("green", "green", "1.4.2", "active", True, False),
+        "would not start after a boot",
+        "systemctl enable twinslot-shop@green",
+    ),
     ("slot ports", {8082: "process 7 (python3)"}, "8082 is taken by process 7 (python3)", "sport = :8082"),
     ("units", ["nginx.service"], "nginx.service", "journalctl --unit nginx.service"),
     ("state", ["/var/lib/twinslot/shop"], "/var/lib/twinslot/shop", "remount,rw"),
@@ -112,7 +122,25 @@ def test_a_planted_fault_is_found_with_its_value_and_a_remedy(
 
 
 def test_each_check_has_a_fault_that_it_finds() -> None:
-    assert {name for name, *_ in FAULTS} == set(CHECKS)
+    found = {name for name, found, *_ in FAULTS if CHECKS[name][1](found, "shop")[0] is False}
+    assert found == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "cause"),
+    [
+        ("nginx running", None, "nginx installed"),
+        ("nginx configuration", None, "nginx installed"),
+        ("port 80", None, "nginx configuration"),
+        ("s3", Reading("", 0, "", "", "x", None), "metadata"),
+    ],
+)
+def test_what_follows_from_another_fault_is_none_of_its_own_and_points_to_it(
+    name: str, found: Any, cause: str
+) -> None:
+    ok, _, remedy = CHECKS[name][1](found, "shop")
+    assert (ok, remedy) == (None, f"see {cause}")
+    assert cause in CHECKS
 
 
 @pytest.mark.parametrize(
@@ -130,34 +158,6 @@ def test_each_check_has_a_fault_that_it_finds() -> None:
 )
 def test_what_is_no_fault_is_not_called_one(name: str, found: Any) -> None:
     assert CHECKS[name][1](found, "shop")[0]
-
-
-@pytest.mark.parametrize(
-    ("listen", "claims"),
-    [
-        ("80 default_server", True),
-        ("[::]:80 default_server", True),
-        ("10.0.0.5:80", True),
-        ("127.0.0.1", True),
-        ("localhost:80", True),
-        ("80", False),
-        ("*:80", False),
-        ("0.0.0.0:80", False),
-        ("[::]:80 ipv6only=on", False),
-        ("8080 default_server", False),
-        ("443 ssl default_server", False),
-        ("unix:/run/nginx.sock", False),
-    ],
-)
-def test_a_server_that_goes_before_ours_on_port_80_is_found(listen: str, claims: bool) -> None:
-    text = f"""# configuration file /etc/nginx/nginx.conf:
-    # listen 80 default_server;
-    server {{ listen {listen}; }}
-# configuration file {CONF}:
-    listen 80 default_server;
-"""
-    found = [f"`listen {listen}` in /etc/nginx/nginx.conf"] if claims else []
-    assert rivals_in(text, CONF) == found
 
 
 def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
