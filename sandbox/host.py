@@ -49,15 +49,15 @@ def launch(aws: Aws, rack: Rack, app: str, tags: Mapping[str, str]) -> Host:
     return boot(aws, rack, _instance(aws, app, tags))
 
 
-def boot(aws: Aws, rack: Rack, instance: str) -> Host:
+def boot(aws: Aws, rack: Rack, instance: str, *, java: bool = True) -> Host:
     """The machine of an instance that EC2 has launched, with the role of its instance profile; its agent is
-    online.
+    online. Without Java, it has to install one.
 
     Raises RuntimeError when the instance has no role, TimeoutError as `launch` does.
     """
     app, role = _described(aws, instance)
     files = {AGENT_IN_MACHINE: AGENT.read_text(), f"/etc/systemd/system/{AGENT_UNIT}": _unit(aws)}
-    machine = rack.boot(instance, files=files, units=[AGENT_UNIT])
+    machine = rack.boot(instance, files=files, units=[AGENT_UNIT], java=java)
     aws.stack.address_given(instance, machine.address)
     with LOCK:
         credentials = aws.principals.assume(role, instance)

@@ -5,6 +5,9 @@ have (people's files, the project itself, nginx, enabled services) and adds what
 network (a package repository with nginx, a fixed resolver). It is built once and again when its recipe or
 the system below changes; nothing is ever written to the system itself. What is installed on the system while
 machines run shows in them half, as overlayfs promises nothing then.
+
+Java stays, for most machines: to install it takes each some ten seconds. A second layer, which is built when
+it is first asked for, makes machines that never had one, with Java's packages in their repository.
 """
 
 import hashlib
@@ -12,14 +15,18 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 
-from sandbox import control_groups
+from sandbox import control_groups, forget
 from sandbox.leftovers import lock
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROVIDED = ("nginx",)
 """Packages that a host can install though it has no network; none of them is installed at first."""
+JAVA = ("default-jre-headless",)
+"""And those that one without Java can install, too."""
 
 # Top-level names that make up a system. Any other one here is somebody's business.
 _SYSTEM = (
@@ -48,6 +55,11 @@ _REMOVED = (
     "var/lib/systemd/random-seed",
 )
 _REPOSITORY = "var/lib/packages"
+_JVM = "/usr/lib/jvm"
+# Where a Java lies whatever brought it here, and what the certificates' package of Java makes of them.
+_JAVA_TREES = (_JVM, "/usr/java", "/etc/ssl/certs/java")
+# Of Java's packages those that have nothing there themselves.
+_JAVA_COMMON = frozenset({"java-common", "ca-certificates-java"})
 # What systemd starts of itself though it has nothing to do here: no console, no hardware, one user.
 _MASKED = (
     *("console-getty.service", "getty@.service", "getty.target", "systemd-logind.service"),
@@ -152,8 +164,9 @@ def mount(directory: Path, image: Path | None = None) -> Path:
     return root
 
 
-def copy(state: Path, directory: Path) -> Path:
-    """Copies the layer that makes a bare host of the system to a run's directory; returns where it lies.
+def copy(state: Path, directory: Path, *, java: bool = True) -> Path:
+    """Copies the layer that makes a bare host of the system, with Java or without, to a run's directory;
+    returns where it lies.
 
     The original lies below `state`. When there is none for this recipe and this system, it is built, in the
     run's directory and control group, so that what a killed build leaves goes with the run.
@@ -162,16 +175,25 @@ def copy(state: Path, directory: Path) -> Path:
     if not Path("/usr/bin/java").exists():
         raise RuntimeError("no /usr/bin/java, which every host is to have: run sandbox/setup.sh packages")
     recipe = hashlib.sha256(str(PROJECT).encode())
-    for part in (Path(__file__), Path("/var/lib/dpkg/status"), Path("/etc/os-release")):
+    for part in (
+        *(Path(__file__), Path(forget.__file__)),
+        *(Path("/var/lib/dpkg/status"), Path("/etc/os-release")),
+    ):
         recipe.update(part.read_bytes())
-    original = state / f"image-{recipe.hexdigest()[:12]}"
+    originals = state / f"image-{recipe.hexdigest()[:12]}"
+    with_java, without = originals / "with-java", originals / "without-java"
+    original = with_java if java else without
     with lock(state / "image.lock"):
-        if not original.exists():
+        if not originals.exists():
             for other in state.glob("image-*"):
                 shutil.rmtree(other)
-            _build(directory, original)
-        _copy(original, directory / "image")
-    return directory / "image"
+            originals.mkdir()
+        if not with_java.exists():
+            _build(directory, with_java)
+        if not original.exists():
+            _build_without_java(directory, with_java, without)
+        _copy(original, directory / original.name)
+    return directory / original.name
 
 
 def _copy(original: Path, to: Path) -> None:
@@ -180,20 +202,39 @@ def _copy(original: Path, to: Path) -> None:
 
 
 def _build(run: Path, original: Path) -> None:
-    work = run / "building"
-    work.mkdir()
-    layer = _bare(work / "upper")
+    work = Path(mkdtemp(prefix="building-", dir=run))
+    _bare(work / "upper")
     root = mount(work)
     group = f"{run.name}/image"
     _in(root, group, _purge(root))
-    _download(root / _REPOSITORY, work)
-    _in(root, group, ["apt-get", "--quiet", "update"])
-    subprocess.run(["umount", str(root)], check=True)
-    layer.directory.rename(original)
+    _provide(work, group, PROVIDED)
+    _keep(work, original)
+
+
+def _build_without_java(run: Path, with_java: Path, original: Path) -> None:
+    work = Path(mkdtemp(prefix="building-", dir=run))
+    root = mount(work, with_java)
+    group = f"{run.name}/image"
+    unwanted = forget.owners(root, _JVM) | (_JAVA_COMMON & _installed(root))
+    # apt knows who cannot do without them.
+    told = _in(root, group, ["apt-get", "--quiet", "--simulate", "purge", *sorted(unwanted)])
+    unwanted |= {line.split()[1] for line in told.splitlines() if line.startswith(("Purg ", "Remv "))}
+    forget.forget(root, unwanted)
+    forget.forget_alternatives(root, _JVM)
+    forget.remove_trees(root, _JAVA_TREES)
+    shutil.rmtree(root / _REPOSITORY)
+    _provide(work, group, (*PROVIDED, *JAVA))
+    _in(root, group, ["apt-get", "--quiet", "check"])
+    _keep(work, original)
+
+
+def _keep(work: Path, original: Path) -> None:
+    subprocess.run(["umount", str(work / "root")], check=True)
+    (work / "upper").rename(original)
     shutil.rmtree(work)
 
 
-def _bare(directory: Path) -> Layer:
+def _bare(directory: Path) -> None:
     layer = Layer(directory)
     for entry in sorted(os.listdir("/")):
         if entry not in _SYSTEM and entry not in _EMPTIED:
@@ -216,11 +257,11 @@ def _bare(directory: Path) -> Layer:
     layer.link("etc/systemd/system/default.target", "/usr/lib/systemd/system/multi-user.target")
     for generator in Path("/usr/lib/systemd/system-generators").iterdir():
         layer.link(f"etc/systemd/system-generators/{generator.name}", "/dev/null")
-    return layer
 
 
-def _in(root: Path, group: str, argv: list[str]) -> None:
-    """Runs a command in the image, which is not booted. Raises RuntimeError with its last words."""
+def _in(root: Path, group: str, argv: list[str]) -> str:
+    """Runs a command in the image, which is not booted; what it printed. Raises RuntimeError with its last
+    words."""
     nspawn = ["systemd-nspawn", "--quiet", "--pipe", "--settings=no", "--register=no", "--keep-unit"]
     nspawn += ["--private-network", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     nspawn += ["--setenv=DEBIAN_FRONTEND=noninteractive", f"--directory={root}", "--", *argv]
@@ -228,24 +269,37 @@ def _in(root: Path, group: str, argv: list[str]) -> None:
     done = subprocess.run(entering, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"image: {' '.join(argv)}: {(done.stdout + done.stderr)[-500:]}")
+    return done.stdout
 
 
-def _purge(root: Path) -> list[str]:
-    """The command that removes the provided packages, and what belongs to them, from the image."""
+def _installed(root: Path) -> set[str]:
+    """The packages that dpkg knows in the image."""
     shown = subprocess.run(
         ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", "--showformat=${Package}\\n"],
         capture_output=True,
         text=True,
         check=True,
     )
+    return set(shown.stdout.split())
+
+
+def _purge(root: Path) -> list[str]:
+    """The command that removes the provided packages, and what belongs to them, from the image."""
     unwanted = [
-        name for name in shown.stdout.split() if any(name.removeprefix("lib").startswith(p) for p in PROVIDED)
+        name
+        for name in sorted(_installed(root))
+        if any(name.removeprefix("lib").startswith(p) for p in PROVIDED)
     ]
     return ["apt-get", "--quiet", "--yes", "purge", *unwanted]
 
 
-def _download(repository: Path, work: Path) -> None:
-    """Makes a repository of the provided packages and all that they need beyond the image."""
+def _provide(work: Path, group: str, provided: Sequence[str]) -> None:
+    """Gives the image a repository of these packages and all that they need beyond it."""
+    _download(work / "root" / _REPOSITORY, work, provided)
+    _in(work / "root", group, ["apt-get", "--quiet", "update"])
+
+
+def _download(repository: Path, work: Path, provided: Sequence[str]) -> None:
     repository.mkdir()
     archives, lists, status = work / "archives", work / "lists", work / "root/var/lib/dpkg/status"
     for directory in (archives, lists):
@@ -253,7 +307,7 @@ def _download(repository: Path, work: Path) -> None:
     apt = ["apt-get", "--quiet", "--yes", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=root"]
     apt += ["-o", f"Dir::Cache::archives={archives}", "-o", f"Dir::State::status={status}"]
     own = [*apt, "-o", f"Dir::State::lists={lists}"]
-    install = ["install", "--download-only", "--no-install-recommends", *PROVIDED]
+    install = ["install", "--download-only", "--no-install-recommends", *provided]
     # This machine's package lists may be missing, or older than what the mirror still has: then newer ones,
     # of our own.
     if subprocess.run([*apt, *install], capture_output=True).returncode:
@@ -264,7 +318,7 @@ def _download(repository: Path, work: Path) -> None:
     packages = list(archives.glob("*.deb"))
     if not packages:
         raise RuntimeError(
-            f"image: apt-get downloaded nothing for {PROVIDED}: have its sources no such package?"
+            f"image: apt-get downloaded nothing for {provided}: have its sources no such package?"
         )
     for package in packages:
         shutil.copy(package, repository)

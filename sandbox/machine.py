@@ -9,8 +9,9 @@
         machine.reboot(); machine.kill(); machine.start(); machine.shutdown()
 
 A machine is systemd-nspawn over the files of `image`, in a namespace of `network`. It is bare: no nginx, no
-agent; Java and Python are there, and `apt-get install nginx` works. `Rack.boot` may be called by several
-threads at once. Leaving the `with` removes every trace; `leftovers` does so however else the process ends.
+agent; Python is there, and Java unless it is booted without; `apt-get install` brings what is missing.
+`Rack.boot` may be called by several threads at once. Leaving the `with` removes every trace; `leftovers` does
+so however else the process ends.
 """
 
 import contextlib
@@ -275,11 +276,12 @@ class Rack:
         reason = unavailable()
         if reason:
             raise RuntimeError(reason)
+        self._state = state
         self._run = Run(state / "runs")
         self._machines: list[Machine] = []
         self._making = threading.Lock()
         try:
-            self._image = image.copy(state, self._run.directory)
+            self._images = {True: image.copy(state, self._run.directory)}
             # Runs of other checkouts choose from the same range.
             with lock(SUBNETS_LOCK):
                 self._network = Network(self._run.name)
@@ -304,17 +306,25 @@ class Rack:
         self._machines.clear()
 
     def boot(
-        self, name: str, *, files: Mapping[str, str] | None = None, units: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        files: Mapping[str, str] | None = None,
+        units: Sequence[str] = (),
+        java: bool = True,
     ) -> Machine:
-        """A new machine, up and running, with these files in it and these systemd units enabled.
+        """A new machine, up and running, with these files in it and these systemd units enabled; without
+        Java, it has to install one.
 
         `name` becomes the host name. Raises TimeoutError when it does not boot.
         """
         with self._making:
             number = self._network.reserve()
+            if java not in self._images:
+                self._images[java] = image.copy(self._state, self._run.directory, java=java)
         directory = self._run.directory / str(number)
         directory.mkdir()
-        root = image.mount(directory, self._image)
+        root = image.mount(directory, self._images[java])
         own = {"/etc/machine-id": secrets.token_hex(16) + "\n", "/etc/hostname": f"{name}\n"}
         own["/etc/hosts"] = f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n"
         for path, text in (own | dict(files or {})).items():

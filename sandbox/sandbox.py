@@ -50,6 +50,7 @@ class FunctionError(Exception):
 class Sandbox:
     """The account and the machines, from entering the context to leaving it. One in a process at a time.
 
+    `java` tells whether the hosts that the stack makes have one from the start; Amazon's images have none.
     Raises RuntimeError on entering where machines cannot be booted: `unavailable()` says why beforehand.
     """
 
@@ -60,11 +61,13 @@ class Sandbox:
         parameters: Mapping[str, str] | None = None,
         pace: Pace | None = None,
         listener: Listener | None = None,
+        java: bool = True,
     ) -> None:
         self._template = template
         self._parameters = dict(parameters or {})
         self._pace = pace or Pace()
         self._listener = listener or Listener()
+        self._java = java
         self._cleanup = ExitStack()
         self._aws: Aws | None = None
         self._rack: Rack | None = None
@@ -82,7 +85,7 @@ class Sandbox:
             )
             self._cleanup.callback(self._aws.close)
             for instance in self._aws.stack.of_kind("AWS::EC2::Instance"):
-                self.boot(instance.id)
+                self.boot(instance.id, java=self._java)
         except BaseException:
             self._cleanup.close()
             raise
@@ -135,9 +138,9 @@ class Sandbox:
         self.hosts.append(host)
         return host
 
-    def boot(self, instance: str) -> Host:
+    def boot(self, instance: str, *, java: bool = True) -> Host:
         """Boot the machine of an instance that EC2 was told to run; its agent is online."""
-        host = hosts.boot(self.aws, self._machines, instance)
+        host = hosts.boot(self.aws, self._machines, instance, java=java)
         self.hosts.append(host)
         return host
 

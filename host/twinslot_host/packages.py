@@ -28,7 +28,10 @@ class Need(NamedTuple):
 
 
 NGINX = Need(
-    "nginx", {"apt-get": "nginx", "dnf": "nginx"}, lambda: bool(shutil.which("nginx")), "install it by hand"
+    "nginx",
+    {"apt-get": "nginx", "dnf": "nginx"},
+    lambda: bool(shutil.which("nginx")),
+    "install nginx by hand",
 )
 
 
@@ -69,7 +72,7 @@ def ensure_alone(command: Command, *needs: Need) -> None:
     if ran.code or absent:
         said = (ran.output.strip().splitlines() or ["it said nothing"])[-1]
         how = f"failed with {ran.code}: {said}" if ran.code else "did not bring it"
-        advice = (absent or missing)[0].advice
+        advice = ", and ".join(need.advice for need in absent or missing)
         raise Trouble(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
     step("installed packages")
 

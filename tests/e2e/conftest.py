@@ -50,7 +50,13 @@ def parameters() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def sandbox(parameters: dict[str, str]) -> Iterator[Sandbox]:
+def java() -> bool:
+    """Whether a host that the stack makes has Java from the start: to install it takes a while."""
+    return True
+
+
+@pytest.fixture(scope="module")
+def sandbox(parameters: dict[str, str], java: bool) -> Iterator[Sandbox]:
     """AWS without a host yet, unless the stack makes one. Where machines cannot be booted the test is
     skipped, but not in CI."""
     reason = unavailable()
@@ -58,7 +64,7 @@ def sandbox(parameters: dict[str, str]) -> Iterator[Sandbox]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI has to run the e2e tests, but: {reason}")
         pytest.skip(reason)
-    with Sandbox(parameters=parameters) as running:
+    with Sandbox(parameters=parameters, java=java) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ What State Manager and EventBridge start, nobody asks for here: the tests launch
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -26,6 +27,12 @@ def parameters() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def java() -> bool:
+    """As Amazon's image, which has none."""
+    return False
+
+
+@pytest.fixture(scope="module")
 def created(sandbox: Sandbox, shop: str) -> Host:
     """The host that the stack made; nothing was asked of it."""
     (host,) = sandbox.hosts
@@ -38,22 +45,35 @@ def live(created: Host, deployer: Deployer, jar: Jar) -> Announcement:
     return deployer.deploy(jar("1.0.0"))
 
 
-def test_the_host_that_the_stack_makes_has_no_nginx_until_it_is_provisioned(
+@pytest.mark.timeout(300)  # where the image without Java is not built yet
+def test_the_host_that_the_stack_makes_has_no_nginx_and_no_java_until_it_is_provisioned(
     sandbox: Sandbox, created: Host
 ) -> None:
     assert created.instance_id == sandbox.outputs["HostInstanceId"]
 
     wait_until(lambda: _provisioned(sandbox, created) == "Success", DEADLINE_SECONDS)
 
-    # It was missing: what is there is not installed.
+    # They were missing: what is there is not installed.
     assert "installed packages" in _journal(created)
     assert created.machine.run(["nginx", "-t"], timeout_seconds=10).returncode == 0
+    for program in ("nginx", "java"):
+        package = _package(created, _say(created, "sh", "-c", f"readlink -f $(command -v {program})"))
+        assert "Status: install ok installed" in _say(created, "dpkg", "--status", package).splitlines()
+        # Not one in place of another.
+        assert re.search(rf" install {package}:\S+ <none> ", created.machine.read("/var/log/dpkg.log"))
     assert sandbox.run_command.commands() == []
 
 
 def test_an_upload_goes_live_where_the_outputs_say(sandbox: Sandbox, live: Announcement) -> None:
     assert live.data["outcome"] == "LIVE", live.text
     assert "1.0.0" in page(sandbox.outputs["HostAddress"])
+
+
+def test_it_is_run_by_the_java_that_was_installed(created: Host, live: Announcement) -> None:
+    green = ["systemctl", "show", "--property=MainPID", "--value", "twinslot-shop@green"]
+    program = _say(created, "readlink", f"/proc/{_say(created, *green)}/exe")
+    assert program == _say(created, "sh", "-c", "readlink -f $(command -v java)")
+    assert _package(created, program).endswith("-jre-headless")
 
 
 def test_a_second_host_gets_the_live_release_with_nobody_asking(
@@ -118,4 +138,16 @@ def _provisioned(sandbox: Sandbox, host: Host) -> str:
 
 
 def _journal(host: Host) -> str:
-    return host.machine.run(["journalctl", "-t", "twinslot", "-o", "cat"], timeout_seconds=10).stdout
+    return _say(host, "journalctl", "-t", "twinslot", "-o", "cat")
+
+
+def _package(host: Host, path: str) -> str:
+    """The name of the package that brought a file; its architecture is left out."""
+    return _say(host, "dpkg", "--search", path).partition(":")[0]
+
+
+def _say(host: Host, *argv: str) -> str:
+    """The output of a command that has to succeed."""
+    done = host.machine.run(argv, timeout_seconds=10)
+    assert done.returncode == 0, done
+    return done.stdout.strip()

@@ -124,10 +124,10 @@ class Hosted:
 
 
 @contextlib.contextmanager
-def host_on(rack: Rack, name: str) -> Iterator[Hosted]:
-    """A bare host with a bucket beside it."""
+def host_on(rack: Rack, name: str, *, java: bool = True) -> Iterator[Hosted]:
+    """A bare host, with Java or without, and a bucket beside it."""
     bucket = Bucket(rack.gateway)
-    machine = rack.boot(name)
+    machine = rack.boot(name, java=java)
     try:
         yield Hosted(machine, bucket)
     finally:
