@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +21,7 @@ from sandbox.backends import LOCK
 from sandbox.policies import UnknownPolicy
 from sandbox.principals import Principals
 from sandbox.requests import ApiError, ApiRequest, error_body
+from sandbox.server import Handler, Server
 
 Answer = tuple[int, dict[str, str], bytes]
 """An HTTP status, headers and body."""
@@ -45,23 +45,18 @@ class Gateway:
         self._principals = principals
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._apps: dict[tuple[str, str], Any] = {}
-        self._server = _Server(address, self)
+        self._server = Server(address, self, _Handler, "gateway")
         self._under_way = threading.local()
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="gateway", daemon=True
-        )
         self.answers: dict[tuple[str, str], Callable[[ApiRequest], Answer]] = {}
         self.around: Callable[[ApiRequest, Callable[[ApiRequest], Answer]], Answer] = _as_it_is
         self.resource_policies: dict[str, list[dict[str, Any]]] = {}
-        self.endpoint = f"http://{address}:{self._server.server_port}"
+        self.endpoint = self._server.endpoint
 
     def start(self) -> None:
-        self._thread.start()
+        self._server.start()
 
     def close(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     @property
     def request(self) -> ApiRequest | None:
@@ -189,32 +184,16 @@ def _environ(request: ApiRequest) -> dict[str, Any]:
     return environ
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: str, gateway: Gateway) -> None:
-        super().__init__((address, 0), _Handler)
-        self.gateway = gateway
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error of ours."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _Server
+class _Handler(Handler):
+    server: Server[Gateway]
 
     def handle_any(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         service = headers.get("authorization", "").partition("/aws4_request")[0].rpartition("/")[2]
         request = ApiRequest(
-            service, self.command, self.path, headers, self._body(headers), self.client_address[0]
+            service, self.command, self.path, headers, self.body(), self.client_address[0]
         )
-        status, answered, body = self.server.gateway.answer(request)
+        status, answered, body = self.server.owner.answer(request)
         self.send_response_only(status)
         # By S3's, hosts tell whether their own clock is right.
         self.send_header("Date", self.date_time_string())
@@ -227,7 +206,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.wfile.flush()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 (names of the base class)
 
@@ -236,9 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return True
 
-    def _body(self, headers: dict[str, str]) -> bytes:
-        if headers.get("transfer-encoding", "").lower() != "chunked":
-            return self.rfile.read(int(headers.get("content-length", 0)))
+    def body(self) -> bytes:
+        """What came with the request, in chunks or at once; to be called once."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return super().body()
         chunks = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
             chunks.append(self.rfile.read(size))
@@ -246,6 +225,3 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline().strip():
             pass
         return b"".join(chunks)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the sandbox tells what happens in its own words."""

@@ -7,20 +7,17 @@ Metadata: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-
 import json
 import secrets
 import socket
-import sys
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from sandbox.backends import ACCOUNT, REGION
 from sandbox.principals import Principal
 from sandbox.run_command import RunCommand
+from sandbox.server import Handler, Server
 
 TOKEN_HEADER = "x-aws-ec2-metadata-token"
 LIFETIME_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
+PLAIN = {"Content-Type": "text/plain"}
 LONGEST_POLL_SECONDS = 20.0
 
 
@@ -41,12 +38,9 @@ class HostServices:
         self.run_command = run_command
         self.tokens: set[str] = set()
         self._hosts: dict[str, Identity] = {}
-        self._server = _Server(address, self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="host-services", daemon=True
-        )
-        self._thread.start()
-        self.endpoint = f"http://{address}:{self._server.server_port}"
+        self._server = Server(address, self, _Handler, "host-services")
+        self._server.start()
+        self.endpoint = self._server.endpoint
 
     def add(self, identity: Identity) -> None:
         self._hosts[identity.address] = identity
@@ -58,65 +52,48 @@ class HostServices:
         return self._hosts.get(address)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: str, services: HostServices) -> None:
-        super().__init__((address, 0), _Handler)
-        self.services = services
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A host that went away is no error of ours."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _Server
+class _Handler(Handler):
+    server: Server[HostServices]
 
     def do_PUT(self) -> None:
         self.body()
         lifetime = self.headers.get(LIFETIME_HEADER, "")
         if self.path != "/latest/api/token" or self.host() is None:
-            self.reply(404)
+            self.say(404)
         elif not lifetime.isdigit() or not 1 <= int(lifetime) <= 21600:
-            self.reply(400)
+            self.say(400)
         else:
             token = secrets.token_urlsafe(40)
-            self.server.services.tokens.add(token)
-            self.reply(200, token, {LIFETIME_HEADER: lifetime})
+            self.server.owner.tokens.add(token)
+            self.reply(200, token.encode(), {**PLAIN, LIFETIME_HEADER: lifetime})
 
     def do_GET(self) -> None:
         host = self.host()
         if host is None or not self.path.startswith("/latest/"):
-            self.reply(404)
-        elif self.headers.get(TOKEN_HEADER) not in self.server.services.tokens:
-            self.reply(401)
+            self.say(404)
+        elif self.headers.get(TOKEN_HEADER) not in self.server.owner.tokens:
+            self.say(401)
         else:
             found = _metadata(host).get(self.path.removeprefix("/latest/").rstrip("/"))
-            self.reply(200 if found is not None else 404, found or "")
+            self.say(200 if found is not None else 404, found or "")
 
     def do_POST(self) -> None:
         body = json.loads(self.body())
-        host, run_command = self.host(), self.server.services.run_command
+        host, run_command = self.host(), self.server.owner.run_command
         if host is None:
-            self.reply(404)
+            self.say(404)
         elif self.path == "/agent/poll":
             seconds = min(float(body["seconds"]), LONGEST_POLL_SECONDS)
             orders = run_command.poll(host.instance, body["platform"], seconds, self.connected)
-            self.reply(200, json.dumps(orders))
+            self.say(200, json.dumps(orders))
         elif self.path == "/agent/result":
             run_command.report(host.instance, body["command"], body)
-            self.reply(200, "{}")
+            self.say(200, "{}")
         else:
-            self.reply(404)
+            self.say(404)
 
     def connected(self) -> bool:
         """Whether the caller still waits: an agent that was stopped has closed its connection."""
@@ -128,24 +105,10 @@ class _Handler(BaseHTTPRequestHandler):
             return False
 
     def host(self) -> Identity | None:
-        return self.server.services.find(self.client_address[0])
+        return self.server.owner.find(self.client_address[0])
 
-    def body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-    def reply(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
-        body = text.encode()
-        self.send_response_only(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the sandbox tells what happens in its own words."""
+    def say(self, status: int, text: str = "") -> None:
+        self.reply(status, text.encode(), PLAIN)
 
 
 def _metadata(host: Identity) -> dict[str, str]:

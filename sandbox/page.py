@@ -9,16 +9,14 @@ stands in the page alone.
 
 import json
 import secrets
-import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.sandbox import FunctionError, Sandbox
+from sandbox.server import Handler, Server
 from sandbox.slot_traffic import SlotTraffic
 
 SHOWN_SECONDS = 90
@@ -41,22 +39,18 @@ class Page:
         self.sandbox = sandbox
         self.traffic = SlotTraffic(lambda: list(sandbox.hosts))
         self.token = secrets.token_urlsafe()
-        self._server = _Server(self)
-        self.address = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="page", daemon=True
-        )
+        self._server = Server("127.0.0.1", self, _Handler, "page")
+        self.address = f"{self._server.endpoint}/"
+        self.names = {f"{name}:{self._server.server_port}" for name in ("127.0.0.1", "localhost")}
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
     def widget(self, theme: str) -> str:
         """What the widget's function answers a dashboard of this theme."""
@@ -75,28 +69,16 @@ class Page:
         return self.sandbox.invoke("Rollback", {**payload, "widgetContext": {}})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, page: Page) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.page = page
-        self.names = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no error of ours."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _Handler(Handler):
+    # A call that is refused is not read: its connection ends.
+    protocol_version = "HTTP/1.0"
+    server: Server[Page]
 
     def do_GET(self) -> None:
         if not self._is_asked_by_its_name():
             return
         asked = urlsplit(self.path)
-        page = self.server.page
+        page = self.server.owner
         match asked.path:
             case "/":
                 html = (HERE / "page.html").read_text().replace(TOKEN_MARK, page.token)
@@ -117,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = self.headers.get("Content-Length", "")
         if self.path != "/call" or not secrets.compare_digest(
-            self.headers.get("X-Twinslot-Token", "").encode(), self.server.page.token.encode()
+            self.headers.get("X-Twinslot-Token", "").encode(), self.server.owner.token.encode()
         ):
             self._answer(403, "text/plain", "only the page itself may call functions")
         elif not length.isdigit() or int(length) > LONGEST_CALL_BYTES:
@@ -130,10 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
         call = json.loads(body)
         if not isinstance(call, dict) or not isinstance(call.get("payload"), dict):
             raise ValueError('a call is {"endpoint": "arn:…", "payload": {…}}')
-        return {"answer": self.server.page.call(str(call.get("endpoint")), call["payload"])}
+        return {"answer": self.server.owner.call(str(call.get("endpoint")), call["payload"])}
 
     def _is_asked_by_its_name(self) -> bool:
-        if self.headers.get("Host") in self.server.names:
+        if self.headers.get("Host") in self.server.owner.names:
             return True
         self._answer(421, "text/plain", "this is the page of a sandbox, and only at its own address")
         return False
@@ -146,12 +128,4 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, "application/json", json.dumps({"error": str(error)}))
 
     def _answer(self, status: int, kind: str, text: str) -> None:
-        body = text.encode()
-        self.send_response_only(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **HEADERS}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the sandbox tells what happens in its own words."""
+        self.reply(status, text.encode(), {"Content-Type": kind, **HEADERS})

@@ -6,13 +6,13 @@ slack.answer = lambda post: Reply(500)          # from now on
 """
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from sandbox.server import Handler, Server
 
 WEBHOOK = "https://hooks.slack.com/services/T0SANDBOX/B0SANDBOX/xsandboxsandboxsandbox0"
 TOKEN = "xoxb-sandbox-sandbox-sandbox"
@@ -47,22 +47,16 @@ class Slack:
         self.answer: Callable[[Post], Reply] = _as_slack_does
         self.closing = threading.Event()
         self._changed = threading.Condition()
-        self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="slack", daemon=True
-        )
-        self._thread.start()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        self._server = Server("127.0.0.1", self, _Handler, "slack")
+        self._server.start()
+        self.endpoint = self._server.endpoint
 
     def close(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     def take(self, post: Post) -> Reply:
+        """Keep what was posted, and a message that is taken with 200; how it is answered."""
         reply = self.answer(post)
         with self._changed:
             self.posts.append(post)
@@ -91,35 +85,14 @@ def _as_slack_does(post: Post) -> Reply:
     return Reply(200, json.dumps({"ok": True, "channel": CHANNEL, "ts": f"{time.time():.6f}"}))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, slack: Slack) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.slack = slack
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has heard enough is no error of ours."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _Handler(Handler):
+    # A connection ends with its answer, or without one.
+    protocol_version = "HTTP/1.0"
+    server: Server[Slack]
 
     def do_POST(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        reply = self.server.slack.take(Post(self.path, headers, json.loads(body)))
-        self.server.slack.closing.wait(reply.after)
-        if not reply.status:
-            return
-        self.send_response_only(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body.encode())))
-        self.end_headers()
-        self.wfile.write(reply.body.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: whoever asks for messages reads them."""
+        reply = self.server.owner.take(Post(self.path, headers, json.loads(self.body())))
+        self.server.owner.closing.wait(reply.after)
+        if reply.status:
+            self.reply(reply.status, reply.body.encode(), reply.headers)
