@@ -17,6 +17,7 @@ from twinslot_cli.doctor import read
 from sandbox.backends import LOCK
 from tests.cli.conftest import Run, World
 from tests.proof.simulated_hosts import Host
+from tests.waiting import wait_until
 
 Twinslot = Callable[..., Run]
 HEALTHY = json.dumps({"checks": [{"name": "nginx running", "ok": True, "what": "active", "remedy": ""}]})
@@ -277,7 +278,7 @@ def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, tw
     assert f"The deployment of {app} 1.1.0 goes on. How it goes: twinslot status {app}" in out
     assert "Traceback" not in err
     twinslot("resume", app)
-    _wait_for(lambda: "1.1.0  live" in twinslot("status", app).out)
+    wait_until(lambda: "1.1.0  live" in twinslot("status", app).out)
 
 
 def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> None:
@@ -293,7 +294,7 @@ def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> No
     jar = world.jar("9.0.0", size=60 * 1024**2)
     process = world.process("deploy", str(jar), "--app", app)
     try:
-        _wait_for(lambda: bool(s3.list_multipart_uploads(Bucket=bucket).get("Uploads")))
+        wait_until(lambda: bool(s3.list_multipart_uploads(Bucket=bucket).get("Uploads")))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:
@@ -379,10 +380,3 @@ def _read_until(process: "subprocess.Popen[str]", mark: str) -> str:
     """The line of its output that bears the mark."""
     assert process.stdout
     return next(line for line in process.stdout if mark in line)
-
-
-def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -1,7 +1,5 @@
 """What the tests do again and again: upload, and wait for the announcement of just that upload."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.announcements import Announcement
@@ -51,11 +49,3 @@ def _version(announcement: Announcement) -> str | None:
         return None
     release = announcement.data["release"]
     return release["version"] if release else None
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Look again and again, until it is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come true in {seconds} s"
-        time.sleep(0.05)

@@ -12,9 +12,10 @@ import pytest
 
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import SETTINGS, wait_until
+from tests.e2e.deployments import SETTINGS
 from tests.e2e.visitors import page
 from tests.pages import ROOT
+from tests.waiting import wait_until
 
 COMMAND_SECONDS = 120
 STRAY = "/etc/nginx/conf.d/stray.conf"

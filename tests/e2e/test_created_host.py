@@ -17,8 +17,9 @@ import pytest
 from sandbox.announcements import Announcement
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import DEADLINE_SECONDS, Deployer, wait_until
+from tests.e2e.deployments import DEADLINE_SECONDS, Deployer
 from tests.e2e.visitors import Visitors, page
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

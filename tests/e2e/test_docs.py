@@ -19,9 +19,10 @@ from twinslot.settings import parse
 from sandbox.announcements import Announcement
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer, wait_until
+from tests.e2e.deployments import Deployer
 from tests.pages import ROOT, Block, Page, pages
 from tests.unrun import reason_against
+from tests.waiting import wait_until
 
 LAST = "docs/operations.md"
 """Its last commands remove twinslot from the host."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sandbox.sandbox import PROJECT, unavailable
-from tests.e2e.deployments import wait_until
+from tests.waiting import wait_until
 
 
 @dataclass

@@ -16,8 +16,9 @@ from sandbox.page import Page
 from sandbox.sandbox import FunctionError, Host, Sandbox
 from screenshots.browser import Browser
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer, wait_until
+from tests.e2e.deployments import Deployer
 from tests.e2e.visitors import Visitors, page
+from tests.waiting import wait_until
 
 COMMAND_ENDED = "EC2 Command Status-change Notification"
 

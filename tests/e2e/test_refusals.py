@@ -7,8 +7,9 @@ import pytest
 from sample.build import build_spring
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import SETTINGS, Deployer, wait_until
+from tests.e2e.deployments import SETTINGS, Deployer
 from tests.e2e.visitors import page
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

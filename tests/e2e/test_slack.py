@@ -10,7 +10,8 @@ import pytest
 from sandbox.sandbox import Pace, Sandbox, unavailable
 from sandbox.slack import WEBHOOK, Reply
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer, wait_until
+from tests.e2e.deployments import Deployer
+from tests.waiting import wait_until
 
 PARAMETER = "/twinslot/slack"
 

@@ -5,8 +5,9 @@ import pytest
 from sandbox.functions import Invocation
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer, wait_until
+from tests.e2e.deployments import Deployer
 from tests.e2e.visitors import Visitors, page
+from tests.waiting import wait_until
 
 DROP_IN = "/etc/systemd/system/twinslot-shop@.service.d/fault.conf"
 

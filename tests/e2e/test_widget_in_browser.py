@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from functions.widget.page import page
 from sandbox.page import Page
 from screenshots.browser import Browser
-from tests.e2e.deployments import wait_until
 from tests.sandbox.account import Account
 from tests.unit.apps import HELD, MOVING, QUIET, VIEW, written_by_a_stranger
+from tests.waiting import wait_until
 
 RUN = "window.ran = true"
 SCRIPTS = (

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from embed import document, script, sources
 from sample.build import build
 from sandbox.machine import STATE, Machine, Rack
 from tests.host.bucket import Bucket
+from tests.waiting import wait_until
 
 Release = dict[str, object]
 Report = dict[str, Any]
@@ -117,10 +117,7 @@ class Hosted:
 
     def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         """Waits for a condition, which has to come true."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come true"
-            time.sleep(0.05)
+        wait_until(condition, seconds)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from sandbox.policies import Permission
 from sandbox.requests import ApiError, ApiRequest
 from tests.proof.simulated_hosts import Hosts
 from tests.unit.jars import SPRING, zipped
+from tests.waiting import wait_until
 
 APP = "shop"
 ROOT_APP = "front"
@@ -104,7 +105,7 @@ class Flow:
 
     def _slack_was_told(self) -> None:
         """Of everything, once."""
-        _wait_until(lambda: len(self._aws.slack.messages) == len(self._aws.announcements))
+        wait_until(lambda: len(self._aws.slack.messages) == len(self._aws.announcements))
 
     def _an_upload_waits_for_another(self) -> None:
         """The second is looked after by Advance from its beginning: it asks for settings and hosts."""
@@ -162,10 +163,10 @@ class Flow:
 
     def _hosts_are_inspected(self) -> None:
         # An application is inspected once its announcement is noted, which comes after the announcement.
-        _wait_until(lambda: all(self._state(app)["busy"] == {"S": "no"} for app in (APP, ROOT_APP)))
+        wait_until(lambda: all(self._state(app)["busy"] == {"S": "no"} for app in (APP, ROOT_APP)))
         known = self._handled_count("Advance", '"report"')
         self._invoke("Advance", {"twinslot": "inspect"})
-        _wait_until(lambda: self._handled_count("Advance", '"report"') >= known + 2)
+        wait_until(lambda: self._handled_count("Advance", '"report"') >= known + 2)
 
     def _somebody_looks_at_the_dashboard(self) -> None:
         assert f">{APP}<" in self._invoke("Widget", {"widgetContext": {}})
@@ -180,7 +181,7 @@ class Flow:
 
     def _upload(self, key: str, label: str) -> str:
         # S3's events tell whole seconds: an upload in the second of a rollback counts as the older one.
-        _wait_until(lambda: int(time.time()) > self._rolled_back_at)
+        wait_until(lambda: int(time.time()) > self._rolled_back_at)
         return self._put(key, zipped(SPRING.replace(b"1.4.2", label.encode())))
 
     def _put(self, key: str, content: bytes) -> str:
@@ -222,7 +223,7 @@ class Flow:
 
     def _handled(self, function: str, mark: str) -> Invocation:
         """The first invocation of the function that bears the mark, when it has ended."""
-        _wait_until(lambda: self._handled_count(function, mark) > 0)
+        wait_until(lambda: self._handled_count(function, mark) > 0)
         return self._invocations(function, mark)[0]
 
     def _handled_count(self, function: str, mark: str) -> int:
@@ -230,7 +231,7 @@ class Flow:
 
     def _invocations(self, function: str, mark: str) -> list[Invocation]:
         name = self._aws.stack.resources[function].id
-        ended = list(self._aws.invocations)
+        ended = self._aws.invocations
         return [each for each in ended if each.function == name and mark.encode() in each.payload]
 
     @contextmanager
@@ -257,7 +258,7 @@ class Flow:
         def outbox() -> list[Any]:
             return list(self._state(APP)["outbox"]["L"])
 
-        _wait_until(lambda: [act["M"]["act"]["S"] for act in outbox()] == ["SendCommand"])
+        wait_until(lambda: [act["M"]["act"]["S"] for act in outbox()] == ["SendCommand"])
         (act,) = outbox()
         act["M"]["at"] = {"N": "0"}
         self._dynamodb.update_item(
@@ -279,10 +280,3 @@ def _no_command_for_now(request: ApiRequest, answer: Callable[[ApiRequest], Answ
     if request.operation == "SendCommand":
         raise ApiError("TooManyUpdates", "not now")
     return answer(request)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come true in {DEADLINE_SECONDS} s"
-        time.sleep(0.02)

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.load import Load
 from sandbox.traffic import Traffic
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Release: 1.0.0\r\n\r\nhi\n"
@@ -225,9 +226,7 @@ def test_a_load_runs_until_it_is_stopped_and_finishes_what_is_under_way(tmp_path
         return True
 
     with serving(turn) as server, Load(server.address, tmp_path / "r.tsv", rate=100, connections=1) as load:
-        deadline = time.monotonic() + 10
-        while len(server.seen) < 6 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(server.seen) == 6)
         threading.Timer(0.2, release.set).start()
         traffic = load.stop()
     assert (len(traffic), traffic.lost) == (6, 0)
@@ -236,9 +235,7 @@ def test_a_load_runs_until_it_is_stopped_and_finishes_what_is_under_way(tmp_path
 
 def test_a_load_that_ended_by_itself_is_an_error(tmp_path: Path) -> None:
     with serving(answer(OK)) as server, Load(server.address, tmp_path / "r.tsv", max_seconds=0.1) as load:
-        deadline = time.monotonic() + 10
-        while not load.ended and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: load.ended)
         with pytest.raises(RuntimeError, match="ended before"):
             load.stop()
 
@@ -246,9 +243,7 @@ def test_a_load_that_ended_by_itself_is_an_error(tmp_path: Path) -> None:
 def test_records_that_somebody_else_touched_are_an_error(tmp_path: Path) -> None:
     records = tmp_path / "r.tsv"
     with serving(answer(OK)) as server, Load(server.address, records, rate=100, connections=1) as load:
-        deadline = time.monotonic() + 10
-        while load.requests < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: load.requests >= 3)
         records.unlink()
         records.touch()
         with pytest.raises(RuntimeError, match="has 0 of"):

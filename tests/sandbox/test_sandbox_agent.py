@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import agent
 from sandbox.agent import Running, execute
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +69,7 @@ def test_a_cancelled_script_is_killed(home: Path) -> None:
         target=lambda: results.append(execute(_order(f"touch {home}/up; sleep 60"), running))
     )
     thread.start()
-    deadline = time.monotonic() + 10
-    while not (home / "up").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until((home / "up").exists)
 
     running.cancelled = True
     running.kill()

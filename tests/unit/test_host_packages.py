@@ -1,7 +1,6 @@
 """What a host installs, with a package manager that only notes what it was asked and makes the programs."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ from twinslot_host.packages import NGINX, ensure
 from twinslot_host.places import Places
 from twinslot_host.request import Request
 from twinslot_host.trouble import Trouble
+
+from tests.waiting import wait_until
 
 NOTE = '#!/bin/sh\necho "$(/usr/bin/basename $0) $*" >> {log}\n'
 MAKE = "for name in nginx java; do echo > {bin}/$name; /bin/chmod +x {bin}/$name; done\n"
@@ -109,8 +110,7 @@ def test_while_one_command_installs_another_waits(programs: Programs, tmp_path: 
     others = Command(Request("provision", "", "provision"), Places("", str(tmp_path)))
     began = threading.Thread(target=ensure, args=(others, NGINX, need(None)))
     began.start()
-    while not (programs.bin / "java").exists():
-        time.sleep(0.01)
+    wait_until((programs.bin / "java").exists)
     waits = threading.Thread(target=programs.ensure)
     waits.start()
     waits.join(0.3)
