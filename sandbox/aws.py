@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from sandbox.template import TemplateError, Translated
 
 STACK_NAME = "twinslot"
 ASYNCHRONOUS_ANSWER: Answer = (202, {"Content-Type": "application/json"}, b"")
+
+KEPT_INVOCATIONS = 1_000
+"""More than any test or measurement makes. An open page alone makes one a second, each with its HTML."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Aws:
         pace: Pace,
         listener: Listener,
     ) -> None:
-        self.invocations: list[Invocation] = []
+        self._invocations: deque[Invocation] = deque(maxlen=KEPT_INVOCATIONS)
         self.announcements = Announcements(listener.announcement)
         self.principals = Principals()
         self._listener = listener
@@ -121,6 +125,11 @@ class Aws:
     @property
     def endpoint(self) -> str:
         return self.gateway.endpoint
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """The invocations that have ended, in order; of more than KEPT_INVOCATIONS, the newest."""
+        return list(self._invocations)
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -173,7 +182,7 @@ class Aws:
             raise TemplateError(f"{message.topic_arn} may not invoke {function_arn}")
 
     def _invoked(self, invocation: Invocation) -> None:
-        self.invocations.append(invocation)
+        self._invocations.append(invocation)
         self._listener.invocation(invocation)
 
     def _command_changed(self, change: Change) -> None:

@@ -113,8 +113,8 @@ class Sandbox:
 
     @property
     def invocations(self) -> list[Invocation]:
-        """Every invocation that has ended, in order."""
-        return list(self.aws.invocations)
+        """The invocations that have ended, in order."""
+        return self.aws.invocations
 
     @property
     def announcements(self) -> Announcements:

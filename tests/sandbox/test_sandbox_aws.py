@@ -12,9 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import stack
-from sandbox.aws import Aws, Listener, Pace
+from sandbox.aws import KEPT_INVOCATIONS, Aws, Listener, Pace
 from sandbox.backends import LOCK, REGION
+from sandbox.functions import Invocation
 from sandbox.template import TemplateError, translate
+from tests.waiting import wait_until
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -121,16 +123,16 @@ def bucket(aws: Aws) -> str:
     return aws.stack.resources["Jars"].id
 
 
-def _invocation(aws: Aws, mark: str, seconds: float = 15) -> dict[str, Any]:
+def _invocation(aws: Aws, mark: str) -> dict[str, Any]:
     """The payload of the first invocation that bears the mark."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for invocation in list(aws.invocations):
-            if mark.encode() in invocation.payload:
-                payload: dict[str, Any] = json.loads(invocation.payload)
-                return payload
-        time.sleep(0.02)
-    raise TimeoutError(f"no invocation bears {mark}")
+    payloads: list[dict[str, Any]] = []
+
+    def was_made() -> bool:
+        payloads.extend(json.loads(each.payload) for each in aws.invocations if mark.encode() in each.payload)
+        return bool(payloads)
+
+    wait_until(was_made)
+    return payloads[0]
 
 
 def test_an_upload_becomes_an_event_of_s3s_true_shape(aws: Aws, bucket: str) -> None:
@@ -190,11 +192,13 @@ def test_what_fails_for_good_goes_where_the_template_says(aws: Aws, bucket: str)
     sqs, queue = aws.client("sqs"), aws.stack.resources["Letters"].id
     queue_url = sqs.get_queue_url(QueueName=queue.rpartition("/")[2])["QueueUrl"]
 
-    deadline = time.monotonic() + 15
     letters: list[dict[str, Any]] = []
-    while not letters and time.monotonic() < deadline:
-        letters = sqs.receive_message(QueueUrl=queue_url).get("Messages", [])
-        time.sleep(0.02)
+
+    def came() -> bool:
+        letters.extend(sqs.receive_message(QueueUrl=queue_url).get("Messages", []))
+        return bool(letters)
+
+    wait_until(came)
 
     letter = json.loads(letters[0]["Body"])
     assert letter["requestContext"]["condition"] == "RetriesExhausted"
@@ -252,6 +256,7 @@ def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
 
 def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Aws) -> None:
     rule = next(each.id for each in aws.stack.of_kind("AWS::Events::Rule") if "Clock" in each.name)
+    # One that is enabled ticks three times meanwhile.
     time.sleep(0.3)
     assert not any(b"Scheduled Event" in each.payload for each in aws.invocations)
 
@@ -372,3 +377,18 @@ def test_what_the_sandbox_does_not_know_is_an_error(
 
     with pytest.raises(TemplateError, match=named):
         stack.create("odd", translate(odd, REGION, {}), {})
+
+
+def test_of_many_invocations_the_newest_are_kept(aws: Aws) -> None:
+    class Idle:
+        """A function that is quick, for once."""
+
+        def invoke(self, payload: bytes) -> Invocation:
+            return Invocation("idle", "", 0.0, 0.0, cold=False, error=False, payload=payload, answer=b"")
+
+    for number in range(KEPT_INVOCATIONS + 5):
+        aws.functions.invoke(Idle(), b"%d" % number)  # type: ignore[arg-type]
+
+    kept = aws.invocations
+    assert len(kept) == KEPT_INVOCATIONS
+    assert kept[-1].payload == b"%d" % (KEPT_INVOCATIONS + 4)
