@@ -8,11 +8,6 @@ import os
 import threading
 from typing import Any
 
-# moto reads these when it is imported.
-os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-os.environ["VALIDATE_LAMBDA_S3"] = "false"
-
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
@@ -21,6 +16,14 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 
 LOCK = threading.RLock()
+
+ACCOUNTS = {
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "VALIDATE_LAMBDA_S3": "false",
+}
+"""What moto reads of the environment whenever it makes an account. AWS's policies take it most of a second:
+this is set for a sandbox, and not for whoever imports this module."""
 
 GLOBAL_SERVICES = ("iam", "s3", "sts")
 """moto keeps these a partition, not a region."""
@@ -33,7 +36,8 @@ def backend(service: str) -> Any:
 
 
 def forget_everything() -> None:
-    """Back to an empty account."""
+    """Back to an empty account, as a sandbox wants it."""
+    os.environ.update(ACCOUNTS)
     with LOCK:
         BackendDict.reset()
         reset_model_data()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import stack as stacks
+from sandbox import coverage
 from sandbox.template import translate
 from tests.unit.conftest import ROOT
 
@@ -137,4 +137,4 @@ def test_sam_deploy_is_allowed_all_that_the_stack_asks_for(resources: Resources)
 
 def test_the_sandbox_knows_every_resource_and_property() -> None:
     translated = translate(ROOT / "template.yaml", "eu-central-1", {"CreateHost": "yes"})
-    stacks.coverage.check(translated.resources)
+    coverage.check(translated.resources)
