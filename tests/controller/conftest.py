@@ -24,6 +24,7 @@ from twinslot.fleet import Fleet
 from twinslot.store import Store
 
 from tests.controller import dynamodb_local
+from tests.controller.house import House
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -131,6 +132,11 @@ def engine(request: pytest.FixtureRequest) -> DynamoDBClient:
     """A client of an empty table: once on moto, once on AWS's own engine."""
     client: DynamoDBClient = request.getfixturevalue(request.param)
     return client
+
+
+@pytest.fixture
+def house(aws: boto3.Session, moto: DynamoDBClient) -> House:
+    return House(aws, moto, TABLE)
 
 
 @pytest.fixture
