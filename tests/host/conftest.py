@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.machine import Machine, Rack, unavailable
+from tests.host.hosted import Hosted, Release, jar
 
 Boot = Callable[..., Machine]
 
@@ -22,6 +23,18 @@ def rack() -> Iterator[Rack]:
 def machine(rack: Rack) -> Machine:
     """A bare host that a session's tests share; what one changes, the next one finds."""
     return rack.boot("i-0123456789abcdef0")
+
+
+@pytest.fixture(scope="module")
+def v1(host: Hosted) -> Release:
+    """In the bucket of a module's own `host`."""
+    return host.bucket.put(jar("1.0"))
+
+
+@pytest.fixture(scope="module")
+def v2(host: Hosted) -> Release:
+    """In the bucket of a module's own `host`."""
+    return host.bucket.put(jar("2.0"))
 
 
 @pytest.fixture

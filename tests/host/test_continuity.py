@@ -18,16 +18,6 @@ def host(rack: Rack) -> Iterator[Hosted]:
         yield hosted
 
 
-@pytest.fixture(scope="module")
-def v1(host: Hosted) -> Release:
-    return host.bucket.put(jar("1.0"))
-
-
-@pytest.fixture(scope="module")
-def v2(host: Hosted) -> Release:
-    return host.bucket.put(jar("2.0"))
-
-
 @pytest.fixture
 def warm(host: Hosted, v1: Release, v2: Release) -> tuple[Release, Release]:
     """1.0 is warm in one slot and 2.0 live in the other."""

@@ -15,16 +15,6 @@ def host(rack: Rack) -> Iterator[Hosted]:
         yield hosted
 
 
-@pytest.fixture(scope="module")
-def v1(host: Hosted) -> Release:
-    return host.bucket.put(jar("1.0"))
-
-
-@pytest.fixture(scope="module")
-def v2(host: Hosted) -> Release:
-    return host.bucket.put(jar("2.0"))
-
-
 @pytest.fixture
 def live(host: Hosted, v1: Release) -> Release:
     """1.0 is live, whatever was before."""

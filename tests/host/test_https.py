@@ -14,7 +14,7 @@ import pytest
 from sample.build import build_spring
 from sandbox.machine import Rack
 from tests.certificates import issue
-from tests.host.hosted import JARS, Hosted, Release, host_on, jar
+from tests.host.hosted import JARS, Hosted, Release, host_on
 
 NAME = "shop.example.com"
 LOOPBACK = """
@@ -61,16 +61,6 @@ def host(rack: Rack, certificate: tuple[bytes, bytes]) -> Iterator[Hosted]:
         hosted.machine.write(TLS["tls_certificate"], certificate[0])
         hosted.machine.write(TLS["tls_key"], certificate[1], 0o600)
         yield hosted
-
-
-@pytest.fixture(scope="module")
-def v1(host: Hosted) -> Release:
-    return host.bucket.put(jar("1.0"))
-
-
-@pytest.fixture(scope="module")
-def v2(host: Hosted) -> Release:
-    return host.bucket.put(jar("2.0"))
 
 
 @pytest.fixture

@@ -49,9 +49,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     return True
 
 
-# ------------------------------------------------------------------------------------------------ a bare host
-
-
 def test_it_runs_a_systemd_of_its_own_in_which_nothing_failed(machine: Machine) -> None:
     assert say(machine, "systemctl", "is-system-running") == "running"
     assert say(machine, "ps", "-o", "comm=", "-p", "1") == "systemd"
@@ -85,9 +82,6 @@ def test_it_installs_nginx_for_real_without_a_network(boot: Boot) -> None:
     assert say(host, "systemctl", "is-enabled", "nginx") == "enabled"
     with urllib.request.urlopen(f"http://{host.address}/", timeout=5) as answer:
         assert b"nginx" in answer.read()
-
-
-# ----------------------------------------------------------------------------------------------- the network
 
 
 @pytest.fixture
@@ -129,9 +123,6 @@ def test_a_subnet_that_is_in_use_is_not_taken() -> None:
 def test_without_a_free_subnet_it_says_so() -> None:
     with pytest.raises(RuntimeError, match=r"no free subnet in 10\.213\.0\.0/16"):
         network.choose_subnet([IPv4Network("10.0.0.0/8")])
-
-
-# --------------------------------------------------------------------------------------- commands and files
 
 
 def test_a_command_gets_the_given_environment_and_nothing_of_ours(machine: Machine) -> None:
@@ -179,9 +170,6 @@ def test_files_cannot_be_placed_outside_of_the_machine(boot: Boot, path: str) ->
         boot("i-out", files={path: ""})
 
 
-# -------------------------------------------------------------------------------------- power, on and off
-
-
 def test_a_reboot_keeps_files_and_address_and_starts_units_again(boot: Boot) -> None:
     host = boot("i-reboot", files={"/etc/systemd/system/waits.service": UNIT}, units=["waits.service"])
     host.write("/run/gone", "")
@@ -225,8 +213,6 @@ def test_hosts_boot_at_the_same_time_and_know_nothing_of_each_other(rack: Rack) 
         one.kill()
         two.kill()
 
-
-# ---------------------------------------------------------------------------------------------- leftovers
 
 CHILD = """
 import sys, time

@@ -10,7 +10,7 @@ from hypothesis import given
 from twinslot.chat import custom_notification
 
 from tests.hostile import PIECES, Cases
-from tests.unit.told import ANY, EACH, ID, Told, told
+from tests.unit.told import ANY, EACH, ID, Told, told, written_by_a_stranger
 
 MARKUP = re.compile(r"<|>|&(?!amp;|lt;|gt;)")
 CODE = re.compile(r"```\n.*?\n```|`[^`]*`", re.DOTALL)
@@ -77,9 +77,7 @@ def test_the_next_step_is_the_way_back() -> None:
 @pytest.mark.hostile("announcements")
 def test_no_label_mentions_anybody_or_ends_its_code(cases: Cases[Any]) -> None:
     for name, piece in cases(product(("LIVE", "REFUSED", "FAILED"), PIECES)):
-        failure = {"phase": "staging", "host": piece, "reason": piece, "log": [piece, "```", piece]}
-        release = {"label": piece} if name != "REFUSED" else None
-        judge({**EACH[name], "by": piece, "key": piece, "release": release, "failure": failure})
+        judge(written_by_a_stranger(name, piece))
 
 
 @pytest.mark.hostile("announcements")

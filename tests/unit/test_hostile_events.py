@@ -14,22 +14,11 @@ from twinslot_host.request import read_release
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
 from tests.unit.test_host_request import encoded
-from tests.unit.test_upload import EVENT
+from tests.unit.test_upload import EVENT, PATHS
 
 pytestmark = pytest.mark.hostile("events")
 
-FIELDS: tuple[tuple[str, ...], ...] = (
-    ("time",),
-    ("detail",),
-    ("detail", "bucket"),
-    ("detail", "bucket", "name"),
-    ("detail", "object"),
-    ("detail", "object", "key"),
-    ("detail", "object", "size"),
-    ("detail", "object", "version-id"),
-    ("detail", "object", "sequencer"),
-    ("detail", "requester"),
-)
+FIELDS: tuple[tuple[str, ...], ...] = (*PATHS, ("detail", "requester"))
 TEXTS = tuple(field for field in FIELDS if field[-1] not in ("detail", "bucket", "object", "size"))
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 

@@ -11,7 +11,7 @@ from twinslot.digest import digest
 
 from functions.slack.message import LONGEST_MESSAGE, Block, compose
 from tests.hostile import PIECES, Cases
-from tests.unit.told import ANY, EACH, REVERTED, Told, told
+from tests.unit.told import ANY, EACH, REVERTED, Told, told, written_by_a_stranger
 
 LITERAL = {"plain_text", "text", "date"}
 """Kinds of text of which Slack reads no markup: plain text, and the words of rich text."""
@@ -169,9 +169,7 @@ def test_bars_fit_a_narrow_phone_and_compare_the_phases(seconds: dict[str, float
 @pytest.mark.hostile("announcements")
 def test_a_users_words_are_nowhere_but_where_slack_reads_no_markup(cases: Cases[Any]) -> None:
     for name, piece in cases(product(("LIVE", "REFUSED", "FAILED"), PIECES)):
-        failure = {"phase": "staging", "host": piece, "reason": piece, "log": [piece, "```", piece]}
-        release = {"label": piece} if name != "REFUSED" else None
-        judge({**EACH[name], "by": piece, "key": piece, "release": release, "failure": failure})
+        judge(written_by_a_stranger(name, piece))
 
 
 @pytest.mark.hostile("announcements")

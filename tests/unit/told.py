@@ -84,6 +84,15 @@ EACH: dict[str, Told] = {
 }
 """An announcement of each kind that people are told of."""
 
+
+
+def written_by_a_stranger(name: str, text: str) -> Told:
+    """The announcement of this name with this text in every place that a stranger has a hand in."""
+    failure = {"phase": "staging", "host": text, "reason": text, "log": [text, "```", text]}
+    release = {"label": text} if name != "REFUSED" else None
+    return {**EACH[name], "by": text, "key": text, "release": release, "failure": failure}
+
+
 LONG = st.sampled_from(PIECES).map(lambda piece: piece * 1_200)
 WORDS = TEXT | LONG
 MOMENT = st.none() | st.floats(0, 1e12) | st.integers(0, 10**12)
