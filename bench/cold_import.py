@@ -10,17 +10,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+FUNCTIONS = ROOT / "functions"
+LAYER = ROOT / "layers" / "twinslot"
 ROUNDS = 15
-BASELINE = """
-import boto3
-session = boto3.Session()
-for service in ("dynamodb", "ec2", "s3", "sns", "ssm"):
-    session.client(service)
-"""
 TIMED = """
 import time
 began = time.perf_counter()
@@ -34,9 +31,31 @@ LAMBDA = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "POWERTOOLS_SERVICE_NAME": "twinslot",
     "POWERTOOLS_METRICS_NAMESPACE": "twinslot",
+    "SLACK_PARAMETER": "/x",
     **dict.fromkeys(
         ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "HOLD_FUNCTION"), "x"
     ),
+}
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What Lambda imports of a function from its folder, and the services that it makes clients of."""
+
+    module: str
+    folder: Path
+    services: tuple[str, ...] = ("dynamodb", "ec2", "s3", "sns", "ssm")
+
+    def alone(self) -> str:
+        """A module that does nothing but make the same clients."""
+        clients = "\n".join(f"session.client({service!r})" for service in self.services)
+        return f"import boto3\nsession = boto3.Session()\n{clients}"
+
+
+HANDLERS = {
+    **{name: Handler("app", FUNCTIONS / name) for name in ("deploy", "advance", "rollback", "hold")},
+    "widget": Handler("widget.app", FUNCTIONS, ("dynamodb",)),
+    "slack": Handler("slack.app", FUNCTIONS, ("dynamodb", "ssm")),
 }
 
 
@@ -54,28 +73,22 @@ def milliseconds(code: str, path: list[Path]) -> float:
 
 
 def main() -> None:
-    """Measure, print and write the medians in milliseconds and each handler's ratio to the baseline."""
-    contestants: dict[str, tuple[str, list[Path]]] = {"baseline": (BASELINE, [])} | {
-        name: ("import app", [ROOT / "functions" / name, ROOT / "layers" / "twinslot"])
-        for name in ("deploy", "advance", "rollback")
-    }
-    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    """Measure, print and write the medians in milliseconds and each handler's ratio to its clients alone."""
+    baselines = {handler.alone(): list[float]() for handler in HANDLERS.values()}
+    imports = {name: list[float]() for name in HANDLERS}
     for _ in range(ROUNDS):
-        for name, (code, path) in contestants.items():
-            taken[name].append(milliseconds(code, path))
-    medians = {name: round(median(times), 1) for name, times in taken.items()}
-    ratios = {
-        name: round(taken / medians["baseline"], 2) for name, taken in medians.items() if name != "baseline"
-    }
-    for name, middle in medians.items():
-        print(
-            f"{name:10}{middle:8.1f} ms" + (f"  {ratios[name]:.2f} x the baseline" if name in ratios else "")
-        )
+        for code, times in baselines.items():
+            times.append(milliseconds(code, []))
+        for name, handler in HANDLERS.items():
+            imports[name].append(milliseconds(f"import {handler.module}", [handler.folder, LAYER]))
+    told = {}
+    for name, handler in HANDLERS.items():
+        taken, alone = median(imports[name]), median(baselines[handler.alone()])
+        told[name] = {"ms": round(taken, 1), "clients_ms": round(alone, 1), "ratio": round(taken / alone, 2)}
+        print(f"{name:10}{taken:8.1f} ms, {taken / alone:.2f} x its clients alone ({alone:.1f} ms)")
     result = ROOT / "build" / "bench" / "cold_import.json"
     result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_text(
-        json.dumps({"rounds": ROUNDS, "milliseconds": medians, "ratios": ratios}, indent=1) + "\n"
-    )
+    result.write_text(json.dumps({"rounds": ROUNDS, "handlers": told}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
