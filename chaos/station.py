@@ -71,8 +71,6 @@ class Station:
         """Write the application's settings, those of chaos and these."""
         self.sandbox.set(self.app, {**SETTINGS, **changed})
 
-    # ------------------------------------------------------------------------------------------ deployments
-
     def upload(self, faults: str = "", key: str | None = None) -> Upload:
         """Upload a new release of the sample application with these faults."""
         label = f"{self.app[-3:]}-{next(NUMBERS)}"
@@ -91,6 +89,7 @@ class Station:
     def announced(
         self, wanted: Callable[[Announcement], bool], seconds: float, after: int = 0
     ) -> Announcement:
+        """The application's first that is wanted, after the first `after` of all. Raises TimeoutError."""
         return self.sandbox.announcements.wait_for(
             lambda each: each.attributes.get("app") == self.app and wanted(each), seconds, after
         )
@@ -118,9 +117,8 @@ class Station:
         while not self.live or not self.standing()["standby"]:
             self.deploy()
 
-    # ------------------------------------------------------------------------------------------------- host
-
     def load(self, name: str, posts: bool) -> Load:
+        """Users of the host, to be entered as a context; `name` is what is tried meanwhile."""
         records = RECORDS / f"{self.app}-{name.replace('/', '_')}.tsv"
         return Load(self.host.address, records, RATE, CONNECTIONS, posts=posts)
 
@@ -144,6 +142,7 @@ class Station:
             connection.close()
 
     def must_serve(self, label: str) -> None:
+        """Raises NotHeld unless users get this release now."""
         got = self.serving()
         if got != label:
             raise NotHeld(f"users get {got or 'nothing'} instead of {label}")

@@ -42,10 +42,12 @@ class Announcements:
         return len(self._all)
 
     def all(self) -> list[Announcement]:
+        """Every announcement so far, in order."""
         with self._changed:
             return list(self._all)
 
     def add(self, message: Message) -> None:
+        """Take what was published, whatever it says."""
         try:
             data = json.loads(message.text_for("default"))
         except ValueError:

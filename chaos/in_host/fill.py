@@ -12,6 +12,7 @@ FILLER = ".chaos-filler"
 
 
 def mount_of(path: str) -> str:
+    """Where the filesystem is mounted that the path lies on."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -19,6 +20,7 @@ def mount_of(path: str) -> str:
 
 
 def fill(path: str) -> None:
+    """Leave no byte and no name on the filesystem of the path; exits when it is a larger one."""
     place = mount_of(path)
     state = os.statvfs(place)
     if state.f_frsize * state.f_blocks > MOST_BYTES:
@@ -34,6 +36,7 @@ def fill(path: str) -> None:
 
 
 def free(place: str) -> None:
+    """Remove what `fill` put there, if anything."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(f"{place}/{FILLER}s"):
             os.unlink(f"{place}/{FILLER}s/{name}")

@@ -34,6 +34,7 @@ class Turn:
         self.reports: tuple[HostReport, ...] = ()
 
     def decision(self) -> Decision:
+        """All that follows, to be saved at once."""
         return Decision(
             self.application, self.acts, tuple(self.records.values()), self.commands, self.reports
         )
@@ -52,17 +53,21 @@ class Turn:
         return any(known is not None and known.id == deployment for known in present)
 
     def accept(self, deployment: str, kind: Kind, order: Order, by: str) -> Deployment:
+        """A new deployment, which waits; it is in the application once a field of it holds it."""
         timeline = (Passage(Phase.WAITING, self.now),)
         return Deployment(deployment, self.application.name, kind, order, None, by, timeline=timeline)
 
     def enter(self, deployment: Deployment, phase: Phase) -> Deployment:
+        """The deployment in this phase from now on."""
         return replace(deployment, phase=phase, timeline=(*deployment.timeline, Passage(phase, self.now)))
 
     def post(self, act: Act) -> None:
+        """Have this done: it stays in the outbox until it is struck out."""
         self.change(outbox=(*self.application.outbox, act))
         self.acts += (act,)
 
     def strike_out(self, act: str) -> None:
+        """Forget the act with this id: it was done, or need not be."""
         self.change(outbox=tuple(posted for posted in self.application.outbox if posted.id != act))
 
     def drop_orders_of(self, deployment: Deployment) -> None:
