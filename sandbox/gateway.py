@@ -190,9 +190,7 @@ class _Handler(Handler):
     def handle_any(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         service = headers.get("authorization", "").partition("/aws4_request")[0].rpartition("/")[2]
-        request = ApiRequest(
-            service, self.command, self.path, headers, self.body(), self.client_address[0]
-        )
+        request = ApiRequest(service, self.command, self.path, headers, self.body(), self.client_address[0])
         status, answered, body = self.server.owner.answer(request)
         self.send_response_only(status)
         # By S3's, hosts tell whether their own clock is right.
@@ -207,7 +205,7 @@ class _Handler(Handler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 (names of the base class)
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any
 
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()

@@ -85,7 +85,6 @@ EACH: dict[str, Told] = {
 """An announcement of each kind that people are told of."""
 
 
-
 def written_by_a_stranger(name: str, text: str) -> Told:
     """The announcement of this name with this text in every place that a stranger has a hand in."""
     failure = {"phase": "staging", "host": text, "reason": text, "log": [text, "```", text]}
