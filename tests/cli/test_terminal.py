@@ -1,10 +1,88 @@
-"""Lines that hang where a terminal is too narrow for them."""
+"""What somebody sees on a terminal: lines that hang where they are too long, a bar, a drawing that moves, and
+colours unless NO_COLOR is set. A pipe gets whole lines."""
 
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from boto3.s3.transfer import TransferConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
+from twinslot_cli import deploy, doctor, follow, main, status, terminal
 from twinslot_cli.terminal import hung
+
+from screenshots.screen import screen
+from tests.cli.conftest import Run, World
+
+Twinslot = Callable[..., Run]
+WIDTHS = (60, 80, 120)
+PART = 5 * 1024**2
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|9[0-7])(?:;[0-9;]*)?m")
+SILENT = " ".join(["the instance metadata service is silent;"] * 4)
+REMEDY = " && ".join(
+    ["aws ec2 modify-instance-metadata-options --http-endpoint enabled --instance-id ID"] * 2
+)
+
+
+class Glass(io.StringIO):
+    """A terminal's output that stays where a test can look at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def look(twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """A command on a terminal with so many columns: its exit code, and all that it wrote."""
+
+    def look(columns: int, *arguments: str) -> tuple[int, str]:
+        glass = Glass()
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", str(columns))
+            patch.setenv("TERM", "xterm-256color")
+            patch.setattr(sys, "stdout", glass)
+            patch.setattr(sys, "argv", ["twinslot", *arguments])
+            code = main.main()
+        return code, glass.getvalue()
+
+    return look
+
+
+@pytest.fixture(scope="module")
+def app(world: World) -> Iterator[str]:
+    """An application that has seen much: releases, a failure, a hold, a sick host."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.aws.variables().items():
+            patch.setenv(name, value)
+        yield _lived(world)
+
+
+def _lived(world: World) -> str:
+    app = world.app(hosts=0)
+    world.set(app, json.dumps({"bake_seconds": 1}))
+    host = world.hosts.add(app)
+    host.answers["doctor"] = json.dumps(
+        {"checks": [{"name": "metadata", "ok": False, "what": SILENT, "remedy": REMEDY}]}
+    )
+    for arguments, code in [
+        (("deploy", str(world.jar("1.0.0")), "--app", app), 0),
+        (("deploy", str(world.jar("1.1.0")), "--app", app), 0),
+        (("deploy", str(world.jar("2.0.0-dies")), "--app", app), 1),
+        (("hold", app, "--why", "the database is being moved to another account, which takes the night"), 0),
+    ]:
+        with world.process(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == code, out + err
+    return app
 
 
 @given(st.text(st.sampled_from("ab\u5bb6 -/"), max_size=200), st.integers(20, 130), st.integers(0, 30))
@@ -16,3 +94,77 @@ def test_a_line_that_is_too_long_goes_on_below_and_loses_nothing(text: str, widt
     assert all(cell_len(part) <= width for part in others)
     indents = {len(part) - len(part.lstrip(" ")) for part in others if part}
     assert all(indent >= min(hang, 4) for indent in indents)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_no_line_is_broken_by_the_terminal(look: Any, app: str, columns: int) -> None:
+    for verb, hang in (("status", 2 + status.NAME_COLUMN), ("doctor", doctor.WHAT_COLUMN), ("history", 25)):
+        _, told = look(columns, verb, app)
+
+        lines = STYLE.sub("", told).splitlines()
+        assert max(map(cell_len, lines)) <= columns, verb
+        # Into 120 columns fits everything but what the host's doctor said.
+        if verb == "doctor" or columns < 120:
+            assert any(line.startswith(" " * hang) for line in lines), verb
+
+
+def test_in_a_pipe_each_finding_and_each_remedy_is_one_line(twinslot: Twinslot, app: str) -> None:
+    lines = twinslot("doctor", app).out.splitlines()
+
+    found = lines.index(f"✗ {'metadata':<19} {SILENT}")
+    assert lines[found + 1] == " " * doctor.WHAT_COLUMN + REMEDY
+
+
+def test_colours_are_for_terminals_and_for_those_who_want_them(
+    look: Any, twinslot: Twinslot, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert COLOUR.search(look(80, "status", app)[1])
+    assert not STYLE.search(twinslot("status", app).out)
+
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert not COLOUR.search(look(80, "status", app)[1])
+
+
+def test_on_a_terminal_json_is_one_document_and_nothing_else(look: Any, world: World, app: str) -> None:
+    for arguments in (
+        ("status",), ("status", app), ("history", app), ("logs", app), ("doctor", app),
+        ("hold", app, "--why", "a test"), ("resume", app), ("rollback", app),
+        ("deploy", str(world.jar("1.2.0")), "--app", app),
+        ("status", "never"), ("rollback", app, "--to", "9.9.9"), ("deploy", "gone.jar", "--app", app),
+        ("history", "No App"), ("logs", "never"), ("status", "--stack", "other"),
+    ):  # fmt: skip
+        _, told = look(80, *arguments, "--json")
+
+        assert json.loads(told)["twinslot"] == 1, arguments
+
+
+def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
+    look: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, answer = world.app(), world.aws.gateway.around
+    jar = world.jar("1.0.0", size=3 * PART)
+
+    def slowly(request: Any, ask: Any) -> Any:
+        if request.service == "s3" and "partNumber" in request.query:
+            time.sleep(0.3)
+        return answer(request, ask)
+
+    monkeypatch.setattr(deploy, "PART_BYTES", PART)
+    monkeypatch.setattr(deploy, "TransferConfig", partial(TransferConfig, max_concurrency=1))
+    monkeypatch.setattr(world.aws.gateway, "around", slowly)
+
+    code, told = look(60, "deploy", str(jar), "--app", app)
+
+    plain = STYLE.sub("", told)
+    assert code == 0, plain
+    assert {"33%", "67%"} <= set(re.findall(r"\d+%", plain)), "the bar tells of each part"
+    assert "10.5/15.7 MB" in plain
+    assert len(set(re.findall(rf"[{terminal.FRAMES}]", plain))) > 1, "the spinner turns"
+    uploading, *seen = [STYLE.sub("", line).rstrip() for line in screen(told.rstrip())]
+    assert uploading.startswith("uploading shop-1.0.0.jar (15.7 MB) to")
+    text = "\n".join(seen)
+    assert "%" not in text, "the bar is gone in the end"
+    for phase in follow.WORK:
+        assert len(re.findall(rf"^  ✓ {phase.value} ", text, re.MULTILINE)) == 1
+    assert seen[-1].startswith("LIVE after ")
