@@ -108,7 +108,8 @@ def _judge_announcements(fault: Fault, deployments: int, station: Station, after
     good = 1 if "afterwards" not in " ".join(row.why) else 0
     if not deployments:
         row.announcements = len(drifts)
-        if len(drifts) > fault.tells:
+        differences = Counter(str(each.data.get("differences")) for each in drifts)
+        if len(drifts) > fault.tells or any(count > 1 for count in differences.values()):
             row.why.append(f"told {len(drifts)} times: {'; '.join(each.subject for each in drifts)}")
         return
     row.ids = frozenset(list(outcomes)[:-1] if good else outcomes)

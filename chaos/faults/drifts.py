@@ -5,6 +5,9 @@ from chaos.station import Station
 
 BACK_SECONDS = 30.0
 
+GONE_AND_BACK = 2
+"""Who looks before systemd has started the process again hears that it is gone, and then that it is back."""
+
 
 def live_killed_with_warm_standby(station: Station) -> Ending:
     """nginx sends the requests to the standby, until systemd has started the live one again."""
@@ -46,6 +49,7 @@ GROUPS = (
                 frozenset({"fell over"}),
                 Losing.NOTHING_REPEATABLE,
                 deployments=0,
+                tells=GONE_AND_BACK,
             ),
             Fault(
                 "live/killed-with-no-other",
@@ -54,6 +58,7 @@ GROUPS = (
                 frozenset({"restarted"}),
                 Losing.WHILE_DOWN,
                 deployments=0,
+                tells=GONE_AND_BACK,
             ),
             Fault(
                 "flag/moved-by-hand",
