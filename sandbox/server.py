@@ -13,6 +13,8 @@ class Server(ThreadingHTTPServer, Generic[Owner]):
     """Listens on a free port of `address` from its making, and answers from `start` to `close`."""
 
     daemon_threads = True
+    request_queue_size = 128
+    """Connections that wait to be taken: of http.server's 5 a busy moment loses some, for a second or three."""
 
     def __init__(self, address: str, owner: Owner, handler: type["Handler"], name: str) -> None:
         super().__init__((address, 0), handler)
