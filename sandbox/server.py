@@ -14,7 +14,7 @@ class Server(ThreadingHTTPServer, Generic[Owner]):
 
     daemon_threads = True
     request_queue_size = 128
-    """Connections that wait to be taken: of http.server's 5 a busy moment loses some, for a second or three."""
+    """Connections that wait to be taken. Of http.server's 5, a busy moment loses some for seconds."""
 
     def __init__(self, address: str, owner: Owner, handler: type["Handler"], name: str) -> None:
         super().__init__((address, 0), handler)
