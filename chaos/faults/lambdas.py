@@ -17,6 +17,7 @@ LEASE_SECONDS = 150.0
 STRUCK_SECONDS = 20.0
 TRIES = 3
 PUBLISH = "sns:Publish"
+SAVES_REPORTS = ("report", "dynamodb:TransactWriteItems")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,17 @@ def calls_of(station: Station, invoked: str) -> list[Point]:
             roll_back(station)
         else:
             station.deploy()
+            station.standing()
+            station.until(
+                lambda: SAVES_REPORTS in map(_purpose, seen), STRUCK_SECONDS, "the function hears of a report"
+            )
     return list(
         dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback"))
     )
+
+
+def _purpose(point: Point) -> tuple[str, str]:
+    return point.about, point.name
 
 
 def killed(point: Point) -> Fault:
