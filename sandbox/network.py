@@ -6,6 +6,7 @@ address from the start. There is no way to the outside: a host reaches this mach
 
 import ipaddress
 import json
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,10 @@ class Network:
         self.gateway = str(self.subnet[1])
         self._given = 0
         _ip("link", "add", name, "type", "bridge")
+        # A bridge without an address of its own takes another one when a cable comes or goes, and hosts that
+        # know the old one find nobody for many seconds. The first octet says: locally administered.
+        octets = ["02", *(f"{octet:02x}" for octet in secrets.token_bytes(5))]
+        _ip("link", "set", name, "address", ":".join(octets))
         _ip("address", "add", f"{self.gateway}/{PREFIX}", "dev", name)
         _ip("link", "set", name, "up")
 

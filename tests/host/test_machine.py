@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import image, leftovers, network
-from sandbox.machine import STATE, Machine, Rack
+from sandbox.machine import STATE, SUBNETS_LOCK, Machine, Rack
 
 Boot = Callable[..., Machine]
 RUNS = STATE / "runs"
@@ -108,6 +108,21 @@ FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], t
 
 def test_a_host_reaches_the_gateway_from_its_own_address(machine: Machine, gateway: str) -> None:
     assert say(machine, "/usr/bin/python3", "-c", FETCH, gateway) == machine.address
+
+
+def test_no_cable_changes_the_hardware_address_by_which_hosts_know_the_gateway() -> None:
+    with leftovers.lock(SUBNETS_LOCK):
+        bridge = network.Network("twtest")
+    address = Path(f"/sys/class/net/{bridge.name}/address")
+    try:
+        before = address.read_text()
+        # A bridge that has none of its own takes its cables' lowest.
+        cable = [f"{bridge.name}.1", "address", "00:00:00:00:00:02", "type", "veth"]
+        subprocess.run(["ip", "link", "add", *cable, "peer", "name", f"{bridge.name}p1"], check=True)
+        subprocess.run(["ip", "link", "set", cable[0], "master", bridge.name, "up"], check=True)
+        assert address.read_text() == before
+    finally:
+        network.remove(bridge.name)
 
 
 def test_a_name_that_is_not_known_is_not_found(machine: Machine) -> None:
