@@ -94,7 +94,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made = World(aws, folder)
         try:
             patch.setenv("AWS_REGION", "eu-central-1")
-            patch.setenv("AWS_ENDPOINT_URL_S3", aws.endpoint)
+            # The simulated hosts are in this process, and at work also between tests.
+            for service in ("S3", "SSM"):
+                patch.setenv(f"AWS_ENDPOINT_URL_{service}", aws.endpoint)
             patch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.host_services.endpoint)
             yield made
         finally:

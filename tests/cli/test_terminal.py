@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -58,15 +58,8 @@ def look(twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
 
 
 @pytest.fixture(scope="module")
-def app(world: World) -> Iterator[str]:
+def app(world: World) -> str:
     """An application that has seen much: releases, a failure, a hold, a sick host."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in world.aws.variables().items():
-            patch.setenv(name, value)
-        yield _lived(world)
-
-
-def _lived(world: World) -> str:
     app = world.app(hosts=0)
     world.set(app, json.dumps({"bake_seconds": 1}))
     host = world.hosts.add(app)
