@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any
@@ -45,7 +46,9 @@ class Account:
         if not stack:
             raise CannotWork("the stack's name is empty: name it by --stack or TWINSLOT_STACK")
         try:
-            self.session = boto3.Session()
+            # All AWS tools but boto3 heed AWS_REGION, before AWS_DEFAULT_REGION and the profile:
+            # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+            self.session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
         except BotoCoreError as error:
             raise CannotWork(explained(error)) from error
         if not self.session.region_name:

@@ -359,6 +359,28 @@ def test_what_keeps_it_from_aws_is_told_in_one_line(
     assert run.err.startswith("twinslot: ")
 
 
+@pytest.mark.parametrize(
+    "set_to",
+    [
+        {"AWS_REGION": "eu-central-1"},
+        {"AWS_DEFAULT_REGION": "eu-central-1"},
+        {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "us-east-1"},
+    ],
+    ids=" ".join,
+)
+def test_the_region_is_that_of_either_variable_and_aws_region_goes_first(
+    twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str]
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+
+    run = twinslot("status", "--stack", "other")
+
+    assert 'there is no stack "other" in eu-central-1' in run.err
+
+
 def test_an_app_that_was_never_seen_is_told_with_those_that_are(twinslot: Twinslot) -> None:
     for verb in ("status", "history", "logs"):
         run = twinslot(verb, "never")
