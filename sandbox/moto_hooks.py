@@ -8,6 +8,8 @@
 - An instance of a launch template gets neither its image nor its instance profile.
 - DynamoDB is slow: a transaction copies its table for each of its items, value by value, and an answer's
   values are looked at one by one. Most of a handler's time would be that.
+- Everything that was ever made is kept for moto's own dashboard, each of those copies too: after some hundred
+  deployments the garbage collector would stop all threads for many seconds.
 """
 
 import json
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from moto.core.common_models import BaseModel
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.ec2.models.instances import InstanceBackend
@@ -97,6 +100,9 @@ def installed(hooks: Hooks) -> Iterator[None]:
     def across_lines(converter: Any, url_map: Any, pattern: str) -> None:
         make_converter(converter, url_map, f"(?s:{pattern})")
 
+    def untracked(model: type[BaseModel], *arguments: Any, **options: Any) -> Any:
+        return object.__new__(model)
+
     def copied(value: DynamoType, memo: dict[int, Any]) -> DynamoType:
         # moto never changes a plain value, only what a list, a map or a set holds.
         return copy_value(value, memo) if value.type in COLLECTIONS else value
@@ -145,6 +151,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
     with (
         mock.patch.object(notifications, "send_event", send_event),
         mock.patch.object(BaseJSONSerializer, "_serialize_type_structure", serialized_structure),
+        mock.patch.object(BaseModel, "__new__", untracked),
         mock.patch.object(DynamoType, "__deepcopy__", copied),
         mock.patch.object(RegexConverter, "__init__", across_lines),
         mock.patch.object(InstanceBackend, "run_instances", launch),

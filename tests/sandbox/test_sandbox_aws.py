@@ -1,5 +1,6 @@
 """A small stack in the sandbox: what it wires happens, what it does not wire does not; gaps are errors."""
 
+import gc
 import json
 import re
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.table import Table
 
 from sandbox import stack
 from sandbox.aws import KEPT_INVOCATIONS, Aws, Listener, Pace
@@ -379,6 +381,26 @@ def test_what_the_sandbox_does_not_know_is_an_error(
         stack.create("odd", translate(odd, REGION, {}), {})
 
 
+def test_a_transaction_leaves_no_copy_of_its_table_behind(aws: Aws) -> None:
+    def tables() -> int:
+        gc.collect()
+        return sum(isinstance(each, Table) for each in gc.get_objects())
+
+    dynamodb, table = aws.client("dynamodb"), "copies"
+    dynamodb.create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    before = tables()
+    for number in range(3):
+        item = {"pk": {"S": str(number)}}
+        dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}}])
+
+    assert tables() == before
+
+
 def test_of_many_invocations_the_newest_are_kept(aws: Aws) -> None:
     class Idle:
         """A function that is quick, for once."""
@@ -387,7 +409,7 @@ def test_of_many_invocations_the_newest_are_kept(aws: Aws) -> None:
             return Invocation("idle", "", 0.0, 0.0, cold=False, error=False, payload=payload, answer=b"")
 
     for number in range(KEPT_INVOCATIONS + 5):
-        aws.functions.invoke(Idle(), b"%d" % number)  # type: ignore[arg-type]
+        aws.functions.invoke(Idle(), b"%d" % number)  # type: ignore[arg-type]  # it starts no process
 
     kept = aws.invocations
     assert len(kept) == KEPT_INVOCATIONS
