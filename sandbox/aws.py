@@ -33,7 +33,7 @@ STACK_NAME = "twinslot"
 ASYNCHRONOUS_ANSWER: Answer = (202, {"Content-Type": "application/json"}, b"")
 
 KEPT_INVOCATIONS = 1_000
-"""More than any test or measurement makes. An open page alone makes one a second, each with its HTML."""
+"""What is read of them was always just made. An open page alone makes one a second, each with its HTML."""
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,13 @@ def calls_of(station: Station, invoked: str) -> list[Point]:
             station.deploy()
             station.standing()
             station.until(
-                lambda: SAVES_REPORTS in map(_purpose, seen), STRUCK_SECONDS, "the function hears of a report"
+                lambda: any((point.about, point.name) == SAVES_REPORTS for point in seen),
+                STRUCK_SECONDS,
+                "the function hears of a report",
             )
     return list(
         dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback"))
     )
-
-
-def _purpose(point: Point) -> tuple[str, str]:
-    return point.about, point.name
 
 
 def killed(point: Point) -> Fault:

@@ -140,6 +140,7 @@ def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
 
     def slowly(request: Any, ask: Any) -> Any:
         if request.service == "s3" and "partNumber" in request.query:
+            # So long does a part take, that one sees it come and go.
             time.sleep(0.3)
         return answer(request, ask)
 

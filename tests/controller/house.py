@@ -97,7 +97,7 @@ class House:
         self.announcer = Announcer(topic, "twinslot-rollback", "twinslot-hold", self.sns)
         self.controller = Controller(
             self.store,
-            self.fleet,  # type: ignore[arg-type]
+            self.fleet,  # type: ignore[arg-type]  # it records, and is no Fleet
             Artifacts(self.s3),
             self.announcer,
             SettingsReader(self.ssm),

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import pytest
 
 from sandbox import image, leftovers, network
 from sandbox.machine import STATE, SUBNETS_LOCK, Machine, Rack
+from tests.waiting import wait_until
 
 Boot = Callable[..., Machine]
 RUNS = STATE / "runs"
@@ -37,16 +37,6 @@ def say(machine: Machine, *argv: str) -> str:
     done = machine.run(argv, timeout_seconds=60)
     assert done.returncode == 0, done
     return done.stdout.strip()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether a condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_it_runs_a_systemd_of_its_own_in_which_nothing_failed(machine: Machine) -> None:
@@ -155,7 +145,7 @@ def test_a_command_reads_its_input_and_reports_its_failure(machine: Machine) -> 
 def test_a_command_that_takes_too_long_is_killed(machine: Machine) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         machine.run(["sleep", "4711"], timeout_seconds=0.3)
-    assert eventually(lambda: "sleep 4711" not in say(machine, "ps", "-eo", "args"))
+    wait_until(lambda: "sleep 4711" not in say(machine, "ps", "-eo", "args"))
 
 
 def test_a_command_belongs_to_the_machines_control_group(machine: Machine) -> None:
@@ -284,7 +274,7 @@ def test_a_run_that_is_ended_by_a_signal_leaves_nothing(rack: Rack, number: sign
         assert traces(name)
         process.send_signal(number)
         process.wait(60)
-        assert eventually(lambda: not traces(name)), traces(name)
+        wait_until(lambda: not traces(name))
 
 
 def test_a_run_that_ends_with_an_error_leaves_nothing(rack: Rack) -> None:
