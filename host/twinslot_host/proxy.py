@@ -97,7 +97,7 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
         step("configured nginx")
         if not unit.enabled:
             must("systemctl", "enable", "--no-reload", "nginx.service")
-        if not (pointer and pointer.digest == digest):
+        if old != text or not (pointer and pointer.digest == digest):  # nginx may run what somebody added
             load(unit, digest)
     except Trouble:
         if old is None:

@@ -115,6 +115,16 @@ class Hosted:
         """Whether systemd calls a slot active."""
         return self.succeeds("systemctl", "--quiet", "is-active", f"twinslot-shop@{slot}")
 
+    def workers(self) -> frozenset[str]:
+        """nginx's worker processes, by their ids."""
+        return frozenset(self.shell("pgrep -P $(cat /run/nginx.pid)").split())
+
+    def until_reloaded(self, before: frozenset[str] = frozenset()) -> None:
+        """Waits until none of these workers is left, nor more than nginx keeps: for a tenth of a second
+        those of before a reload take connections beside the new ones (ngx_process_cycle.c)."""
+        kept = int(self.shell("getconf _NPROCESSORS_ONLN"))
+        self.until(lambda: len(now := self.workers()) == kept and not now & before)
+
     def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         """Waits for a condition, which has to come true."""
         wait_until(condition, seconds)

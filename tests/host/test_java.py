@@ -70,13 +70,11 @@ def test_a_prepared_machine_has_nginx_and_java_and_answers_nobody(host: Hosted) 
 
 def test_preparing_a_machine_that_has_its_app_changes_nothing(host: Hosted) -> None:
     host.go("provision")
-    workers = "pgrep -P $(cat /run/nginx.pid)"
-    # Those of before the reload leave one by one.
-    host.until(lambda: host.succeeds("sh", "-c", f"[ $({workers} | wc -l) = $(getconf _NPROCESSORS_ONLN) ]"))
-    look = f"find {WRITTEN} -printf '%p %C@ %i\\n'; {workers}"
-    before = host.shell(look)
+    host.until_reloaded()
+    look = f"find {WRITTEN} -printf '%p %C@ %i\\n'"
+    before = host.shell(look), host.workers()
     host.go("provision", app="", settings={})
-    assert host.shell(look) == before
+    assert (host.shell(look), host.workers()) == before
     assert host.get()[0] == 502
 
 

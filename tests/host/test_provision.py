@@ -62,10 +62,6 @@ def host(rack: Rack) -> Iterator[Hosted]:
         yield hosted
 
 
-def workers(host: Hosted) -> str:
-    return host.shell("pgrep -P $(cat /run/nginx.pid)")
-
-
 def files(host: Hosted) -> str:
     """Everything that provision may write, with the times of the last change."""
     return host.shell(
@@ -87,18 +83,23 @@ def test_an_installation_that_is_cut_does_not_stop_the_next_one(host: Hosted) ->
 
 
 def test_doing_it_again_changes_nothing(host: Hosted) -> None:
-    before = files(host), workers(host)
+    host.until_reloaded()
+    before = files(host), host.workers()
     report = host.go("provision")
-    assert (files(host), workers(host)) == before
+    assert (files(host), host.workers()) == before
     assert report["seconds"] == {}
 
 
 def test_what_somebody_changed_is_put_back_and_nginx_reloaded(host: Hosted) -> None:
-    host.shell(f"echo '# mine' >> {CONF}; nginx -s reload")
-    before = workers(host)
+    first = host.workers()
+    host.shell(f"echo 'server {{ listen 81; return 200 mine; }}' >> {CONF}; nginx -s reload")
+    host.until_reloaded(first)
+    second = host.workers()
+    assert host.succeeds("curl", "-sf", "http://127.0.0.1:81/")
     host.go("provision")
-    host.until(lambda: workers(host) != before)
-    assert "# mine" not in host.shell(f"cat {CONF}")
+    host.until_reloaded(second)
+    assert not host.succeeds("curl", "-sf", "http://127.0.0.1:81/")
+    assert "mine" not in host.shell(f"cat {CONF}")
 
 
 def test_a_proxy_that_was_stopped_is_started(host: Hosted) -> None:
