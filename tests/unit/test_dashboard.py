@@ -18,17 +18,21 @@ KINDS = {"FunctionName": "AWS::Lambda::Function", "QueueName": "AWS::SQS::Queue"
 COLUMNS = 24
 
 
-@pytest.fixture
-def body(resources: Resources) -> str:
-    """The dashboard's JSON, in which each value of the stack stands as ${NAME} or ${NAME.ATTRIBUTE}."""
+def body_of(resources: Resources, conditions: set[str]) -> str:
+    """The dashboard's JSON where these conditions hold, in which each value of the stack stands as ${NAME} or
+    ${NAME.ATTRIBUTE}."""
     text: str
     text, variables = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for name, chosen in variables.items():
         condition, there, absent = chosen["Fn::If"]
-        reference = there["Ref"] if "Ref" in there else ".".join(there["Fn::GetAtt"])
-        assert (resources[reference.partition(".")[0]]["Condition"], absent) == (condition, "none")
-        text = text.replace(f"${{{name}}}", f"${{{reference}}}")
+        text = text.replace(f"${{{name}}}", there["Fn::Sub"] if condition in conditions else absent)
     return text
+
+
+@pytest.fixture
+def body(resources: Resources) -> str:
+    """The dashboard's JSON with all that can be on it."""
+    return body_of(resources, {"HasSlack"})
 
 
 @pytest.fixture
@@ -132,6 +136,15 @@ def test_every_function_and_every_queue_of_dead_letters_is_watched(
         "Duration": of("AWS::Lambda::Function"),
         "ApproximateNumberOfMessagesVisible": of("AWS::SQS::Queue"),
     }
+
+
+def test_where_slack_is_not_set_up_the_dashboard_has_no_line_of_it(resources: Resources, body: str) -> None:
+    without = body_of(resources, set())
+    conditional = {name for name, resource in resources.items() if "Condition" in resource}
+    assert conditional & {reference.partition(".")[0] for reference in REFERENCE.findall(body)}
+    assert not conditional & {reference.partition(".")[0] for reference in REFERENCE.findall(without)}
+    assert json.loads(without)["widgets"]
+    assert "slack" not in without
 
 
 def test_the_outputs_say_where_the_dashboard_is(stack: dict[str, Any]) -> None:

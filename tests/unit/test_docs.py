@@ -1,6 +1,5 @@
 """The pages: what they point to is there, what they name exists, and they speak of all that they have to."""
 
-import json
 import os
 import re
 import subprocess
@@ -102,7 +101,7 @@ def test_whoever_is_on_call_finds_each_announcement() -> None:
 
 def test_whoever_is_on_call_finds_each_part_of_the_dashboard(resources: dict[str, dict[str, Any]]) -> None:
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
-    titles = [widget["properties"]["title"] for widget in json.loads(body)["widgets"]]
+    titles = re.findall(r'"title": "([^"]+)"', body)
     assert firsts(section(OPERATIONS, "The dashboard")) == titles
 
 
