@@ -34,6 +34,9 @@ UNRUN = {
         "tests/unit/test_settings.py compares the page with what it prints"
     ),
     r"(pip install|git pull).*": "it fetches the project or its requirements from elsewhere",
+    r"aws ec2 (terminate-instances|wait instance-terminated) --instance-ids \$HOSTS": (
+        "it ends the host on which the other pages' commands are typed; those before it find that host"
+    ),
     r"aws ssm start-session --target i-0123456789abcdef0": (
         "Session Manager's plugin talks with an AWS endpoint that the sandbox does not have"
     ),

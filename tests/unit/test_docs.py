@@ -110,6 +110,13 @@ def test_whoever_is_on_call_finds_each_alarm(resources: dict[str, dict[str, Any]
     assert sorted(firsts(section(OPERATIONS, "Alarms"))) == sorted(alarms)
 
 
+def test_whoever_is_on_call_finds_each_queue_of_dead_letters(resources: dict[str, dict[str, Any]]) -> None:
+    queues = [name for name, resource in resources.items() if resource["Type"] == "AWS::SQS::Queue"]
+    assert queues
+    told = section(OPERATIONS, "Dead letters").code
+    assert {name.removesuffix("DeadLetters") for name in queues} <= set(told)
+
+
 def test_what_the_page_of_costs_says_of_alarms_is_so() -> None:
     page = (ROOT / "docs" / "cost.md").read_text()
     ((metrics, dollars),) = re.findall(r"\| the alarms \| (\d+) metrics .*\| ([0-9.]+) \|", page)
@@ -138,7 +145,7 @@ def targets(section: Section) -> list[tuple[bool, str]]:
 def test_the_template_has_each_parameter_that_is_to_be_set() -> None:
     commands = [command for page in PAGES for block in page.blocks for command in block.commands]
     overrides = [command.partition("--parameter-overrides ")[2] for command in commands]
-    names = {word.partition("=")[0] for override in overrides for word in override.split()}
+    names = {word.partition("=")[0] for override in overrides for word in override.replace("'", "").split()}
     assert names
     template = (ROOT / "template.yaml").read_text()
     for name in names:
