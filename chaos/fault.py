@@ -41,8 +41,9 @@ class Fault:
 
     `outcomes` are the good ends. `deployments` are those that it asks for, each to be announced exactly once;
     a fault without any has to be told to an operator, and the same thing of it once; `tells` is how many
-    things there are to tell at most, 0 where the host mends it in a second. `repeats` is whether an
-    announcement may come again, with the same id, because the fault hits the announcing itself.
+    things there are to tell at most, 0 where the host mends it in a second and nobody has to be told.
+    `repeats` is whether an announcement may come again, with the same id, because the fault hits the
+    announcing itself.
     """
 
     name: str

@@ -109,7 +109,8 @@ def _judge_announcements(fault: Fault, deployments: int, station: Station, after
     if not deployments:
         row.announcements = len(drifts)
         differences = Counter(str(each.data.get("differences")) for each in drifts)
-        if len(drifts) > fault.tells or any(count > 1 for count in differences.values()):
+        # Somebody may look in the very second in which a host mends it by itself.
+        if len(drifts) > max(fault.tells, 1) or any(count > 1 for count in differences.values()):
             row.why.append(f"told {len(drifts)} times: {'; '.join(each.subject for each in drifts)}")
         return
     row.ids = frozenset(list(outcomes)[:-1] if good else outcomes)

@@ -1,6 +1,7 @@
 """What holds for every tier: no test can reach a real AWS account, and in CI no test may be skipped."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import settings
 
 from tests.hostile import MARK, HostileCases
 
-for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+for name in (
+    *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"),
+    *("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"),  # rich takes a pipe for a terminal, or the reverse
+):
     os.environ.pop(name, None)
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -20,6 +24,9 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="twinslot",
     POWERTOOLS_METRICS_NAMESPACE="twinslot",
 )
+
+# A shell starts what it puts into the background with SIGINT ignored, and what tests start would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sandbox.announcements import Announcement
+from sandbox.run_command import Command
 from sandbox.sandbox import Sandbox
 
 SETTINGS = {"start_seconds": 20, "bake_seconds": 2, "keep_warm_seconds": 600}
@@ -41,6 +42,12 @@ class Deployer:
     def count(self, version: str) -> int:
         """How many announcements tell of the end of this version's deployment."""
         return sum(_version(each) == version for each in self._sandbox.announcements.all())
+
+
+def given(sandbox: Sandbox) -> list[Command]:
+    """The commands that were given for deployments, the newest first. The clock has hosts inspected beside
+    them, whenever its quarter of an hour is over."""
+    return [each for each in sandbox.run_command.commands() if each.parameters["verb"] != ["report"]]
 
 
 def _version(announcement: Announcement) -> str | None:

@@ -17,7 +17,7 @@ import pytest
 from sandbox.announcements import Announcement
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import DEADLINE_SECONDS, Deployer
+from tests.e2e.deployments import DEADLINE_SECONDS, Deployer, given
 from tests.e2e.visitors import Visitors, page
 from tests.waiting import wait_until
 
@@ -80,7 +80,7 @@ def test_it_is_run_by_the_java_that_was_installed(created: Host, live: Announcem
 def test_a_second_host_gets_the_live_release_with_nobody_asking(
     sandbox: Sandbox, created: Host, live: Announcement
 ) -> None:
-    known = len(sandbox.run_command.commands())
+    known = len(given(sandbox))
     with Visitors(created.address) as visitors:
         second = _launch(sandbox)
         told = _joined(sandbox, second)
@@ -88,7 +88,7 @@ def test_a_second_host_gets_the_live_release_with_nobody_asking(
     assert told.data["outcome"] == "LIVE", told.text
     assert told.data["live"] == live.data["live"]
     assert "1.0.0" in page(second.address)
-    commands = sandbox.run_command.commands()
+    commands = given(sandbox)
     assert {instance for each in commands[: len(commands) - known] for instance in each.invocations} == {
         second.instance_id
     }

@@ -29,7 +29,8 @@ class Started:
         """Everything of it that this machine still has."""
         links = [link["ifname"] for link in _ip("link", "show") if self.name in link["ifname"]]
         mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if f"/{self.name}" in line]
-        groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{self.name}*")]
+        # Not by a glob, which fails when a group goes while it looks.
+        groups = [each for each, _, _ in os.walk("/sys/fs/cgroup") if f"/{self.name}" in each]
         endpoint = re.findall(r"http://[0-9.]+:\d+", self.welcome)[0].encode()
         return links + mounts + groups + _processes(self.name.encode(), endpoint)
 
@@ -112,8 +113,9 @@ def _processes(*marks: bytes) -> list[str]:
             continue
         try:
             told = b"\0".join((directory / name).read_bytes() for name in ("cgroup", "cmdline", "environ"))
+            called = (directory / "comm").read_text().strip()
         except OSError:
             continue
         if any(mark in told for mark in marks):
-            found.append(f"{directory.name}: {(directory / 'comm').read_text().strip()}")
+            found.append(f"{directory.name}: {called}")
     return found

@@ -16,7 +16,7 @@ from sandbox.page import Page
 from sandbox.sandbox import FunctionError, Host, Sandbox
 from screenshots.browser import Browser
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer
+from tests.e2e.deployments import Deployer, given
 from tests.e2e.visitors import Visitors, page
 from tests.waiting import wait_until
 
@@ -53,8 +53,9 @@ def test_the_page_shows_the_slots_swap_and_the_traffic_move(
     sandbox: Sandbox, deployer: Deployer, jar: Jar, visitors: Visitors, browser: Browser
 ) -> None:
     def text(selector: str) -> str:
-        found = browser.driver.find_elements(By.CSS_SELECTOR, selector)
-        return str(found[0].get_attribute("textContent")) if found else ""
+        # In one question: the page draws itself anew every second.
+        script = "return document.querySelector(arguments[0])?.textContent ?? ''"
+        return str(browser.driver.execute_script(script, selector))
 
     def gets_all(slot: str) -> bool:
         return [int(text(f"#{each}") or 0) > 0 for each in ("blue", "green")] == [
@@ -180,10 +181,12 @@ def test_the_clock_finds_what_no_event_told(
     lost: list[dict[str, Any]] = []
 
     def is_first_success(event: dict[str, Any]) -> bool:
-        found = (event["detail-type"], event["detail"].get("status")) == (COMMAND_ENDED, "Success")
-        if found:
-            lost.append(event)
-        return found
+        if (event["detail-type"], event["detail"].get("status")) != (COMMAND_ENDED, "Success"):
+            return False
+        if event["detail"]["command-id"] not in {command.id for command in given(sandbox)}:
+            return False
+        lost.append(event)
+        return True
 
     sandbox.aws.bus.lose_next(is_first_success)
 
@@ -196,7 +199,7 @@ def test_the_clock_finds_what_no_event_told(
 def test_a_text_file_that_is_called_a_jar_is_refused(
     sandbox: Sandbox, deployer: Deployer, host: Host, tmp_path: Path
 ) -> None:
-    commands = len(sandbox.run_command.commands())
+    commands = len(given(sandbox))
     text = tmp_path / "notes.jar"
     text.write_text("not a jar\n")
 
@@ -204,7 +207,7 @@ def test_a_text_file_that_is_called_a_jar_is_refused(
     told = deployer.refusal_of("shop/notes.jar")
 
     assert "not a jar" in told.data["failure"]["reason"]
-    assert len(sandbox.run_command.commands()) == commands
+    assert len(given(sandbox)) == commands
 
 
 def test_the_stock_aws_cli_deploys_and_goes_back(

@@ -7,7 +7,7 @@ import pytest
 from sample.build import build_spring
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import SETTINGS, Deployer
+from tests.e2e.deployments import SETTINGS, Deployer, given
 from tests.e2e.visitors import page
 from tests.waiting import wait_until
 
@@ -43,7 +43,7 @@ def test_a_host_whose_agent_is_gone_is_named_and_nothing_is_sent_to_it(
     sandbox: Sandbox, deployer: Deployer, jar: Jar, spring_host: Host
 ) -> None:
     spring_host.stop_agent()
-    commands = len(sandbox.run_command.commands())
+    commands = len(given(sandbox))
     try:
         wait_until(
             lambda: not sandbox.run_command.is_online(sandbox.run_command.agents()[spring_host.instance_id])
@@ -54,7 +54,7 @@ def test_a_host_whose_agent_is_gone_is_named_and_nothing_is_sent_to_it(
 
     assert told.data["outcome"] == "REFUSED"
     assert spring_host.instance_id in told.text
-    assert len(sandbox.run_command.commands()) == commands
+    assert len(given(sandbox)) == commands
 
 
 def test_a_setting_that_does_not_exist_is_named(sandbox: Sandbox, deployer: Deployer, jar: Jar) -> None:

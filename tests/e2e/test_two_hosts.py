@@ -5,7 +5,7 @@ import pytest
 from sandbox.functions import Invocation
 from sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
-from tests.e2e.deployments import Deployer
+from tests.e2e.deployments import Deployer, given
 from tests.e2e.visitors import Visitors, page
 from tests.waiting import wait_until
 
@@ -65,8 +65,13 @@ def test_one_host_that_misbehaves_while_it_bakes_sends_both_back(
 
 
 def _command_events(sandbox: Sandbox) -> list[Invocation]:
-    """The invocations that an ended command made."""
-    return [each for each in sandbox.invocations if b"Command Status-change" in each.payload]
+    """The invocations that the end of a deployment's command made."""
+    ids = [command.id.encode() for command in given(sandbox)]
+    return [
+        each
+        for each in sandbox.invocations
+        if b"Command Status-change" in each.payload and any(id in each.payload for id in ids)
+    ]
 
 
 class _Faulty:

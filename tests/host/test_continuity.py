@@ -11,6 +11,9 @@ from sandbox.load import Load
 from sandbox.machine import Rack
 from tests.host.hosted import Hosted, Release, host_on, jar
 
+MOST_UNDER_WAY = 4
+"""Requests of 400 a second that a process has in hand when it dies."""
+
 
 @pytest.fixture(scope="module")
 def host(rack: Rack) -> Iterator[Hosted]:
@@ -50,14 +53,15 @@ def test_the_standby_answers_when_the_live_process_is_killed(
     pid = slot_with(host, "2.0")[1]["pid"]
     with Load(host.machine.address, tmp_path / "records", rate=400, connections=32) as load:
         host.until(lambda: load.requests > 200)
+        before = time.time()
         host.shell(f"kill -9 {pid}")
-        killed = time.time()
+        after = time.time()
         host.until(lambda: host.release() == "1.0")
         host.until(lambda: host.release() == "2.0")  # systemd has started it again
         traffic = load.stop()
-    # A POST that was with the process when it died cannot be repeated; everything else has an answer.
-    at_the_kill = traffic.during(killed - 0.2, killed + 0.2)
-    assert traffic.lost == at_the_kill.lost <= 2
+    # What cannot be repeated: a POST that was with the process when it died, an answer that had begun.
+    at_the_kill = traffic.during(before - 1, after + 1)
+    assert traffic.lost == at_the_kill.lost <= MOST_UNDER_WAY
     assert traffic.served_by()["1.0"] > 50
 
 
@@ -109,6 +113,7 @@ def test_the_old_slot_ends_when_its_time_is_over_and_its_last_request_answered(
         host.go("bake", deployment=deployment, release=v2, settings={"keep_warm_seconds": 1})
         old = slot_with(host, "1.0")[0]
         assert host.runs(old)
+        run = host.shell(f"systemctl show --property=InvocationID --value twinslot-shop@{old}").strip()
         host.until(lambda: not host.runs(old), 60)
         traffic = slow.stop()
     assert traffic.reasons() == {}
@@ -116,7 +121,7 @@ def test_the_old_slot_ends_when_its_time_is_over_and_its_last_request_answered(
     assert not host.go("report", fence=0)["standby"]
     assert not host.succeeds("systemctl", "is-enabled", f"twinslot-shop@{old}")
     host.until(lambda: not host.succeeds("systemctl", "is-active", "twinslot-shop-retire.timer"))
-    assert "Graceful shutdown complete" in host.shell(f"journalctl -u twinslot-shop@{old} -o cat")
+    assert "Graceful shutdown complete" in host.shell(f"journalctl _SYSTEMD_INVOCATION_ID={run} -o cat")
 
 
 def test_a_release_that_fails_is_no_standby_and_its_time_is_over(

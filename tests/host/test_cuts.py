@@ -102,7 +102,8 @@ def test_provision(host: Hosted) -> None:
     for report in every_cut(host, bare, "provision"):
         assert report["ok"], report
         assert host.get()[0] == 502
-        assert host.succeeds("systemctl", "is-enabled", "nginx", "twinslot-shop-retire.timer")
+        for unit in ("nginx", "twinslot-shop-retire.timer"):
+            assert host.succeeds("systemctl", "is-enabled", unit), unit
         assert host.succeeds("id", "twinslot-shop")
         assert litter(host) == ""
     host.go("provision", fence=0)

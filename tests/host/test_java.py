@@ -137,7 +137,9 @@ def test_two_slots_run_two_versions_and_each_keeps_its_own(
     assert host.release() == "7.3"
     for slot, by in ((old, ""), (new, "corretto-21")):
         host.shell(f"systemctl restart twinslot-shop@{slot}")
-        host.until(lambda slot=slot, by=by: runs_by(host, slot) == by)  # type: ignore[misc]
+        port = {"blue": 8081, "green": 8082}[slot]
+        host.until(lambda port=port: host.succeeds("curl", "-sf", f"http://127.0.0.1:{port}/"))  # type: ignore[misc]
+        assert runs_by(host, slot) == by
 
 
 def test_a_host_of_before_that_had_one_java_for_both_slots_starts_its_live_one_again(host: Hosted) -> None:

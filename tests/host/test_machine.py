@@ -102,7 +102,7 @@ def test_a_host_reaches_the_gateway_from_its_own_address(machine: Machine, gatew
 
 def test_no_cable_changes_the_hardware_address_by_which_hosts_know_the_gateway() -> None:
     with leftovers.lock(SUBNETS_LOCK):
-        bridge = network.Network("twtest")
+        bridge = network.Network(f"tw{os.getpid()}")
     address = Path(f"/sys/class/net/{bridge.name}/address")
     try:
         before = address.read_text()

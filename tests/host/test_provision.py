@@ -79,11 +79,11 @@ def test_an_installation_that_is_cut_does_not_stop_the_next_one(host: Hosted) ->
     report = host.go("provision")
     assert report["live"] is None
     assert {slot["state"] for slot in report["slots"].values()} == {"inactive"}
+    host.until_reloaded()
     assert host.get()[0] == 502
 
 
 def test_doing_it_again_changes_nothing(host: Hosted) -> None:
-    host.until_reloaded()
     before = files(host), host.workers()
     report = host.go("provision")
     assert (files(host), host.workers()) == before

@@ -67,7 +67,7 @@ def test_a_host_that_serves_is_sound_and_tells_what_its_app_said(host: Hosted) -
 
 
 def test_both_answer_while_a_slot_is_staged_and_neither_disturbs_it(host: Hosted) -> None:
-    slow = host.bucket.put(jar("1.9", "slow-start=4"))
+    slow = host.bucket.put(jar("1.9", "slow-start=10"))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         staging = pool.submit(host.go, "stage", deployment=host.deployment(), release=slow)
         host.until(lambda: "Starting Shop 1.9" in ask(host, "logs", slot="idle")[1])

@@ -145,7 +145,8 @@ def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
     release = host.bucket.put(jar("1.0.0"))
     write_old_site(host, "_")
     move_old(host, 8081, port)
-    before = host.shell("ls -lR /etc/nginx /etc/systemd/system; cat /etc/passwd")
+    look = "find /etc/nginx /etc/systemd/system /etc/passwd -printf '%p %C@ %i\\n'"
+    before = host.shell(look)
 
     with Users(host, OTHER_NAME) as users:
         reports = [
@@ -154,7 +155,7 @@ def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
         ]
         told = examine(host)
 
-    assert host.shell("ls -lR /etc/nginx /etc/systemd/system; cat /etc/passwd") == before
+    assert host.shell(look) == before
     move_old(host, port, 8081)
     write_old_site(host, NAME)
     moved = examine(host)

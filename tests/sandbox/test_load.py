@@ -78,7 +78,7 @@ def serving(turn: Turn) -> Iterator[Server]:
         server.close()
 
 
-def run(address: str, directory: Path, seconds: float = 0.3, rate: float = 100) -> Traffic:
+def run(address: str, directory: Path, seconds: float = 1.0, rate: float = 100) -> Traffic:
     """The traffic of a load of one connection on this address."""
     records = directory / "records.tsv"
     command = [sys.executable, "-m", "sandbox.load", address, str(records), "--connections", "1"]
@@ -98,6 +98,7 @@ def test_every_tenth_request_is_a_post(tmp_path: Path) -> None:
     with serving(answer(OK)) as server:
         run(server.address, tmp_path)
     posts = [number for number, request in enumerate(server.seen) if request.startswith(b"POST / ")]
+    assert posts
     assert posts == list(range(9, len(server.seen), 10))
 
 
