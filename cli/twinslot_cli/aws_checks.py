@@ -147,7 +147,10 @@ class Examination:
             held = application.hold
             yield Check("hold", True, f"held by {held.by} for {length(now - held.since)}: {held.why}")
         for found in application.drift:
-            remedy = f"deploy again, or twinslot rollback {self._app}: either makes the hosts agree"
+            live = application.live
+            remedy = "upload a jar: a deployment makes the hosts agree"
+            if live:
+                remedy = f"twinslot rollback {self._app} --to {live.deployment}, or upload a newer jar"
             yield Check("drift", False, found.what, remedy, found.host)
 
     def settings(self) -> Iterator[Check]:

@@ -58,11 +58,12 @@ def lines(check: Check) -> list[Text]:
 def _of_hosts(account: Account, app: str, hosts: list[str]) -> Iterator[Check]:
     """What each host finds on itself."""
     for answer in ask(account, app, "doctor", hosts, {}):
-        yield from read(answer)
+        yield from read(answer, account.output("HostDocumentName"))
 
 
-def read(answer: Answer) -> list[Check]:
-    """The checks in a host's answer; one failed check where it gave none. All it says is taken as text."""
+def read(answer: Answer, document: str) -> list[Check]:
+    """The checks in a host's answer; one failed check where it gave none. All it says is taken as text. The
+    stack's document is named where a remedy leaves it open."""
     try:
         told = json.loads(answer.text.strip().splitlines()[-1])
         return [
@@ -70,7 +71,7 @@ def read(answer: Answer) -> list[Check]:
                 str(each["name"]),
                 None if each["ok"] is None else each["ok"] is True,
                 str(each["what"]),
-                str(each["remedy"]),
+                str(each["remedy"]).replace("--document-name DOCUMENT", f"--document-name {document}"),
                 answer.host,
             )
             for each in told["checks"]

@@ -15,8 +15,11 @@ CERTIFICATE_DAYS = 14.0  # certbot renews 30 days before the end
 BARE_MEMORY = 900 * 1024**2  # two small JVMs beside the system
 MIB = 1024**2
 
-SEND = "aws ssm send-command --document-name twinslot-host --targets Key=tag:twinslot,Values={app}"
-PROVISION = SEND + " --parameters verb=provision,step=provision,app={app}"
+PROVISION = (
+    "aws ssm send-command --document-name DOCUMENT --instance-ids HOST"
+    " --parameters verb=provision,step=provision,app={app}"
+)
+"""doctor fills in HOST; whoever knows the stack fills in DOCUMENT, as the command line does."""
 
 
 class Check(NamedTuple):

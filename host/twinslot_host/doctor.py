@@ -40,19 +40,20 @@ CHECKS: dict[str, tuple[Callable[[Patient], Any], Judge]] = {
 }
 
 
-def check(name: str, patient: Patient) -> Check:
+def check(name: str, patient: Patient, host: str) -> Check:
     """Looks and judges. What cannot be looked at is not well."""
     look, judge = CHECKS[name]
     try:
         ok, what, remedy = judge(look(patient), patient.request.app)
     except Exception as error:  # one thing that cannot be seen hides no other
         ok, what, remedy = False, f"could not be looked at: {error}", "mend the other failed checks first"
+    remedy = remedy.replace("--instance-ids HOST", f"--instance-ids {host}")
     return Check(name, ok, printable(what, TEXT_CHARACTERS), "" if ok else printable(remedy, TEXT_CHARACTERS))
 
 
 def doctor(request: Request, host: str) -> str:
     """One line of JSON with every check. It changes nothing and waits for nobody."""
     patient = Patient(request)
-    checks = [check(name, patient)._asdict() for name in CHECKS]
+    checks = [check(name, patient, host)._asdict() for name in CHECKS]
     told = {"twinslot": 1, "host": host, "app": request.app, "verb": "doctor", "checks": checks}
     return json.dumps(told, ensure_ascii=False)

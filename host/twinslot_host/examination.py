@@ -26,6 +26,7 @@ from twinslot_host.releases import folders_of
 from twinslot_host.report import standing
 from twinslot_host.request import Request
 from twinslot_host.s3 import ask_object, refusal
+from twinslot_host.settings import settings_of
 from twinslot_host.sites import rivals_in
 from twinslot_host.slots import read_held
 from twinslot_host.takeover import cut_off
@@ -254,12 +255,8 @@ class Patient:
         return ""
 
     def certificate(self) -> Certificate:
-        """The certificate of the settings that came along, or of those that the live slot holds."""
-        slot = live_slot(self.places)
-        held = read_held(self.places, slot) if slot else None
-        path = (
-            self.request.settings.tls_certificate or (held.settings.tls_certificate if held else None) or ""
-        )
+        """The certificate of the settings that came along, or of those that nginx was configured by."""
+        path = settings_of(self.places, self.request).tls_certificate or ""
         if not path:
             return Certificate("", None, "")
         ran = run("openssl", "x509", "-noout", "-enddate", "-in", path)

@@ -24,6 +24,7 @@ class Places:
         self.green = f"{self.live}/green"
         self.acme = f"{self.state}/acme"
         self.fence = f"{self.state}/fence"
+        self.settings = f"{self.state}/settings.json"
         self.ledger = f"{self.state}/ledger.json"
         # Packages are the machine's. No app is called like these two.
         self.installing = f"{root}/var/lib/twinslot/.installing"

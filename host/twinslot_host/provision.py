@@ -15,6 +15,7 @@ from twinslot_host.packages import NGINX, Need, ensure
 from twinslot_host.places import PORTS
 from twinslot_host.programs import must
 from twinslot_host.proxy import clear_default_site, ensure_proxy
+from twinslot_host.settings import keep_settings, settings_of
 from twinslot_host.slots import lay_java, read_held
 from twinslot_host.takeover import spare_users
 from twinslot_host.trouble import Trouble
@@ -23,8 +24,12 @@ from twinslot_host.units import show_units, unit_files
 
 def provision(command: Command) -> None:
     """The machine, and the app's place on it. Java is the one of the settings, or any: a jar may ask for
-    another one when it is staged. Without an app there is no site either that would answer for one."""
-    java = need(command.request.settings.java)
+    another one when it is staged. Without an app there is no site either that would answer for one.
+
+    Who gives no settings (a person who types what doctor says) means those that users are served with."""
+    settings = settings_of(command.places, command.request)
+    command.request = command.request._replace(settings=settings)
+    java = need(settings.java)
     if command.places.app:
         prepare(command, NGINX, java)
     else:
@@ -71,3 +76,4 @@ def prepare(command: Command, *needs: Need) -> None:
     if not timer_unit.enabled:
         must("systemctl", "enable", "--no-reload", timer)
     ensure_proxy(command, nginx)
+    keep_settings(places, command.request.settings)

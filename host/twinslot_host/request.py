@@ -71,7 +71,8 @@ class Settings(NamedTuple):
 
 class Request(NamedTuple):
     """A command, checked. `release` is None only where nothing of a deployment is done; `app` is empty only
-    for a provision that prepares the machine alone. `slot` and `lines` are for logs."""
+    for a provision that prepares the machine alone. `settings` are the defaults where none came along
+    (`has_settings`). `slot` and `lines` are for logs."""
 
     verb: str
     app: str
@@ -81,6 +82,7 @@ class Request(NamedTuple):
     release: Release | None = None
     previous: Release | None = None
     settings: Settings = Settings()
+    has_settings: bool = True
     slot: str = "live"
     lines: int = 200
 
@@ -116,6 +118,7 @@ def read_request(environment: dict[str, str]) -> Request:
         release,
         read_release("previous", values["previous"]),
         read_settings(values["settings"]),
+        bool(values["settings"]),
         values["slot"],
         int(values["lines"]),
     )
@@ -190,12 +193,17 @@ def read_settings(text: str) -> Settings:
             raise NotDone(f"settings: {name!r} is no setting; docs/settings.md lists them")
         if not good:
             raise NotDone(f"settings: {name} has a value that docs/settings.md does not allow: {value!r}")
-    settings = Settings(**dict(given, java_options=tuple(given.get("java_options", ()))))
+    settings = as_settings(given)
     if {management_port(settings, slot) for slot in PORTS} & {80, *PORTS.values()}:
         raise NotDone(f"settings: management_port {settings.management_port} collides with a slot's port")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise NotDone("settings: tls_certificate and tls_key belong together: set both or neither")
     return settings
+
+
+def as_settings(value: dict[str, Any]) -> Settings:
+    """Settings as JSON has them; what is not there has its default."""
+    return Settings(**dict(value, java_options=tuple(value.get("java_options", ()))))
 
 
 def management_port(settings: Settings, slot: str) -> int | None:

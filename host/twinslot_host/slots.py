@@ -14,7 +14,7 @@ from twinslot_host.java import find
 from twinslot_host.loopback import ask
 from twinslot_host.places import PORTS, Places
 from twinslot_host.processes import boot_id, family, owner, owns, sockets, started_at
-from twinslot_host.request import Settings, management_port
+from twinslot_host.request import Settings, as_settings, management_port
 from twinslot_host.trouble import Trouble
 from twinslot_host.units import Unit, argument_file
 
@@ -39,9 +39,8 @@ def read_held(places: Places, slot: str) -> Held | None:
     value = read_json(places.held(slot))
     if value is None:
         return None
-    settings = Settings(**dict(value["settings"], java_options=tuple(value["settings"]["java_options"])))
-    java, environment = value.get("java"), value.get("environment")
-    return Held(value["sha256"], value["label"], value["source"], settings, java, environment)
+    settings, java = as_settings(value["settings"]), value.get("java")
+    return Held(value["sha256"], value["label"], value["source"], settings, java, value.get("environment"))
 
 
 def hold(places: Places, slot: str, held: Held) -> None:

@@ -220,9 +220,18 @@ def test_doctor_finds_a_planted_fault_and_its_remedy(
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"checks": 5}', '{"checks": [{}]}', "[" * 5000])
 def test_an_answer_of_no_use_is_a_failed_check(text: str) -> None:
-    (check,) = read(Answer("i-1", True, text))
+    (check,) = read(Answer("i-1", True, text), "shops-host")
 
     assert check.ok is False
+
+
+def test_a_remedy_names_the_document_of_this_stack() -> None:
+    remedy = "aws ssm send-command --document-name DOCUMENT --instance-ids i-1"
+    told = json.dumps({"checks": [{"name": "java", "ok": False, "what": "no Java", "remedy": remedy}]})
+
+    (check,) = read(Answer("i-1", True, told), "shops-host")
+
+    assert check.remedy == "aws ssm send-command --document-name shops-host --instance-ids i-1"
 
 
 def test_logs_are_told_host_by_host(world: World, twinslot: Twinslot) -> None:

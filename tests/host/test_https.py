@@ -14,7 +14,7 @@ import pytest
 from sample.build import build_spring
 from sandbox.machine import Rack
 from tests.certificates import issue
-from tests.host.hosted import JARS, Hosted, Release, host_on
+from tests.host.hosted import JARS, SCRIPT, Hosted, Release, host_on
 
 NAME = "shop.example.com"
 LOOPBACK = """
@@ -207,6 +207,22 @@ def test_flips_stagings_and_a_kill_lose_no_request_over_https(
     assert len(lost) <= MOST_BEGUN, lost
     assert not [each for each in lost if isinstance(each, int)], "a status is an answer"
     assert served == {"1.0", "2.0"}
+
+
+def test_a_remedy_without_settings_keeps_those_that_users_are_served_with(
+    host: Hosted, certificate: tuple[bytes, bytes]
+) -> None:
+    environment = host.environment("provision")
+    del environment["SSM_settings"]
+    host.shell("systemctl disable --quiet nginx")
+    before = host.workers()
+    done = host.machine.run(["sh", "-c", SCRIPT], env=environment, timeout_seconds=60)
+    assert done.returncode == 0, done.stdout
+    assert host.workers() == before
+    assert host.succeeds("systemctl", "is-enabled", "nginx")
+    with contextlib.closing(User(host, certificate[0])) as user:
+        assert user.get()[0] == 200
+    assert host.get(Host=NAME)[0] == 308
 
 
 @pytest.mark.parametrize("strategy", ["framework", "native"])
