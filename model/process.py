@@ -150,11 +150,11 @@ class _Replay:
 class _Jars:
     """The bucket: what was uploaded as `x…` is no jar."""
 
-    def inspect(self, upload: Upload) -> Release:
+    def inspect(self, upload: Upload) -> tuple[Release, str]:
         label = upload.key.partition("/")[2].partition(".")[0]
         if label.startswith("x"):
             raise NotAJar("it is a text file")
-        return Release(upload.bucket, upload.key, upload.version, upload.size, label)
+        return Release(upload.bucket, upload.key, upload.version, upload.size, label), upload.by
 
 
 class _Defaults:

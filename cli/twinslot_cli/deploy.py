@@ -107,10 +107,13 @@ def upload(account: Account, terminal: Terminal, path: Path, bucket: str, key: s
         s3.meta.events.register(f"after-call.s3.{operation}", arrival)
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     size = path.stat().st_size
+    # S3's event tells the account alone; metadata is ASCII.
+    uploader = {"Metadata": {"by": account.caller.encode("ascii", "replace").decode()}}
     terminal.say(f"uploading {path.name} ({decimal(size)}) to s3://{bucket}/{key}")
     try:
         with _bar(terminal, path.name, size) as advance, create_transfer_manager(s3, config) as manager:
-            manager.upload(str(path), bucket, key, subscribers=[_Advance(advance)]).result()
+            subscribers = [_Advance(advance)]
+            manager.upload(str(path), bucket, key, extra_args=uploader, subscribers=subscribers).result()
     except KeyboardInterrupt:
         if arrival.version:
             terminal.say(f"The upload had arrived (version {arrival.version}): its deployment goes on.")

@@ -296,7 +296,7 @@ def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> No
 
     def slowly(request: Any, ask: Any) -> Any:
         if request.service == "s3" and "partNumber" in request.query:
-            time.sleep(0.5)
+            time.sleep(3)  # longer than it takes to be told of a signal
         return answer(request, ask)
 
     world.aws.gateway.around = slowly

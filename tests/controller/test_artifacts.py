@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from twinslot.artifacts import Artifact, ArtifactGone, Artifacts, ArtifactUnreadable
 from twinslot.errors import NotAJar, TryAgain
 from twinslot.model import Order, Release
-from twinslot.upload import Upload
+from twinslot.upload import LONGEST_BY, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,14 +52,14 @@ def gets(s3: S3Client) -> list[dict[str, Any]]:
 def test_the_version_that_the_event_named_is_read_though_a_newer_one_lies_there(s3: S3Client) -> None:
     first = uploaded(s3, jar("1.4.2"))
     uploaded(s3, jar("9.9.9"))
-    release = Artifacts(s3).inspect(first)
+    release, _ = Artifacts(s3).inspect(first)
     assert release == Release(BUCKET, KEY, first.version, first.size, "1.4.2", release.sha256)
 
 
 def test_a_large_jar_costs_two_ranged_gets(s3: S3Client) -> None:
     upload = uploaded(s3, jar("1.4.2", filling=5_000_000))
     asked = gets(s3)
-    assert Artifacts(s3).inspect(upload).label == "1.4.2"
+    assert Artifacts(s3).inspect(upload)[0].label == "1.4.2"
     assert [params["VersionId"] for params in asked] == [upload.version] * 2
     assert asked[0]["Range"] == "bytes=-131072"
     assert asked[1]["Range"].startswith("bytes=0-")
@@ -67,7 +67,22 @@ def test_a_large_jar_costs_two_ranged_gets(s3: S3Client) -> None:
 
 def test_a_checksum_of_s3_does_not_stand_in_the_way_of_a_range(s3: S3Client) -> None:
     upload = uploaded(s3, jar("1.4.2", filling=500_000), ChecksumAlgorithm="SHA256")
-    assert Artifacts(s3).inspect(upload).sha256 is None
+    assert Artifacts(s3).inspect(upload)[0].sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "by"),
+    [
+        ({"by": "deployer/anna"}, "deployer/anna"),
+        ({}, "somebody"),
+        ({"by": "  "}, "somebody"),
+        ({"by": "anna\tb"}, "anna b"),
+        ({"by": "a" * 500}, "a" * (LONGEST_BY - 1) + "…"),
+    ],
+)
+def test_who_uploaded_it_is_whom_the_object_names(s3: S3Client, metadata: dict[str, str], by: str) -> None:
+    upload = uploaded(s3, jar("1.4.2"), Metadata=metadata)
+    assert Artifacts(s3).inspect(upload)[1] == by
 
 
 def test_an_empty_object_is_no_jar(s3: S3Client) -> None:

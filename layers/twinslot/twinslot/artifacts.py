@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from twinslot import aws, jar
 from twinslot.errors import GiveUp, TryAgain
 from twinslot.model import Release
-from twinslot.upload import Upload
+from twinslot.printable import printable
+from twinslot.upload import LONGEST_BY, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,6 +43,8 @@ class Artifact:
     bucket: str
     key: str
     version: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the uploader said beside the bytes, once anything was read."""
 
     def tail(self, length: int) -> tuple[bytes, int]:
         """The last `length` bytes and the size of the object.
@@ -73,6 +76,7 @@ class Artifact:
                 answer = self.s3.get_object(
                     Bucket=self.bucket, Key=self.key, VersionId=self.version, Range=wanted
                 )
+                self.metadata.update(answer.get("Metadata", {}))
                 return answer, answer["Body"].read()
             except ClientError as error:
                 if aws.code(error) == "InvalidRange":
@@ -96,11 +100,15 @@ class Artifacts:
     def __init__(self, s3: S3Client) -> None:
         self._s3 = s3
 
-    def inspect(self, upload: Upload) -> Release:
-        """The release that an upload brought, after at most 3 GETs.
+    def inspect(self, upload: Upload) -> tuple[Release, str]:
+        """The release that an upload brought, and who uploaded it, after at most 3 GETs.
+
+        S3's event knows the account alone. The object's metadata `by`, where there is any, is what the
+        uploader says: `twinslot deploy` gives the name of the credentials. Nobody proves it.
 
         Raises NotAJar, ArtifactGone, ArtifactUnreadable, and TryAgain.
         """
         artifact = Artifact(self._s3, upload.bucket, upload.key, upload.version)
         found = jar.inspect(artifact, upload.key)
-        return Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)
+        release = Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)
+        return release, printable(artifact.metadata.get("by", ""), LONGEST_BY).strip() or upload.by

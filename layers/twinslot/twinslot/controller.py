@@ -217,8 +217,8 @@ class Controller:
         reason = upload.problem
         if not reason:
             try:
-                release = self._artifacts.inspect(upload)
-                return UploadArrived(upload.id, upload.app, release, upload.order, upload.by)
+                release, by = self._artifacts.inspect(upload)
+                return UploadArrived(upload.id, upload.app, release, upload.order, by)
             except GiveUp as error:
                 reason = str(error)
         return UploadRefused(upload.id, upload.app, upload.order, upload.by, upload.key, reason)

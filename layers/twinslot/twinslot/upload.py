@@ -25,6 +25,7 @@ VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
 SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
 SUFFIX = ".jar"
 LONGEST_KEY = 255
+LONGEST_BY = 100
 LATEST_MILLISECONDS = 2**48 - 1
 TIME_CHARACTERS = 10
 """Of a ULID: they tell its time, the others here its identity."""
@@ -83,7 +84,7 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
         size=size,
         order=Order(shown, sequencer, at),
         id=deployment_id(at, bucket, key, version),
-        by=printable(by, 100),
+        by=printable(by, LONGEST_BY),
         problem=problem,
     )
 
