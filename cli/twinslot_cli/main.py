@@ -91,7 +91,8 @@ def rollback(app: App, to: To = None, stack: Stack = STACK, json: Json = False) 
     """Make an earlier release live again.
 
     That is the one before, unless `--to` names another. It is done at once, without a question, also while
-    the application is held, and followed to its outcome.
+    the application is held, and followed to its outcome. It cancels what is under way, and the upload that
+    waits under a hold.
     """
     _run(json, lambda terminal: roll_back(Account(stack), terminal, app, to))
 

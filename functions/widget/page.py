@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from twinslot.model import Application, Outcome
+from twinslot.model import Application
 
 from .history import history
 from .markup import Markup, element, join
@@ -151,11 +151,7 @@ def _back(shown: Shown, view: View) -> Markup | None:
     live, previous = application.live, application.previous
     if not live or not previous:
         return None
-    asked = {"app": application.name, "by": BY}
-    # Only what ended LIVE can be named; what a rollback cut short is gone to for being the previous one.
-    outcomes = {deployment.id: deployment.outcome for deployment in shown.history}
-    if outcomes.get(previous.deployment, Outcome.LIVE) is Outcome.LIVE:
-        asked["to"] = previous.deployment
+    asked = {"app": application.name, "to": previous.deployment, "by": BY}
     confirmation = f"Roll back {application.name} from {live.release.label} to {previous.release.label}?"
     if application.current:
         confirmation += f" This cancels the deployment of {name(application.current)}, which is under way."

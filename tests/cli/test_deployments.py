@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable
 
+import pytest
+from twinslot_cli.account import Account
+
 from tests.cli.conftest import Run, World
 
 Twinslot = Callable[..., Run]
@@ -20,6 +23,19 @@ def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twins
     phases = [line.partition(f"{app} 1.0.0: ")[2].split()[0] for line in followed[:-1]]
     assert phases == ["waiting", "staging", "flipping", "baking"]
     assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", followed[-1])
+
+
+@pytest.mark.parametrize(("size", "caller"), [(0, "deployer/anna"), (20_000_000, "anna"), (0, "añna\u3042")])
+def test_the_history_says_whose_credentials_uploaded_it(
+    world: World, twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch, size: int, caller: str
+) -> None:
+    app = world.app()
+    monkeypatch.setattr(Account, "caller", caller)
+
+    assert twinslot("deploy", str(world.jar("1.0.0", size)), "--app", app).code == 0
+
+    (told,) = twinslot("history", app, "--json").json["deployments"]
+    assert told["by"] == caller.encode("ascii", "replace").decode()
 
 
 def test_a_release_that_does_not_start_is_a_failure_with_its_cause(world: World, twinslot: Twinslot) -> None:

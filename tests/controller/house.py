@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -104,8 +105,8 @@ class House:
             lambda: self.now,
         )
 
-    def event(self, key: str, body: bytes) -> dict[str, Any]:
-        version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"]
+    def event(self, key: str, body: bytes, **metadata: str) -> dict[str, Any]:
+        version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata)["VersionId"]
         self.now += 1
         thing = {"key": key, "size": len(body), "version-id": version, "sequencer": f"{int(self.now):016X}"}
         detail = {"bucket": {"name": BUCKET}, "object": thing, "requester": "123456789012"}
@@ -155,6 +156,13 @@ class House:
             for body in self._bodies()
             if body["outcome"] != "STARTED"
         ]
+
+    def way_back(self) -> tuple[str, str]:
+        """The app and the target of the newest command to roll back that was told."""
+        *_, command = (body["rollback"] for body in self._bodies() if body.get("rollback"))
+        words = shlex.split(command)
+        payload = json.loads(words[words.index("--payload") + 1])
+        return payload["app"], payload["to"]
 
     def told(self) -> list[tuple[str, str]]:
         """(announcement, outcome) of all that was told so far, oldest first."""

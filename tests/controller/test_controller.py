@@ -64,6 +64,13 @@ def test_the_same_event_again_is_the_same_deployment_also_after_its_end(house: H
     assert len(house.store.history("shop", 10)) == 1
 
 
+def test_who_uploaded_what_is_no_jar_is_told_too(house: House) -> None:
+    refused = house.receive(house.event("shop/notes.jar", b"just text", by="anna"))
+    taken = house.upload("1.0.0")
+    found = [house.store.deployment("shop", id) for id in (refused, taken)]
+    assert [each and each.by for each in found] == ["anna", "account 123456789012"]
+
+
 def test_a_refusal_that_is_repeated_is_announced_once(house: House) -> None:
     event = house.event("shop/notes.jar", b"just text")
     house.receive(event)
@@ -113,6 +120,32 @@ def test_a_rollback_goes_to_any_release_that_was_live(house: House, by_label: bo
     house.deploy("1.2.0")
     rollback = house.controller.rollback("shop", "1.0.0" if by_label else first, "ann", "request-1")
     assert rollback.to == "1.0.0"
+
+
+def test_the_command_of_an_announcement_goes_where_it_says_also_a_day_later(house: House) -> None:
+    house.deploy("1.0.0")
+    house.deploy("1.1.0")
+    asked = house.way_back()
+    house.deploy("1.2.0")
+    house.now += 86_400
+    assert house.controller.rollback(*asked, "ann", "request-1").to == "1.0.0"
+
+
+def test_what_a_rollback_cut_short_can_be_named_while_it_is_the_one_before(house: House) -> None:
+    house.deploy("1.0.0")
+    house.upload("1.1.0")
+    for _ in ("stage", "flip"):
+        house.end_step()
+    house.controller.rollback("shop", None, "ann", "request-1")
+    for _ in ("stage", "flip", "bake"):
+        house.end_step()
+    asked = house.way_back()
+    assert house.controller.rollback(*asked, "ann", "request-2").to == "1.1.0"
+    house.deploy("1.2.0")
+    house.deploy("1.3.0")
+    # Not to another one instead.
+    with pytest.raises(NothingToRollBackTo):
+        house.controller.rollback(*asked, "ann", "request-3")
 
 
 def test_a_rollback_to_what_was_never_live_is_an_error_that_names_it(house: House) -> None:

@@ -56,7 +56,7 @@ FAILED = replace(
     failure=Failure(Phase.STAGING, "never answered /actuator/health", "i-2", ("Started", "OutOfMemoryError")),
 )
 ROLLBACK = "aws lambda invoke --function-name twinslot-rollback --cli-binary-format raw-in-base64-out"
-ROLLBACK += """ --payload '{"app":"shop"}' /dev/stdout"""
+ROLLBACK += """ --payload '{"app":"shop","to":"01JD0000000000000000000001"}' /dev/stdout"""
 
 
 def told(deployment: Deployment, live: Live | None = OLD, previous: Live | None = OLD) -> Announcement:
@@ -118,6 +118,7 @@ def test_programs_get_the_same_in_json() -> None:
         "hosts": ["i-1", "i-2"],
         "unconfirmed": [],
         "rollback": ROLLBACK,
+        "previous": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
     }
 
 
@@ -311,7 +312,7 @@ def test_a_join_is_told_by_its_hosts_and_offers_no_rollback() -> None:
     assert "i-3 joined and serves 1.4.2." in announcement.text
     assert f"Deployment {ID}, a join of i-3, which held no release." in announcement.text
     body = json.loads(announcement.json)
-    assert (body["kind"], body["key"], body["rollback"]) == ("join", "", None)
+    assert (body["kind"], body["key"], body["rollback"], body["previous"]) == ("join", "", None, None)
     assert "go back" not in announcement.text
 
 

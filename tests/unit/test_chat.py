@@ -10,6 +10,7 @@ from hypothesis import given
 from twinslot.chat import custom_notification
 
 from tests.hostile import PIECES, Cases
+from tests.unit.test_announcements import FAILED, OLD, ROLLBACK
 from tests.unit.told import ANY, EACH, ID, Told, told, written_by_a_stranger
 
 MARKUP = re.compile(r"<|>|&(?!amp;|lt;|gt;)")
@@ -69,9 +70,19 @@ def test_a_failure_tells_the_cause_first_and_the_log_in_a_block() -> None:
 
 def test_the_next_step_is_the_way_back() -> None:
     (step,) = notification(EACH["LIVE"])["content"]["nextSteps"]
-    assert step.startswith("To go back: `aws lambda invoke --function-name twinslot-rollback ")
+    assert step.startswith("To go back to 1.4.1: `aws lambda invoke --function-name twinslot-rollback ")
     assert notification(EACH["HELD"])["content"]["nextSteps"][0].startswith("To resume: `aws lambda invoke ")
     assert "nextSteps" not in notification({**told(), "rollback": None})["content"]
+
+
+def test_the_longest_way_back_is_still_a_step() -> None:
+    app, label = "a" * 30, "1" * 64
+    shown = {"label": label, "deployment": ID, "since": 1.0}
+    command = ROLLBACK.replace("twinslot-rollback", "f" * 64).replace("shop", app)
+    for announcement in (told(), told(FAILED, OLD)):
+        made = {**announcement, "app": app, "live": shown, "previous": shown, "rollback": command}
+        (step,) = notification(made)["content"]["nextSteps"]
+        assert command in step
 
 
 @pytest.mark.hostile("announcements")

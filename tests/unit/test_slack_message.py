@@ -100,9 +100,9 @@ def test_what_went_live_tells_who_what_how_long_and_the_way_back() -> None:
         "flipping  0.2 s ▏",
         "baking   30.0 s ████████████",
         "Live now: 1.4.2 since 2026-11-12 00:00 UTC",
-        "To go back:",
+        "To go back to 1.4.1:",
         "aws lambda invoke --function-name twinslot-rollback --cli-binary-format raw-in-base64-out"
-        """ --payload '{"app":"shop"}' /dev/stdout""",
+        """ --payload '{"app":"shop","to":"01JD0000000000000000000001"}' /dev/stdout""",
         "Uploaded by 123456789012 as shop/shop-1.4.2.jar",
         "Deployment 01JD0000000000000000000002",
     ]
@@ -120,7 +120,10 @@ def test_a_failure_begins_with_the_cause_and_shows_the_log_as_code() -> None:
 
 
 def test_the_way_back_says_what_it_leads_away_from_when_nothing_new_went_live() -> None:
-    assert "To go back from 1.4.1:" in lines(REVERTED)
+    before = {"label": "1.4.0", "since": 1.0}
+    assert "To go back from 1.4.1 to 1.4.0:" in lines({**REVERTED, "previous": before})
+    # What was announced before announcements named it.
+    assert "To go back from 1.4.1:" in lines({**REVERTED, "previous": None})
 
 
 def test_a_hold_says_why_and_how_it_ends() -> None:

@@ -59,7 +59,7 @@ def test_a_jar_below_its_apps_name_is_taken() -> None:
         size=20_000_000,
         order=Order("shop/shop-1.4.2.jar", "00617F08299329D189", AT),
         id=deployment_id(AT, "artifacts", "shop/shop-1.4.2.jar", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"),
-        by="123456789012",
+        by="account 123456789012",
         problem="",
     )
 
@@ -211,6 +211,15 @@ def test_a_bucket_or_version_that_s3_does_not_know_is_refused(part: str, field: 
     broken["detail"][part][field] = value
     with pytest.raises(BadEvent, match=field):
         parse(broken, "")
+
+
+def test_the_number_of_an_account_is_told_as_one() -> None:
+    assert parsed("shop/shop-1.4.2.jar").by == "account 123456789012"
+    service = event()
+    service["detail"]["requester"] = "s3.amazonaws.com"
+    upload = parse(service, "")
+    assert upload is not None
+    assert upload.by == "s3.amazonaws.com"
 
 
 def test_an_upload_by_an_unknown_person_is_taken() -> None:

@@ -152,10 +152,10 @@ def test_the_button_says_that_what_is_under_way_is_cancelled() -> None:
     assert confirmation.endswith("This cancels the deployment of 1.6.0, which is under way.")
 
 
-def test_a_release_that_never_ended_live_is_gone_back_to_without_its_name() -> None:
+def test_a_release_that_never_ended_live_is_named_too() -> None:
     cut_short = replace(FIRST, outcome=Outcome.CANCELLED)
     _, sent = button(read(replace(QUIET, history=(SECOND, cut_short))))
-    assert sent == {"app": "shop", "by": "the dashboard"}
+    assert sent == {"app": "shop", "by": "the dashboard", "to": FIRST.id}
 
 
 def test_without_a_release_to_go_back_to_there_is_no_button() -> None:

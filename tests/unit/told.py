@@ -119,6 +119,7 @@ ANY = st.one_of(
         ),
         unconfirmed=st.lists(WORDS, max_size=30),
         rollback=st.none() | WORDS,
+        previous=LIVE_PART,
     ),
     _shape(
         outcome=st.just("DRIFT"),

@@ -16,7 +16,8 @@ stable, fields only ever added:
      "failure": {"phase", "host", "reason", "log": []} | null,
      "hosts": ["i-…"],                  that were commanded
      "unconfirmed": ["i-…"],            of which nobody knows what they run
-     "rollback": "aws lambda invoke …" | null}
+     "rollback": "aws lambda invoke …" | null,           goes back to `previous`, also when it is copied late
+     "previous": {"label", "deployment", "since"} | null}
 
 A deployment that begins to stage is told with the outcome STARTED, unless it ended before it could be told:
 
@@ -41,6 +42,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -81,7 +83,7 @@ LONGEST_LINE = 500
 MOST_LINES = 50
 LONGEST_DIFFERENCE = 300
 MOST_DIFFERENCES = 30
-"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told thrice."""
+"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told four times."""
 
 BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
 
@@ -143,15 +145,18 @@ def compose(act: Announce, rollback_function: str) -> Announcement:
     outcome = deployment.outcome
     if outcome is None:
         raise ValueError(f"{deployment.id} has no outcome to announce")
-    # A join moved nothing that a rollback would take back.
-    going_back = previous and deployment.kind is not Kind.JOIN
-    rollback = _invoke(rollback_function, {"app": deployment.app}) if going_back else None
+    if deployment.kind is Kind.JOIN:
+        # It moved nothing that a rollback would take back.
+        previous = None
+    # It names where it goes: "the one before" is another one when somebody copies this tomorrow.
+    asked = {"app": deployment.app, "to": previous.deployment} if previous else None
+    rollback = _invoke(rollback_function, asked) if asked else None
     subject = f"twinslot {deployment.app} {_name(deployment)} {outcome.value}"
     return Announcement(
         id=deployment.id,
         subject=_ascii(subject, LONGEST_SUBJECT),
         text=_text(deployment, outcome, live, previous, rollback),
-        json=_json(deployment, outcome, live, rollback),
+        json=_json(deployment, outcome, live, previous, rollback),
         attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
     )
 
@@ -323,7 +328,9 @@ def _origin(deployment: Deployment) -> str:
     return f"an upload of {key} (version {printable(release.version, LONGEST_WORD)}) by {by}."
 
 
-def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback: str | None) -> str:
+def _json(
+    deployment: Deployment, outcome: Outcome, live: Live | None, previous: Live | None, rollback: str | None
+) -> str:
     failure = deployment.failure
     return json.dumps(
         {
@@ -343,6 +350,7 @@ def _json(deployment: Deployment, outcome: Outcome, live: Live | None, rollback:
             "hosts": deployment.hosts,
             "unconfirmed": deployment.unconfirmed,
             "rollback": rollback,
+            "previous": _live_json(previous),
         }
     )
 
@@ -368,7 +376,7 @@ def _live_json(live: Live | None) -> dict[str, object] | None:
     return {"label": live.release.label, "deployment": live.deployment, "since": live.since}
 
 
-def _invoke(function: str, payload: dict[str, object]) -> str:
+def _invoke(function: str, payload: Mapping[str, object]) -> str:
     """The command that calls a function of ours and shows its answer."""
     packed = json.dumps(payload, separators=(",", ":"))
     words = ["--function-name", function, "--cli-binary-format", "raw-in-base64-out", "--payload", packed]

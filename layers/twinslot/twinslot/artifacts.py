@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from twinslot import aws, jar
-from twinslot.errors import GiveUp, TryAgain
+from twinslot.errors import GiveUp, NotAJar, TryAgain
 from twinslot.model import Release
 from twinslot.printable import printable
 from twinslot.upload import LONGEST_BY, Upload
@@ -106,9 +106,17 @@ class Artifacts:
         S3's event knows the account alone. The object's metadata `by`, where there is any, is what the
         uploader says: `twinslot deploy` gives the name of the credentials. Nobody proves it.
 
-        Raises NotAJar, ArtifactGone, ArtifactUnreadable, and TryAgain.
+        Raises NotAJar, which says who, too, ArtifactGone, ArtifactUnreadable, and TryAgain.
         """
         artifact = Artifact(self._s3, upload.bucket, upload.key, upload.version)
-        found = jar.inspect(artifact, upload.key)
+        try:
+            found = jar.inspect(artifact, upload.key)
+        except NotAJar as error:
+            error.by = _uploader(artifact, upload)
+            raise
         release = Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)
-        return release, printable(artifact.metadata.get("by", ""), LONGEST_BY).strip() or upload.by
+        return release, _uploader(artifact, upload)
+
+
+def _uploader(artifact: Artifact, upload: Upload) -> str:
+    return printable(artifact.metadata.get("by", ""), LONGEST_BY).strip() or upload.by

@@ -17,6 +17,7 @@ from twinslot.errors import (
     CommandRefused,
     GiveUp,
     LostRace,
+    NotAJar,
     NothingToRollBackTo,
     TwinslotError,
 )
@@ -116,19 +117,24 @@ class Controller:
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
         """Make an earlier release live: the previous one, or the one that `to` names (label or deployment).
 
+        `to` names what ended LIVE, or the deployment of the previous one, however that ended.
         `request` identifies the call: when Lambda delivers it once more, nothing follows from it. Raises
         NothingToRollBackTo, or TryAgain.
         """
+        application = self._store.load(app)
         target = None
         if to is not None:
-            target = self._store.was_live(app, to)
+            previous = application.previous
+            # A rollback may have cut it short: it was live all the same.
+            named = previous and previous.deployment == to
+            target = previous if named else self._store.was_live(app, to)
             if target is None:
                 raise NothingToRollBackTo(
                     f"{app}: no release {to!r} was ever live; see its announcements for labels"
                 )
         now = self._clock()
         asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
-        before, _ = self._handle(self._store.load(app), asked)
+        before, _ = self._handle(application, asked)
         target = target or before.previous
         return Rollback(asked.id, target.release.label if target else "", before.live)
 
@@ -214,14 +220,16 @@ class Controller:
         self._handle(self._store.load(app), Inspected(offline, _known(hosts, offline)))
 
     def _judge(self, upload: Upload) -> UploadArrived | UploadRefused:
-        reason = upload.problem
+        reason, by = upload.problem, upload.by
         if not reason:
             try:
                 release, by = self._artifacts.inspect(upload)
                 return UploadArrived(upload.id, upload.app, release, upload.order, by)
+            except NotAJar as error:
+                reason, by = str(error), error.by or by
             except GiveUp as error:
                 reason = str(error)
-        return UploadRefused(upload.id, upload.app, upload.order, upload.by, upload.key, reason)
+        return UploadRefused(upload.id, upload.app, upload.order, by, upload.key, reason)
 
     def _gather(self, application: Application, command: str) -> Application:
         """Read what the hosts reported of the command under way and bring it to the application; what became

@@ -22,6 +22,9 @@ SOMEBODY = "somebody"
 PHASE = re.compile(r"[a-z]{1,10}")
 
 LONGEST_NAME = 60
+LONGEST_END = 40
+"""Of a way back: both ends and the longest command are together what Amazon Q takes as a step."""
+
 LONGEST_KEY = 120
 LONGEST_HOST = 40
 LONGEST_REASON = 600
@@ -140,7 +143,7 @@ def _of_deployment(fields: _Fields, outcome: str) -> Digest:
         log=_last_lines(failure.texts("log", LONGEST_LINE)) if failure else (),
         seconds=fields.seconds(),
         unconfirmed=_first_hosts(unconfirmed),
-        command_does=_way_back(outcome, live),
+        command_does=_way_back(outcome, live, fields.part("previous")),
         command=fields.command("rollback"),
     )
 
@@ -251,10 +254,11 @@ def _meaning(outcome: str, kind: str, phase: str, is_unsure: bool) -> str:
             return "A rollback ended it."
 
 
-def _way_back(outcome: str, live: LiveNow | None) -> str:
+def _way_back(outcome: str, live: LiveNow | None, previous: _Fields | None) -> str:
     """What the rollback's command does: after a failure it leads away from what is live, not what failed."""
-    label = live.label if live and outcome != "LIVE" else ""
-    return f"To go back from {label}" if label else "To go back"
+    start = printable(live.label, LONGEST_END) if live and outcome != "LIVE" else ""
+    end = previous.text("label", LONGEST_END) if previous else ""
+    return "To go back" + (f" from {start}" if start else "") + (f" to {end}" if end else "")
 
 
 def _last_lines(log: tuple[str, ...]) -> tuple[str, ...]:

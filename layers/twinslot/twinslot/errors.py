@@ -26,7 +26,9 @@ class UnknownCommand(TryAgain):
 
 
 class NotAJar(GiveUp):
-    """The uploaded object is not a jar that a host could run."""
+    """The uploaded object is not a jar that a host could run. `by` says who uploaded it, "": not known."""
+
+    by = ""
 
 
 class BadKey(GiveUp):

@@ -23,6 +23,7 @@ SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
 SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
+ACCOUNT = re.compile(r"[0-9]{12}")
 SUFFIX = ".jar"
 LONGEST_KEY = 255
 LONGEST_BY = 100
@@ -74,6 +75,8 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
         raise BadEvent(f"object.size of the S3 event is {quoted(str(size))}, not a number of bytes")
     at = _seconds(_text(event, "time", "time"))
     by = _text(detail, "requester", "requester") if "requester" in detail else "unknown"
+    if ACCOUNT.fullmatch(by):
+        by = f"account {by}"
     app, problem = owner(key, default_app)
     shown = printable(key, LONGEST_KEY) if problem else key
     return Upload(
