@@ -24,30 +24,30 @@ help:  ## what can be done
 .PHONY: setup
 setup: build/setup/jars build/setup/dynamodb-local/installed  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
 
-build/setup/packages: sandbox/setup.sh
-	@sandbox/setup.sh packages
+build/setup/packages: lab/setup.sh
+	@lab/setup.sh packages
 	@mkdir -p $(@D) && touch $@
 
 $(VENV)/installed: requirements/dev.txt | build/setup/packages
-	@sandbox/setup.sh venv $(VENV) $<
+	@lab/setup.sh venv $(VENV) $<
 	@touch $@
 
 .venv-sam/installed: requirements/sam.txt | build/setup/packages
-	@sandbox/setup.sh venv .venv-sam $<
+	@lab/setup.sh venv .venv-sam $<
 	@touch $@
 
 .venv-checkov/installed: requirements/checkov.txt | build/setup/packages
-	@sandbox/setup.sh venv .venv-checkov $<
+	@lab/setup.sh venv .venv-checkov $<
 	@touch $@
 
 # Known vulnerabilities of Python packages, where this machine reaches them.
 build/setup/advisories:
-	@sandbox/setup.sh advisories $@
+	@lab/setup.sh advisories $@
 
 # Maven fetches what the real Spring Boot application is made of; from then on nothing needs a network.
-build/setup/jars: $(wildcard sample/*.java sample/*.py) $(shell find sample/spring -type f 2>/dev/null) | $(VENV)/installed
-	@$(PY) -m sample.build --label 1.0.0 build/jars >/dev/null
-	@$(PY) -m sample.build --spring --label 1.0.0 build/jars >/dev/null
+build/setup/jars: $(wildcard lab/samples/*.java lab/samples/*.py) $(shell find lab/samples/spring -type f 2>/dev/null) | $(VENV)/installed
+	@$(PY) -m lab.samples.build --label 1.0.0 build/jars >/dev/null
+	@$(PY) -m lab.samples.build --spring --label 1.0.0 build/jars >/dev/null
 	@mkdir -p $(@D) && touch $@
 
 # AWS's own engine, for the tests of the store; its licence forbids passing it on.
@@ -61,35 +61,35 @@ build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | 
 
 .PHONY: demo
 demo: setup  ## deployments under load, on a real host, with a table at the end
-	@$(AS_ROOT) $(PY) -m sandbox.demo
+	@$(AS_ROOT) $(PY) -m lab.sandbox.demo.run
 
 .PHONY: sandbox
 sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
-	@$(AS_ROOT) $(PY) -m sandbox
+	@$(AS_ROOT) $(PY) -m lab.sandbox
 
 .PHONY: screenshots
 screenshots: setup  ## the README's pictures, taken in Chromium during a real run
-	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m screenshots
+	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m lab.screenshots
 
 .PHONY: chaos
 chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'
-	@$(AS_ROOT) $(PY) -m chaos $(FAULT)
+	@$(AS_ROOT) $(PY) -m lab.chaos $(FAULT)
 
 .PHONY: model
 model: $(VENV)/installed  ## every interleaving of uploads, a rollback, crashes and races, to a stated depth
-	@PYTHONPATH=layers/twinslot $(PY) -m model
+	@PYTHONPATH=layers/twinslot $(PY) -m lab.model
 
 .PHONY: bench-cold
 bench-cold: $(VENV)/installed  ## how long a handler takes to import, against boto3 and its clients alone
-	@$(PY) -m bench.cold_import
+	@$(PY) -m lab.bench.cold_import
 
 .PHONY: bench-cost
 bench-cost: setup  ## the calls that a deployment makes, and what they cost
-	@$(AS_ROOT) $(PY) -m bench.cost
+	@$(AS_ROOT) $(PY) -m lab.bench.cost
 
 .PHONY: bench-flip
 bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
-	@$(AS_ROOT) $(PY) -m bench.flip
+	@$(AS_ROOT) $(PY) -m lab.bench.flip
 
 # ------------------------------------------------------------------------------------------------- tests
 
@@ -122,13 +122,13 @@ check: check-code check-template check-security  ## style, types, imports, the t
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions cli host sandbox bench sample chaos model requirements screenshots
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions cli host lab requirements
 	@PYTHONPATH=.:layers/twinslot:host:cli $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
 
 define TRANSLATE
 import json, pathlib
-from sandbox.template import translate
+from lab.sandbox.stack.template import translate
 document = translate(pathlib.Path("template.yaml"), "$(REGION)", {}).document
 # checkov looks only at what the defaults of the parameters make.
 document["Parameters"]["CreateHost"]["Default"] = "yes"
@@ -136,7 +136,7 @@ print(json.dumps(document))
 endef
 export TRANSLATE
 
-build/translated.json: template.yaml host/document.json sandbox/template.py | $(VENV)/installed
+build/translated.json: template.yaml host/document.json lab/sandbox/stack/template.py | $(VENV)/installed
 	@mkdir -p $(@D)
 	@AWS_DEFAULT_REGION=$(REGION) $(PY) -c "$$TRANSLATE" >$@
 

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twinslot_host.request import DEFAULTS, PATTERNS
+from twinslot_host.command.request import DEFAULTS, PATTERNS
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE / "twinslot_host"
@@ -59,7 +59,7 @@ class Packed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return importlib.util.spec_from_loader(name, self) if name in MODULES else None
 
     def is_package(self, name):
-        return name == "twinslot_host"
+        return any(module.startswith(name + ".") for module in MODULES)
 
     def get_source(self, name):
         return MODULES[name]
@@ -74,9 +74,10 @@ sys.exit(main(sys.argv, dict(os.environ)))
 
 def sources() -> dict[str, str]:
     """The program: the names of its modules and their texts."""
-    modules = {"twinslot_host": (PROGRAM / "__init__.py").read_text()}
-    for path in sorted(PROGRAM.glob("[a-z]*.py")):
-        modules[f"twinslot_host.{path.stem}"] = path.read_text()
+    modules = {}
+    for path in sorted(PROGRAM.rglob("*.py")):
+        parts = path.relative_to(HERE).with_suffix("").parts
+        modules[".".join(part for part in parts if part != "__init__")] = path.read_text()
     return modules
 
 

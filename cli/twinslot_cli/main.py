@@ -16,17 +16,17 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from twinslot.errors import TwinslotError
 
-from twinslot_cli.account import Account
-from twinslot_cli.deploy import deploy as deploy_jar
-from twinslot_cli.doctor import doctor as examine
-from twinslot_cli.history import history as tell_history
-from twinslot_cli.hold import hold as hold_uploads
-from twinslot_cli.hold import resume as let_go_on
-from twinslot_cli.logs import logs as tell_logs
-from twinslot_cli.rollback import rollback as roll_back
-from twinslot_cli.status import status as tell_status
-from twinslot_cli.terminal import Terminal
-from twinslot_cli.trouble import CannotWork, NotLive, explained
+from twinslot_cli.aws.errors import CannotWork, NotLive, explained
+from twinslot_cli.aws.stack import Account
+from twinslot_cli.commands.deploy import deploy as deploy_jar
+from twinslot_cli.commands.doctor import doctor as examine
+from twinslot_cli.commands.freeze import hold as hold_uploads
+from twinslot_cli.commands.freeze import resume as let_go_on
+from twinslot_cli.commands.history import history as tell_history
+from twinslot_cli.commands.logs import logs as tell_logs
+from twinslot_cli.commands.rollback import rollback as roll_back
+from twinslot_cli.commands.status import status as tell_status
+from twinslot_cli.output.terminal import Terminal
 
 DONE, NOT_DONE, NOT_BEGUN, INTERRUPTED = 0, 1, 2, 130
 STACK = "twinslot"

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
+from twinslot.intake.upload import APP
 from twinslot.telemetry import logger, tracer
-from twinslot.upload import APP
+from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
 COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

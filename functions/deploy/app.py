@@ -5,9 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes import S3EventBridgeNotificationEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.assembly import assemble
+from twinslot.intake.upload import parse
 from twinslot.telemetry import logger, tracer
-from twinslot.upload import parse
+from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
 DEFAULT_APP = os.environ.get("DEFAULT_APP", "")

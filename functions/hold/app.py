@@ -3,10 +3,10 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.asking import app_of, by_of, text_of
-from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
+from twinslot.intake.payloads import app_of, by_of, text_of
 from twinslot.telemetry import logger, tracer
+from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
 LONGEST_WHY = 200

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.asking import app_of, by_of, shown
-from twinslot.assembly import assemble
 from twinslot.errors import BadEvent
+from twinslot.intake.payloads import app_of, by_of, shown
 from twinslot.telemetry import logger, tracer
+from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
 LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")

@@ -6,14 +6,14 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.digest import Digest, digest
+from twinslot.announce.view import Digest, digest
 from twinslot.errors import BadEvent, TwinslotError
 from twinslot.telemetry import logger, tracer
 
-from .door import Bot, Door, Webhook
+from .client import Bot, Door, Webhook
+from .ledger import Posted
 from .message import compose
 from .post import post
-from .posted import Posted
 from .secret import Secret
 
 CHANNEL = os.environ.get("SLACK_CHANNEL", "")

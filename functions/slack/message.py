@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twinslot.digest import Digest, LiveNow
-from twinslot.printable import CUT, escaped
+from twinslot.announce.view import Digest, LiveNow
+from twinslot.intake.sanitize import CUT, escaped
 
 LONGEST_HEADER = 150
 LONGEST_MESSAGE = 13_000

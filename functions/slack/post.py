@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from twinslot.errors import TryAgain
 
-from .door import Answer, Door, Request, ThreadGone, TooManyMessages, Unreachable
+from .client import Answer, Door, Request, ThreadGone, TooManyMessages, Unreachable
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 7.0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twinslot import aws
+from twinslot.aws.calling import calling
 from twinslot.errors import GiveUp
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Secret:
         """Raises TryAgain, or GiveUp when the parameter is not there or may not be read."""
         now = self._clock()
         if self._read_at is None or now - self._read_at > FRESH_SECONDS:
-            with aws.calling(f"reading the parameter {self.name}", GiveUp):
+            with calling(f"reading the parameter {self.name}", GiveUp):
                 answer = self._ssm.get_parameter(Name=self.name, WithDecryption=True)
             self._value, self._read_at = answer["Parameter"]["Value"], now
         return self._value

@@ -12,10 +12,10 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from twinslot.aws.store import Store
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.settings import Environment
-from twinslot.store import Store
 from twinslot.telemetry import logger, tracer
+from twinslot.wiring import Environment
 
 from .page import page, trouble
 from .reading import read

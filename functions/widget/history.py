@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from twinslot.model import Deployment, Failure, Kind
+from twinslot.domain.model import Deployment, Failure, Kind
 
 from .markup import Markup, element, join
 from .view import View, name, outcome_pill

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from twinslot.printable import printable
+from twinslot.intake.sanitize import printable
 
 LONGEST_TEXT = 300
 """Characters of a text that somebody else wrote; more are cut off."""

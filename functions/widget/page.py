@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from twinslot.model import Application
+from twinslot.domain.model import Application
 
 from .history import history
 from .markup import Markup, element, join

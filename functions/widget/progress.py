@@ -1,6 +1,6 @@
 """The deployment under way: who deploys what, and its phases as a bar that fills."""
 
-from twinslot.model import Deployment, Kind, Outcome, Phase
+from twinslot.domain.model import Deployment, Kind, Outcome, Phase
 
 from .markup import Markup, element
 from .reading import Shown

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from twinslot.model import Application, Deployment
-from twinslot.store import Heard, Store
+from twinslot.aws.store import Heard, Store
+from twinslot.domain.model import Application, Deployment
 
 MOST_APPS = 50
 MOST_DEPLOYMENTS = 20

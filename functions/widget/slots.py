@@ -1,7 +1,7 @@
 """The two slots of each host, as the host reported them last."""
 
-from twinslot.model import Application, SlotReport
-from twinslot.store import Heard
+from twinslot.aws.store import Heard
+from twinslot.domain.model import Application, SlotReport
 
 from .markup import Markup, element, join
 from .reading import Shown

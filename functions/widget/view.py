@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from twinslot.model import Deployment, Outcome, Release
+from twinslot.domain.model import Deployment, Outcome, Release
 
 from .markup import Markup, element
 

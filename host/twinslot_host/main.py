@@ -8,20 +8,20 @@ import os
 import re
 import syslog
 
-from twinslot_host.bake import bake
-from twinslot_host.command import Command
-from twinslot_host.doctor import doctor
-from twinslot_host.fence import raise_fence
-from twinslot_host.flip import flip
-from twinslot_host.ledger import finish, finished
-from twinslot_host.logs import logs
-from twinslot_host.places import Places
-from twinslot_host.provision import provision
-from twinslot_host.report import NOTHING_KNOWN, compose, standing
-from twinslot_host.request import PATTERNS, Request, read_request
-from twinslot_host.retire import retire
-from twinslot_host.stage import stage
-from twinslot_host.trouble import NotDone, Trouble
+from twinslot_host.command.context import Command
+from twinslot_host.command.fence import raise_fence
+from twinslot_host.command.ledger import finish, finished
+from twinslot_host.command.request import PATTERNS, Request, read_request
+from twinslot_host.doctor.run import doctor
+from twinslot_host.system.errors import NotDone, Trouble
+from twinslot_host.system.paths import Places
+from twinslot_host.verbs.bake import bake
+from twinslot_host.verbs.flip import flip
+from twinslot_host.verbs.logs import logs
+from twinslot_host.verbs.provision import provision
+from twinslot_host.verbs.report import NOTHING_KNOWN, compose, standing
+from twinslot_host.verbs.retire import retire
+from twinslot_host.verbs.stage import stage
 
 VERBS = {"provision": provision, "stage": stage, "flip": flip, "bake": bake}
 QUESTIONS = {"logs": logs, "doctor": doctor}

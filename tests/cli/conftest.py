@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twinslot_cli import follow, main
+from twinslot_cli import main
+from twinslot_cli.output import watch
 
-from sandbox.aws import Aws, Listener, Pace
+from lab.sandbox.account import Aws, Listener, Pace
 from tests.proof.simulated_hosts import Hosts
 from tests.unit.jars import SPRING, zipped
 
@@ -111,7 +112,7 @@ def twinslot(
     """The command line in this process, on the account."""
     for name, value in world.aws.variables().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.05)
 
     def run(*arguments: str) -> Run:
         monkeypatch.setattr(sys, "argv", ["twinslot", *arguments])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.requests import ApiError, ApiRequest
+from lab.sandbox.api.requests import ApiError, ApiRequest
 from tests.cli.conftest import Run, World
 
 Twinslot = Callable[..., Run]

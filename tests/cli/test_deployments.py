@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from twinslot_cli.account import Account
+from twinslot_cli.aws.stack import Account
 
 from tests.cli.conftest import Run, World
 

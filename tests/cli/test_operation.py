@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twinslot_cli.ask import Answer
-from twinslot_cli.doctor import read
+from twinslot_cli.aws.ssm_query import Answer
+from twinslot_cli.commands.doctor import read
 
-from sandbox.backends import LOCK
+from lab.sandbox.stack.moto_backends import LOCK
 from tests.cli.conftest import Run, World
 from tests.proof.simulated_hosts import Host
 from tests.waiting import wait_until
@@ -183,7 +183,7 @@ def document_gone(world: World, well: Well) -> Iterator[None]:
 
 
 def _documents() -> Any:
-    from sandbox.backends import backend
+    from lab.sandbox.stack.moto_backends import backend
 
     return backend("ssm")._documents
 

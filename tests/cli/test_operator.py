@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sandbox import permissions
-from sandbox.backends import LOCK, REGION
-from sandbox.policies import Permission, may
-from sandbox.principals import Principal
+from lab.sandbox.api import iam_permissions
+from lab.sandbox.api.iam_policies import Permission, may
+from lab.sandbox.api.principals import Principal
+from lab.sandbox.stack.moto_backends import LOCK, REGION
 from tests.cli.conftest import Run, World
 from tests.cli.test_operation import Well
 from tests.proof.simulated_hosts import host_role
@@ -38,14 +38,14 @@ def test_the_operators_policy_suffices_and_is_needed(
     for name, value in operator.variables().items():
         monkeypatch.setenv(name, value)
     needed: list[Permission] = []
-    check = permissions.check
+    check = iam_permissions.check
 
     def kept(request: Any, resource_policies: Any) -> None:
-        if request.principal is operator and (request.service, request.operation) not in permissions.FREE:
-            needed.extend(permissions.needed(request))
+        if request.principal is operator and (request.service, request.operation) not in iam_permissions.FREE:
+            needed.extend(iam_permissions.needed(request))
         check(request, resource_policies)
 
-    monkeypatch.setattr(permissions, "check", kept)
+    monkeypatch.setattr(iam_permissions, "check", kept)
     large = world.jar("1.1.0", size=9 * 1024**2)
     runs = [
         twinslot("deploy", str(world.jar("1.0.0")), "--app", well.app),
@@ -94,17 +94,17 @@ def test_an_operator_may_not_read_secrets_or_write_the_table(
 def test_what_may_not_be_looked_at_is_unknown_and_names_the_action(
     world: World, twinslot: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = permissions.check
+    check = iam_permissions.check
 
     def but_for_iam(request: Any, resource_policies: Any) -> None:
         if request.service == "iam":
-            raise permissions.ApiError(
+            raise iam_permissions.ApiError(
                 "AccessDenied", f"User: x is not authorized to perform: iam:{request.operation} on y", 403
             )
         check(request, resource_policies)
 
     well = Well(world)
-    monkeypatch.setattr(permissions, "check", but_for_iam)
+    monkeypatch.setattr(iam_permissions, "check", but_for_iam)
 
     run = twinslot("doctor", well.app, "--json")
 

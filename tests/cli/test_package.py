@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.model import (
+from twinslot.domain.model import (
     Application,
     Deployment,
     Difference,
@@ -24,9 +24,11 @@ from twinslot.model import (
     Phase,
     Release,
 )
-from twinslot_cli import docs, doctor, follow, history, status
-from twinslot_cli.check import Check
-from twinslot_cli.terminal import Terminal
+from twinslot_cli import docs
+from twinslot_cli.checks.check import Check
+from twinslot_cli.commands import doctor, history, status
+from twinslot_cli.output import watch
+from twinslot_cli.output.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 TEXT = st.text(max_size=60) | st.sampled_from(["[red]x[/red]", "\x1b[31m", "a\r\nb", "\u202e", ":smile:"])
@@ -82,9 +84,9 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
     out = io.StringIO()
     terminal = Terminal(out=out)
     for told in [
-        *follow.ending(follow.Sight(application, deployment)),
-        *follow.story(deployment, application),
-        *follow.phases(deployment, application, 5.0),
+        *watch.ending(watch.Sight(application, deployment)),
+        *watch.story(deployment, application),
+        *watch.phases(deployment, application, 5.0),
         *history.lines([deployment], 80),
         *status.lines(status.Standing(application, ()), 5.0),
         *doctor.page([Check(name, False, what, remedy, host)]),

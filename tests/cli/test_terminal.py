@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
-from twinslot_cli import deploy, doctor, follow, main, status, terminal
-from twinslot_cli.terminal import hung
+from twinslot_cli import main
+from twinslot_cli.commands import deploy, doctor, status
+from twinslot_cli.output import terminal, watch
+from twinslot_cli.output.terminal import hung
 
-from screenshots.screen import screen
+from lab.screenshots.screen import screen
 from tests.cli.conftest import Run, World
 
 Twinslot = Callable[..., Run]
@@ -159,6 +161,6 @@ def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
     assert uploading.startswith("uploading shop-1.0.0.jar (15.7 MB) to")
     text = "\n".join(seen)
     assert "%" not in text, "the bar is gone in the end"
-    for phase in follow.WORK:
+    for phase in watch.WORK:
         assert len(re.findall(rf"^  ✓ {phase.value} ", text, re.MULTILINE)) == 1
     assert seen[-1].startswith("LIVE after ")

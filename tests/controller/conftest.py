@@ -20,11 +20,11 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
-from twinslot.fleet import Fleet
-from twinslot.store import Store
+from twinslot.aws.fleet import Fleet
+from twinslot.aws.store import Store
 
 from tests.controller import dynamodb_local
-from tests.controller.house import House
+from tests.controller.controller_fixture import House
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from twinslot.announcements import Announcer, compose
-from twinslot.chat import custom_notification
+from twinslot.announce.amazon_q import custom_notification
+from twinslot.announce.publish import Announcer, compose
+from twinslot.domain.model import (
+    Announce,
+    Deployment,
+    Difference,
+    Kind,
+    Order,
+    Outcome,
+    Passage,
+    Phase,
+    Warn,
+)
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.model import Announce, Deployment, Difference, Kind, Order, Outcome, Passage, Phase, Warn
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from twinslot.artifacts import Artifact, ArtifactGone, Artifacts, ArtifactUnreadable
+from twinslot.aws.artifacts import Artifact, ArtifactGone, Artifacts, ArtifactUnreadable
+from twinslot.domain.model import Order, Release
 from twinslot.errors import NotAJar, TryAgain
-from twinslot.model import Order, Release
-from twinslot.upload import LONGEST_BY, Upload
+from twinslot.intake.upload import LONGEST_BY, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

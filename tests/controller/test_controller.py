@@ -4,9 +4,8 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from twinslot.errors import CommandRefused, LostRace, NothingToRollBackTo, TryAgain, UnknownCommand
-from twinslot.lifecycle import LEASE_SECONDS
-from twinslot.model import (
+from twinslot.domain.lifecycle import LEASE_SECONDS
+from twinslot.domain.model import (
     NOBODY,
     Application,
     Decision,
@@ -16,8 +15,9 @@ from twinslot.model import (
     Outcome,
     SlotReport,
 )
+from twinslot.errors import CommandRefused, LostRace, NothingToRollBackTo, TryAgain, UnknownCommand
 
-from tests.controller.house import BUCKET, House, jar
+from tests.controller.controller_fixture import BUCKET, House, jar
 
 
 class Power(Exception):

@@ -3,7 +3,7 @@
 import pytest
 from twinslot.errors import UnknownApp
 
-from tests.controller.house import House
+from tests.controller.controller_fixture import House
 
 
 def test_while_an_app_is_held_uploads_wait_and_resuming_makes_the_newest_live(house: House) -> None:

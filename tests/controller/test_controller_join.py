@@ -1,10 +1,10 @@
 """New hosts join what is live."""
 
 import pytest
+from twinslot.domain.model import HostReport, HostResult, Kind, SlotReport
 from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain
-from twinslot.model import HostReport, HostResult, Kind, SlotReport
 
-from tests.controller.house import House
+from tests.controller.controller_fixture import House
 
 
 def empty(host: str) -> HostResult:

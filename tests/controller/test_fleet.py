@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from twinslot import fleet as module
-from twinslot import lifecycle
+from twinslot.aws import fleet as module
+from twinslot.aws.fleet import Fleet, comment, parameters
+from twinslot.domain import lifecycle
+from twinslot.domain.model import (
+    Deployment,
+    HostResult,
+    Kind,
+    Live,
+    Order,
+    Passage,
+    Phase,
+    Release,
+    Settings,
+    Step,
+)
 from twinslot.errors import CommandRefused, GiveUp, TryAgain
-from twinslot.fleet import Fleet, comment, parameters
-from twinslot.model import Deployment, HostResult, Kind, Live, Order, Passage, Phase, Release, Settings, Step
 
 from tests.controller.conftest import DOCUMENT, NOW, Agents
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from twinslot.controller import Holding, Rollback
+from twinslot.domain.model import Deployment, Kind, Live, Order, Release
 from twinslot.errors import BadEvent
-from twinslot.model import Deployment, Kind, Live, Order, Release
-from twinslot.upload import Upload
+from twinslot.intake.upload import Upload
 
 ROOT = Path(__file__).parents[2]
 

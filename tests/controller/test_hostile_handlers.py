@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twinslot.errors import BadEvent
-from twinslot.upload import APP
+from twinslot.intake.upload import APP
 
 from tests.controller.test_handlers import Function, load, payload
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+from twinslot.aws.parameters import SettingsReader
+from twinslot.domain.model import Settings
 from twinslot.errors import BadSettings, TryAgain
-from twinslot.model import Settings
-from twinslot.settings import SettingsReader
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from twinslot.errors import BadEvent, GiveUp, TryAgain
 
-from functions.slack.posted import Posted
+from functions.slack.ledger import Posted
 from functions.slack.secret import FRESH_SECONDS, Secret
-from sandbox.slack import CHANNEL, TOKEN, WEBHOOK, Reply, Slack
+from lab.sandbox.services.slack import CHANNEL, TOKEN, WEBHOOK, Reply, Slack
 from tests.controller.conftest import TABLE
 from tests.controller.test_handlers import Context
 from tests.hostile import JSON, ODD, Cases
-from tests.unit.told import DRIFT, EACH, ID, STARTED, Told
+from tests.unit.announcement_samples import DRIFT, EACH, ID, STARTED, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twinslot.errors import GiveUp, TryAgain
 
 from functions.slack import post as posting
-from functions.slack.door import (
+from functions.slack.client import (
     AddressGone,
     Answer,
     Bot,
@@ -30,7 +30,7 @@ from functions.slack.door import (
     Webhook,
 )
 from functions.slack.post import post
-from sandbox.slack import CHANNEL, TOKEN, WEBHOOK, Post, Reply, Slack
+from lab.sandbox.services.slack import CHANNEL, TOKEN, WEBHOOK, Post, Reply, Slack
 from tests.hostile import TEXT
 
 MESSAGE = {"text": "shop 1.4.2 is live", "blocks": []}

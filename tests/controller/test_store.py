@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot import codec
-from twinslot.errors import GiveUp, LostRace, TryAgain, UnknownCommand
-from twinslot.model import (
+from twinslot.aws import codec
+from twinslot.aws.store import Store
+from twinslot.domain.model import (
     NOBODY,
     Announce,
     Application,
@@ -30,7 +30,7 @@ from twinslot.model import (
     Step,
     Survey,
 )
-from twinslot.store import Store
+from twinslot.errors import GiveUp, LostRace, TryAgain, UnknownCommand
 
 from tests.controller.conftest import NOW, TABLE
 

@@ -14,9 +14,9 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
+from twinslot.aws.store import Store
+from twinslot.domain.model import Application, Decision, Deployment, Kind, Order
 from twinslot.errors import LostRace
-from twinslot.model import Application, Decision, Deployment, Kind, Order
-from twinslot.store import Store
 
 from tests.controller.conftest import NOW, TABLE, session
 

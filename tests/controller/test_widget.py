@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from twinslot.model import Application, Decision, HostReport, Live, Outcome
-from twinslot.store import Store
+from twinslot.aws.store import Store
+from twinslot.domain.model import Application, Decision, HostReport, Live, Outcome
 
 from tests.controller.conftest import NOW, TABLE
 from tests.controller.test_handlers import Context

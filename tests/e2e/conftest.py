@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sample.build import build
-from sandbox.sandbox import Sandbox, unavailable
-from screenshots.browser import Browser
-from screenshots.browser import unavailable as no_browser
+from lab.samples.build import build
+from lab.sandbox.sandbox import Sandbox, unavailable
+from lab.screenshots.browser import Browser
+from lab.screenshots.browser import unavailable as no_browser
 from tests.e2e.deployments import SETTINGS, Deployer
 
 Jar = Callable[..., Path]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sandbox.announcements import Announcement
-from sandbox.run_command import Command
-from sandbox.sandbox import Sandbox
+from lab.sandbox.sandbox import Sandbox
+from lab.sandbox.services.run_command import Command
+from lab.sandbox.services.sns import Announcement
 
 SETTINGS = {"start_seconds": 20, "bake_seconds": 2, "keep_warm_seconds": 600}
 DEADLINE_SECONDS = 90

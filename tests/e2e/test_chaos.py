@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos import judgement
-from chaos.__main__ import main
-from chaos.calls import Calls
-from chaos.fault import Fault
-from chaos.faults import GROUPS, cuts
-from chaos.intruder import Place
-from chaos.station import Station
-from sandbox.sandbox import Sandbox
+from lab.chaos import judgement
+from lab.chaos.__main__ import main
+from lab.chaos.calls import Calls
+from lab.chaos.fault import Fault
+from lab.chaos.fault_injector import Place
+from lab.chaos.faults import GROUPS, cuts
+from lab.chaos.host_under_test import Station
+from lab.sandbox.sandbox import Sandbox
 
 CUT = cuts.cut(Place("flip", "did", "pointed nginx to SLOT"), "", "killed/flip/pointed-nginx-to-SLOT")
 KNOWN = {fault.name: fault for group in GROUPS for fault in group.faults}

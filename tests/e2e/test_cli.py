@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.sandbox import Host, Sandbox
+from lab.sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import SETTINGS
 from tests.e2e.visitors import page

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.announcements import Announcement
-from sandbox.sandbox import Host, Sandbox
+from lab.sandbox.sandbox import Host, Sandbox
+from lab.sandbox.services.sns import Announcement
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import DEADLINE_SECONDS, Deployer, given
 from tests.e2e.visitors import Visitors, page

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from twinslot.model import Outcome
-from twinslot.settings import parse
+from twinslot.domain.model import Outcome
+from twinslot.intake.settings import parse
 
-from sandbox.announcements import Announcement
-from sandbox.sandbox import Host, Sandbox
+from lab.sandbox.sandbox import Host, Sandbox
+from lab.sandbox.services.sns import Announcement
+from tests.doc_commands_not_run import reason_against
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer
 from tests.pages import ROOT, Block, Page, pages
-from tests.unrun import reason_against
 from tests.waiting import wait_until
 
 LAST = "docs/operations.md"

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.sandbox import PROJECT, unavailable
+from lab.project import ROOT
+from lab.sandbox.sandbox import unavailable
 from tests.waiting import wait_until
 
 
@@ -43,7 +44,7 @@ def started() -> Iterator[Started]:
             pytest.fail(f"CI has to run the e2e tests, but: {reason}")
         pytest.skip(reason)
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "sandbox"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore", "-m", "lab.sandbox"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         yield _welcomed(process)

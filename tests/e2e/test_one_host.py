@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
-from sandbox.page import Page
-from sandbox.sandbox import FunctionError, Host, Sandbox
-from screenshots.browser import Browser
+from lab.sandbox.demo.page import Page
+from lab.sandbox.sandbox import FunctionError, Host, Sandbox
+from lab.screenshots.browser import Browser
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer, given
 from tests.e2e.visitors import Visitors, page

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sample.build import build_spring
-from sandbox.sandbox import Host, Sandbox
+from lab.samples.build import build_spring
+from lab.sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import SETTINGS, Deployer, given
 from tests.e2e.visitors import page

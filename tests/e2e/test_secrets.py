@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.machine import STATE
-from sandbox.sandbox import Host, Sandbox
+from lab.sandbox.hosts.machine import STATE
+from lab.sandbox.sandbox import Host, Sandbox
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer
 

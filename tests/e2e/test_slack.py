@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.sandbox import Pace, Sandbox, unavailable
-from sandbox.slack import WEBHOOK, Reply
+from lab.sandbox.sandbox import Pace, Sandbox, unavailable
+from lab.sandbox.services.slack import WEBHOOK, Reply
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer
 from tests.waiting import wait_until

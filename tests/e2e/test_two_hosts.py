@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.functions import Invocation
-from sandbox.sandbox import Host, Sandbox
+from lab.sandbox.sandbox import Host, Sandbox
+from lab.sandbox.services.lambda_functions import Invocation
 from tests.e2e.conftest import Jar
 from tests.e2e.deployments import Deployer, given
 from tests.e2e.visitors import Visitors, page

@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from functions.widget.page import page
-from sandbox.page import Page
-from screenshots.browser import Browser
+from lab.sandbox.demo.page import Page
+from lab.screenshots.browser import Browser
 from tests.sandbox.account import Account
 from tests.unit.apps import HELD, MOVING, QUIET, VIEW, written_by_a_stranger
 from tests.waiting import wait_until

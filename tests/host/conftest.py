@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sandbox.machine import Machine, Rack, unavailable
-from tests.host.hosted import Hosted, Release, jar
+from lab.sandbox.hosts.machine import Machine, Rack, unavailable
+from tests.host.host_fixture import Hosted, Release, jar
 
 Boot = Callable[..., Machine]
 

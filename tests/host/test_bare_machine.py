@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import Hosted, host_on
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import Hosted, host_on
 
 PACKAGES = (
     "nginx",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.load import Load
-from sandbox.machine import Rack
-from tests.host.hosted import Hosted, Release, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from lab.sandbox.traffic.load_generator import Load
+from tests.host.host_fixture import Hosted, Release, host_on, jar
 
 MOST_UNDER_WAY = 4
 """Requests of 400 a second that a process has in hand when it dies."""

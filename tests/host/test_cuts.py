@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import SCRIPT, Hosted, Release, Report, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import SCRIPT, Hosted, Release, Report, host_on, jar
 
 # Runs the document's script but for its last line, and counts. argv: script, where to cut, the script's own.
 CUTTER = """

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twinslot_host.environment import compose, fits_in
+from twinslot_host.slot.environment import compose, fits_in
 
-from sandbox.machine import Rack
-from tests.host.hosted import Hosted, Release, Report, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import Hosted, Release, Report, host_on, jar
 
 PATH = "/twinslot/apps/shop/env"
 SECRETS = "/var/lib/twinslot/shop/secrets"

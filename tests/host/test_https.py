@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sample.build import build_spring
-from sandbox.machine import Rack
+from lab.samples.build import build_spring
+from lab.sandbox.hosts.machine import Rack
 from tests.certificates import issue
-from tests.host.hosted import JARS, SCRIPT, Hosted, Release, host_on
+from tests.host.host_fixture import JARS, SCRIPT, Hosted, Release, host_on
 
 NAME = "shop.example.com"
 LOOPBACK = """

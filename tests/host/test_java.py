@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import JARS, Hosted, Release, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import JARS, Hosted, Release, host_on, jar
 
 HOMES = "/usr/lib/jvm"
 CORRETTO = f"{HOMES}/java-21-amazon-corretto.x86_64"

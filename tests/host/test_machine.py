@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import image, leftovers, network
-from sandbox.machine import STATE, SUBNETS_LOCK, Machine, Rack
+from lab.sandbox.hosts import cleanup, images, network
+from lab.sandbox.hosts.machine import STATE, SUBNETS_LOCK, Machine, Rack
 from tests.waiting import wait_until
 
 Boot = Callable[..., Machine]
@@ -54,7 +54,7 @@ def test_it_has_python_and_java_but_no_nginx(boot: Boot) -> None:
 
 
 def test_it_sees_nothing_of_the_project_nor_of_anybodys_files(machine: Machine) -> None:
-    assert machine.run(["test", "-e", str(image.PROJECT)], timeout_seconds=10).returncode == 1
+    assert machine.run(["test", "-e", str(images.ROOT)], timeout_seconds=10).returncode == 1
     assert say(machine, "ls", "/root", "/home", "/opt", "/usr/local/bin").split() == [
         *("/home:", "/opt:", "/root:", "/usr/local/bin:")
     ]
@@ -101,7 +101,7 @@ def test_a_host_reaches_the_gateway_from_its_own_address(machine: Machine, gatew
 
 
 def test_no_cable_changes_the_hardware_address_by_which_hosts_know_the_gateway() -> None:
-    with leftovers.lock(SUBNETS_LOCK):
+    with cleanup.lock(SUBNETS_LOCK):
         bridge = network.Network(f"tw{os.getpid()}")
     address = Path(f"/sys/class/net/{bridge.name}/address")
     try:
@@ -236,7 +236,7 @@ def other_run(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str
     """Another process with a rack and a machine: the process, the beginning of its addresses, its name."""
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, *arguments],
-        cwd=image.PROJECT,
+        cwd=images.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -264,7 +264,7 @@ def traces(name: str) -> list[str]:
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             command = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            found += [command] if name in command and "sandbox.leftovers" not in command else []
+            found += [command] if name in command and "lab.sandbox.hosts.cleanup" not in command else []
     return found
 
 
@@ -298,14 +298,14 @@ def test_what_a_run_and_its_keeper_left_when_both_were_killed_goes_with_the_next
         process.kill()
         process.wait(60)
         assert traces(name)
-        with leftovers.lock(RUNS / "lock"):
-            leftovers.sweep(RUNS)
+        with cleanup.lock(RUNS / "lock"):
+            cleanup.sweep(RUNS)
         assert traces(name) == []
 
 
 def test_runs_at_the_same_time_do_not_meet(rack: Rack, machine: Machine) -> None:
-    with other_run() as (_, subnet, name), leftovers.lock(RUNS / "lock"):
+    with other_run() as (_, subnet, name), cleanup.lock(RUNS / "lock"):
         assert not rack.gateway.startswith(subnet + ".")
-        leftovers.sweep(RUNS)
+        cleanup.sweep(RUNS)
         assert traces(name)
         assert say(machine, "systemctl", "is-system-running") == "running"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import SCRIPT, Hosted, host_on
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import SCRIPT, Hosted, host_on
 
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 

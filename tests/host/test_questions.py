@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import SCRIPT, Hosted, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import SCRIPT, Hosted, host_on, jar
 
 OTHER = "/etc/nginx/conf.d/other.conf"
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import pytest
 
-from sandbox.machine import Rack
-from tests.host.hosted import SCRIPT, Hosted, host_on, jar
+from lab.sandbox.hosts.machine import Rack
+from tests.host.host_fixture import SCRIPT, Hosted, host_on, jar
 from tests.pages import ROOT, Page
 
 NAME = "shop.example.com"

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from twinslot_host import s3
-from twinslot_host.environment import read_environment
-from twinslot_host.request import Release, Request, read_request
+from twinslot_host.aws import s3
+from twinslot_host.command.request import Release, Request, read_request
+from twinslot_host.slot.environment import read_environment
 
-from sandbox.aws import Aws
-from sandbox.backends import LOCK
-from sandbox.host import ASSUMED_BY_EC2
-from sandbox.host_services import Identity
-from sandbox.principals import Principal
+from lab.sandbox.account import Aws
+from lab.sandbox.api.principals import Principal
+from lab.sandbox.hosts.ec2_host import ASSUMED_BY_EC2
+from lab.sandbox.services.imds import Identity
+from lab.sandbox.stack.moto_backends import LOCK
 
 ADDRESS = "127.0.0.1"
 POLL_SECONDS = 0.05

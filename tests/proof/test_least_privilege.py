@@ -15,13 +15,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import permissions
-from sandbox.aws import Aws, Listener, Pace
-from sandbox.backends import LOCK, REGION
-from sandbox.policies import Permission, may
-from sandbox.principals import Principal
-from sandbox.slack import CHANNEL
-from sandbox.template import translate
+from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.api import iam_permissions
+from lab.sandbox.api.iam_policies import Permission, may
+from lab.sandbox.api.principals import Principal
+from lab.sandbox.services.slack import CHANNEL
+from lab.sandbox.stack.moto_backends import LOCK, REGION
+from lab.sandbox.stack.template import translate
 from tests.proof.simulated_hosts import Host, Hosts, host_role, instance
 from tests.proof.whole_flow import APP, ROOT_APP, SLACK_PARAMETER, Flow, Judgements
 
@@ -114,7 +114,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     # Ticks come when the flow asks for them; agents never count as lost.
     pace = Pace(schedule_factor=0.0001, retry_seconds=(0.2, 1.0), agent_latency=0.1, agent_silence=600)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(permissions, "check", judgements.check)
+        patch.setattr(iam_permissions, "check", judgements.check)
         aws = Aws("127.0.0.1", ROOT / "template.yaml", PARAMETERS, logs, pace, Listener())
         hosts = Hosts(aws)
         try:

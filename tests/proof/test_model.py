@@ -5,22 +5,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from twinslot.aws.store import Store
 from twinslot.controller import Controller
-from twinslot.events import CommandEnded, Surveyed
-from twinslot.lifecycle import _Rules
-from twinslot.model import Application, Deployment, Kind, Order
-from twinslot.store import Store
+from twinslot.domain.events import CommandEnded, Surveyed
+from twinslot.domain.lifecycle import _Rules
+from twinslot.domain.model import Application, Deployment, Kind, Order
 
-from model import host
-from model.__main__ import RENEWED
-from model.explore import Report, Search
-from model.host import Command
-from model.moves import Bounds
-from model.process import Controllers, quiet
-from model.scenario import settled
-from model.walk import walk
-from model.wire import DynamoDB
-from model.world import Call
+from lab.model import host
+from lab.model.__main__ import RENEWED
+from lab.model.actions import Bounds
+from lab.model.explore import Report, Search
+from lab.model.fake_aws import DynamoDB
+from lab.model.host import Command
+from lab.model.process import Controllers, quiet
+from lab.model.random_walk import walk
+from lab.model.scenario import settled
+from lab.model.state import Call
 
 ALONE = Bounds(controllers=1)
 

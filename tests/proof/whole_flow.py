@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import permissions, slack
-from sandbox.aws import Aws
-from sandbox.functions import Invocation
-from sandbox.gateway import Answer
-from sandbox.policies import Permission
-from sandbox.requests import ApiError, ApiRequest
+from lab.sandbox.account import Aws
+from lab.sandbox.api import iam_permissions
+from lab.sandbox.api.gateway import Answer
+from lab.sandbox.api.iam_policies import Permission
+from lab.sandbox.api.requests import ApiError, ApiRequest
+from lab.sandbox.services import slack
+from lab.sandbox.services.lambda_functions import Invocation
 from tests.proof.simulated_hosts import Hosts
 from tests.unit.jars import SPRING, zipped
 from tests.waiting import wait_until
@@ -45,7 +46,7 @@ class Judgements:
 
     def __init__(self) -> None:
         self.all: list[Judgement] = []
-        self._check = permissions.check
+        self._check = iam_permissions.check
 
     def check(self, request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]]) -> None:
         principal = request.principal
@@ -53,7 +54,7 @@ class Judgements:
             return self._check(request, resource_policies)
         role = principal.arn.split("/")[1]
         try:
-            needed = permissions.needed(request)
+            needed = iam_permissions.needed(request)
         except LookupError:
             needed = ()
         try:

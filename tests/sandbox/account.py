@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from sandbox.sandbox import FunctionError
+from lab.sandbox.sandbox import FunctionError
 
 
 class Account:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import demo
-from sandbox.progress import Progress
+from lab.sandbox.demo import run
+from lab.sandbox.demo.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def event(step: str, status: str = "InProgress", kind: str = demo.COMMANDS) -> dict[str, object]:
+def event(step: str, status: str = "InProgress", kind: str = run.COMMANDS) -> dict[str, object]:
     return {"detail-type": kind, "detail": {"status": status, "parameters": {"step": [step]}}}
 
 
@@ -58,7 +58,7 @@ def test_a_terminal_keeps_the_count_below_the_lines_and_is_left_clean() -> None:
 )
 def test_a_command_that_begins_is_told_as_its_phase(step: str, phase: str) -> None:
     out = io.StringIO()
-    demo.tell_phase(Progress(out), event(step))
+    run.tell_phase(Progress(out), event(step))
     assert out.getvalue().endswith(f"{phase}\n")
 
 
@@ -68,24 +68,24 @@ def test_a_command_that_begins_is_told_as_its_phase(step: str, phase: str) -> No
 )
 def test_other_events_are_not_told(other: dict[str, object]) -> None:
     out = io.StringIO()
-    demo.tell_phase(Progress(out), other)
+    run.tell_phase(Progress(out), other)
     assert out.getvalue() == ""
 
 
 def test_where_it_cannot_run_one_line_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "unavailable", lambda: "machines need root: run it with sudo")
-    assert demo.main() == 2
+    monkeypatch.setattr(run, "unavailable", lambda: "machines need root: run it with sudo")
+    assert run.main() == 2
     assert capsys.readouterr().out == "the demo cannot run here: machines need root: run it with sudo\n"
 
 
 def test_two_demos_in_one_checkout_do_not_mix_their_results(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(demo, "unavailable", lambda: None)
-    monkeypatch.setattr(demo, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "unavailable", lambda: None)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert demo.main() == 2
+        assert run.main() == 2
     assert capsys.readouterr().out == "the demo cannot run here: another one runs in this checkout\n"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.costs import Command, Cost, cost
-from sandbox.functions import Invocation
+from lab.sandbox.demo.costs import Command, Cost, cost
+from lab.sandbox.services.lambda_functions import Invocation
 
 DEPLOYMENT = "01JD3N2Q7W8X9Y0Z1A2B3C4D5E"
 

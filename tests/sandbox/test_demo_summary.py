@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import summary
-from sandbox.costs import Cost
-from sandbox.picture import draw
-from sandbox.summary import Ended
-from sandbox.traffic import Record, Traffic
+from lab.sandbox.demo import summary
+from lab.sandbox.demo.chart import draw
+from lab.sandbox.demo.costs import Cost
+from lab.sandbox.demo.summary import Ended
+from lab.sandbox.traffic.records import Record, Traffic
 
 FIRST = Ended("1.0.0", "upload", "LIVE", 100.0, 109.0, {"staging": 2.5, "flipping": 0.25, "baking": 6.0})
 BAD = Ended("4.0.0", "upload", "REVERTED", 120.0, 126.0, {"staging": 2.0, "baking": 3.0, "reverting": 0.5})

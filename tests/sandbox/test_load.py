@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.load import Load
-from sandbox.traffic import Traffic
+from lab.sandbox.traffic.load_generator import Load
+from lab.sandbox.traffic.records import Traffic
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,8 +81,16 @@ def serving(turn: Turn) -> Iterator[Server]:
 def run(address: str, directory: Path, seconds: float = 1.0, rate: float = 100) -> Traffic:
     """The traffic of a load of one connection on this address."""
     records = directory / "records.tsv"
-    command = [sys.executable, "-m", "sandbox.load", address, str(records), "--connections", "1"]
-    command += ["--seconds", str(seconds), "--rate", str(rate)]
+    command = [
+        sys.executable,
+        "-m",
+        "lab.sandbox.traffic.load_generator",
+        address,
+        str(records),
+        "--connections",
+        "1",
+    ]
+    command += ["--connections", "1", "--seconds", str(seconds), "--rate", str(rate)]
     subprocess.run(command, check=True, timeout=30, cwd=ROOT, stdout=subprocess.DEVNULL)
     return Traffic.read(records)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.traffic import Record, Traffic
+from lab.sandbox.traffic.records import Record, Traffic
 
 GOOD = Record(100.0, 0.002, 200, "1.0.0")
 BAD = Record(101.5, 0.004, 500, "4.0.0")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sample.build import ROOT, build
+from lab.project import ROOT
+from lab.samples.build import build
 
 
 def manifest_of(jar: Path) -> str:
@@ -71,7 +72,7 @@ def test_the_command_prints_where_the_jar_is(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "sample.build",
+        "lab.samples.build",
         "--label",
         "2",
         "--faults",

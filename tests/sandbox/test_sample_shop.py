@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sample.build import build
+from lab.samples.build import build
 from tests.waiting import wait_until
 
 DEADLINE_SECONDS = 20.0

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from sandbox import agent
-from sandbox.agent import Running, execute
+from lab.sandbox.hosts import ssm_agent
+from lab.sandbox.hosts.ssm_agent import Running, execute
 from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(agent, "HOME", tmp_path)
+    monkeypatch.setattr(ssm_agent, "HOME", tmp_path)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     return tmp_path
 

@@ -13,11 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.dynamodb.models.table import Table
 
-from sandbox import stack
-from sandbox.aws import KEPT_INVOCATIONS, Aws, Listener, Pace
-from sandbox.backends import LOCK, REGION
-from sandbox.functions import Invocation
-from sandbox.template import TemplateError, translate
+from lab.sandbox.account import KEPT_INVOCATIONS, Aws, Listener, Pace
+from lab.sandbox.services.lambda_functions import Invocation
+from lab.sandbox.stack import resources
+from lab.sandbox.stack.moto_backends import LOCK, REGION
+from lab.sandbox.stack.template import TemplateError, translate
 from tests.waiting import wait_until
 
 TEMPLATE = """
@@ -378,7 +378,7 @@ def test_what_the_sandbox_does_not_know_is_an_error(
     odd.write_text(TEMPLATE.replace(*change))
 
     with pytest.raises(TemplateError, match=named):
-        stack.create("odd", translate(odd, REGION, {}), {})
+        resources.create("odd", translate(odd, REGION, {}), {})
 
 
 def test_a_transaction_leaves_no_copy_of_its_table_behind(aws: Aws) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import documents
-from sandbox.requests import ApiError
+from lab.sandbox.api.requests import ApiError
+from lab.sandbox.services import documents
 
 DOCUMENT: dict[str, Any] = {
     "schemaVersion": "2.2",

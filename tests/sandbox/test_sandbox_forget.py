@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.forget import forget, forget_alternatives, owners, remove_trees
+from lab.sandbox.hosts.dpkg_purge import forget, forget_alternatives, owners, remove_trees
 
 STATUS = """\
 Package: openjdk-17-jre-headless

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.functions import Function, Functions, FunctionSpec, Invocation, Retry
+from lab.sandbox.services.lambda_functions import (
+    Function,
+    Functions,
+    FunctionSpec,
+    Invocation,
+    Retry,
+)
 
 HANDLER = """
 import os, time

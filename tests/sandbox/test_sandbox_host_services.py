@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.host_services import HostServices, Identity
-from sandbox.principals import Principal
-from sandbox.run_command import RunCommand
+from lab.sandbox.api.principals import Principal
+from lab.sandbox.services.imds import HostServices, Identity
+from lab.sandbox.services.run_command import RunCommand
 
 LIFETIME = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 

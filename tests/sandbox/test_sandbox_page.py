@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.page import Page
-from sandbox.slot_traffic import SlotTraffic, access_log
+from lab.sandbox.demo.page import Page
+from lab.sandbox.traffic.slot_traffic import SlotTraffic, access_log
 from tests.sandbox.account import Account
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.policies import Permission, UnknownPolicy, forbids, may
+from lab.sandbox.api.iam_policies import Permission, UnknownPolicy, forbids, may
 
 READ = {"Effect": "Allow", "Action": "s3:GetObject*", "Resource": "arn:aws:s3:::jars/shop/*"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.documents import Script
-from sandbox.run_command import Change, Command, Invocation, RunCommand
+from lab.sandbox.services.documents import Script
+from lab.sandbox.services.run_command import Change, Command, Invocation, RunCommand
 
 DONE = {"stdout": "ok\n", "stderr": "", "exit_code": 0, "cancelled": False, "timed_out": False}
 

@@ -7,8 +7,8 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sandbox import signatures
-from sandbox.signatures import BadSignature
+from lab.sandbox.api import signatures
+from lab.sandbox.api.signatures import BadSignature
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret", "token")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws import Aws, Listener, Pace
-from sandbox.requests import ApiError
-from sandbox.state_manager import CHANGED, Association
+from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.api.requests import ApiError
+from lab.sandbox.services.state_manager import CHANGED, Association
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"

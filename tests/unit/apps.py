@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from twinslot.model import (
+from twinslot.aws.store import Heard
+from twinslot.domain.model import (
     Application,
     Deployment,
     Difference,
@@ -18,7 +19,6 @@ from twinslot.model import (
     Release,
     SlotReport,
 )
-from twinslot.store import Heard
 
 from functions.widget.reading import Shown
 from functions.widget.view import View

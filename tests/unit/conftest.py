@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.template import translate
-from tests.unit.house import House
+from lab.sandbox.stack.template import translate
+from tests.unit.lifecycle_driver import House
 
 ROOT = Path(__file__).parents[2]
 

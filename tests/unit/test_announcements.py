@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announcements import Announcement, compose, hold, start, warn
-from twinslot.model import (
+from twinslot.announce.publish import Announcement, compose, hold, start, warn
+from twinslot.domain.model import (
     NOBODY,
     Announce,
     AnnounceHold,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from twinslot import telemetry
-from twinslot.model import Outcome, Survey
+from twinslot.domain.model import Outcome, Survey
 
 from tests.unit.test_telemetry import ENDED, metrics
 

@@ -6,12 +6,12 @@ import subprocess
 from typing import Any
 
 import pytest
-from twinslot.announcements import DRIFT, HELD, RESUMED, STARTED
-from twinslot.model import Outcome
+from twinslot.announce.publish import DRIFT, HELD, RESUMED, STARTED
+from twinslot.domain.model import Outcome
 
-from bench.cost import alarm_metrics
+from lab.bench.cost import alarm_metrics
+from tests.doc_commands_not_run import UNRUN
 from tests.pages import ROOT, Page, Section, pages
-from tests.unrun import UNRUN
 
 PAGES = pages()
 OPERATIONS = Page(ROOT / "docs" / "operations.md")

@@ -3,11 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from twinslot.drift import difference, truth
-from twinslot.events import Inspected, UploadArrived
-from twinslot.lifecycle import decide
-from twinslot.model import Application, HostReport, HostResult, Live, Release, SlotReport, Warn
-from twinslot.model import Order as At
+from twinslot.domain.drift import difference, truth
+from twinslot.domain.events import Inspected, UploadArrived
+from twinslot.domain.lifecycle import decide
+from twinslot.domain.model import (
+    Application,
+    HostReport,
+    HostResult,
+    Live,
+    Release,
+    SlotReport,
+    Warn,
+)
+from twinslot.domain.model import Order as At
 
 ONE, TWO = "11" * 32, "22" * 32
 LIVE = Live(Release("b", "shop/2.jar", "v2", 10, "2.0.0", TWO), "D2", 1.0)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from embed import DOCUMENT, MOST_BYTES, document, is_in_step, parted, script, sources, unpack
-from twinslot_host.request import PATTERNS
+from twinslot_host.command.request import PATTERNS
 
 ROOT = DOCUMENT.parent.parent
 

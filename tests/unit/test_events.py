@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
-from twinslot.upload import parse
+from twinslot.intake.upload import parse
 
 ROOT = Path(__file__).parents[2]
 Resources = dict[str, dict[str, Any]]

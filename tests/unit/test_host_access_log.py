@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from twinslot_host.bake import AccessLog, count_errors
+from twinslot_host.verbs.bake import AccessLog, count_errors
 
 
 @pytest.fixture

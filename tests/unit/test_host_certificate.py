@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from twinslot_host.certificate import check_certificate
-from twinslot_host.trouble import Trouble
+from twinslot_host.nginx.certificate import check_certificate
+from twinslot_host.system.errors import Trouble
 
 from tests.certificates import issue
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from twinslot_host import diagnosis, doctor
-from twinslot_host.doctor import CHECKS
-from twinslot_host.examination import (
+from twinslot_host.command.request import Request
+from twinslot_host.doctor import checks, run
+from twinslot_host.doctor.probes import (
     Certificate,
     Clock,
     Disk,
@@ -17,8 +17,8 @@ from twinslot_host.examination import (
     Served,
     Site,
 )
-from twinslot_host.request import Request
-from twinslot_host.trouble import Trouble
+from twinslot_host.doctor.run import CHECKS
+from twinslot_host.system.errors import Trouble
 
 MIB = 1024**2
 READ = Reading("host-role", 206, "", "s3://artifacts/shop/shop.jar", "", 0.2)
@@ -165,8 +165,8 @@ def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyP
         raise Trouble("systemctl\x1b[31m is not there " + "x" * 400)
 
     monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
-    monkeypatch.setattr(doctor, "CHECKS", {name: (no_look, judge) for name, (_, judge) in CHECKS.items()})
-    text = doctor.doctor(Request("doctor", "shop", "doctor"), "i-1")
+    monkeypatch.setattr(run, "CHECKS", {name: (no_look, judge) for name, (_, judge) in CHECKS.items()})
+    text = run.doctor(Request("doctor", "shop", "doctor"), "i-1")
     told = json.loads(text)
     assert {name: told[name] for name in ("twinslot", "host", "app", "verb")} == {
         "twinslot": 1,
@@ -183,7 +183,7 @@ def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyP
 
 def test_a_check_that_is_met_offers_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
-    monkeypatch.setattr(doctor, "CHECKS", {"units": (lambda _: [], diagnosis.judge_units)})
-    assert json.loads(doctor.doctor(Request("doctor", "shop", "doctor"), ""))["checks"] == [
+    monkeypatch.setattr(run, "CHECKS", {"units": (lambda _: [], checks.judge_units)})
+    assert json.loads(run.doctor(Request("doctor", "shop", "doctor"), ""))["checks"] == [
         {"name": "units", "ok": True, "what": "no unit of twinslot or nginx has failed", "remedy": ""}
     ]

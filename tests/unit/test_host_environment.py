@@ -5,9 +5,15 @@ import stat
 from pathlib import Path
 
 import pytest
-from twinslot_host.environment import compose, fingerprint, forget_environments, keep, lay_environment
-from twinslot_host.places import Places
-from twinslot_host.trouble import Trouble
+from twinslot_host.slot.environment import (
+    compose,
+    fingerprint,
+    forget_environments,
+    keep,
+    lay_environment,
+)
+from twinslot_host.system.errors import Trouble
+from twinslot_host.system.paths import Places
 
 PATH = "/twinslot/apps/shop/env"
 SECRET = "hunter2"

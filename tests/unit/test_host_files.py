@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from twinslot_host import files
-from twinslot_host.files import drop_ballast, lay_ballast, write_file
+from twinslot_host.system import files
+from twinslot_host.system.files import drop_ballast, lay_ballast, write_file
 
 
 class Disk:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot_host import java
-from twinslot_host.java import Java, find, installed, wanted
-from twinslot_host.manifest import HEAD_BYTES, built_for, unpack, version_in
-from twinslot_host.request import JAVA_VERSIONS, Settings
-from twinslot_host.trouble import Trouble
+from twinslot_host.command.request import JAVA_VERSIONS, Settings
+from twinslot_host.runtime import java
+from twinslot_host.runtime.java import Java, find, installed, wanted
+from twinslot_host.runtime.manifest import HEAD_BYTES, built_for, unpack, version_in
+from twinslot_host.system.errors import Trouble
 
 from tests.hostile import PIECES, Cases
 from tests.unit.jars import NAME, SPRING, local

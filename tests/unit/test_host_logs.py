@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot_host.logs import LINE_CHARACTERS, LOG_BYTES, newest
+from twinslot_host.verbs.logs import LINE_CHARACTERS, LOG_BYTES, newest
 
 
 def test_the_newest_lines_that_fit_are_kept() -> None:

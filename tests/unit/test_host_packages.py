@@ -4,13 +4,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from twinslot_host import java
-from twinslot_host.command import Command
-from twinslot_host.java import need
-from twinslot_host.packages import NGINX, ensure
-from twinslot_host.places import Places
-from twinslot_host.request import Request
-from twinslot_host.trouble import Trouble
+from twinslot_host.command.context import Command
+from twinslot_host.command.request import Request
+from twinslot_host.runtime import java
+from twinslot_host.runtime.java import need
+from twinslot_host.runtime.packages import NGINX, ensure
+from twinslot_host.system.errors import Trouble
+from twinslot_host.system.paths import Places
 
 from tests.waiting import wait_until
 

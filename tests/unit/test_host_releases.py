@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from twinslot_host import releases
-from twinslot_host.command import Command
-from twinslot_host.fence import raise_fence
-from twinslot_host.places import Places
-from twinslot_host.releases import place, placed, prune
-from twinslot_host.request import Release, Request, Settings
-from twinslot_host.slots import Held, hold
-from twinslot_host.trouble import NotDone, Trouble
+from twinslot_host.command.context import Command
+from twinslot_host.command.fence import raise_fence
+from twinslot_host.command.request import Release, Request, Settings
+from twinslot_host.slot import releases
+from twinslot_host.slot.releases import place, placed, prune
+from twinslot_host.slot.state import Held, hold
+from twinslot_host.system.errors import NotDone, Trouble
+from twinslot_host.system.paths import Places
 
 from tests.host.bucket import Bucket
 

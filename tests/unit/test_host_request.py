@@ -5,8 +5,8 @@ import json
 import re
 
 import pytest
-from twinslot_host.request import PATTERNS, Settings, management_port, read_request
-from twinslot_host.trouble import NotDone
+from twinslot_host.command.request import PATTERNS, Settings, management_port, read_request
+from twinslot_host.system.errors import NotDone
 
 DEPLOYMENT = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 RELEASE = {

@@ -8,8 +8,8 @@ import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
-from twinslot_host.instance import Credentials, Instance
-from twinslot_host.signature import sign
+from twinslot_host.aws.imds import Credentials, Instance
+from twinslot_host.aws.sigv4 import sign
 
 AT = datetime(2026, 11, 22, 10, 11, 12, tzinfo=UTC)
 

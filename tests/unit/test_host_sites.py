@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot_host.sites import rivals_in, yielding_in
+from twinslot_host.nginx.sites import rivals_in, yielding_in
 
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 SITE = "/etc/nginx/conf.d/shop.conf"

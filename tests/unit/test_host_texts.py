@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from twinslot_host.configuration import configuration, http2_syntax
-from twinslot_host.places import Places
-from twinslot_host.report import NOTHING_KNOWN, REPORT_BYTES, compose
-from twinslot_host.request import Settings
-from twinslot_host.units import argument_file, unit_files
+from twinslot_host.command.request import Settings
+from twinslot_host.nginx.config import configuration, http2_syntax
+from twinslot_host.system.paths import Places
+from twinslot_host.system.systemd import argument_file, unit_files
+from twinslot_host.verbs.report import NOTHING_KNOWN, REPORT_BYTES, compose
 
 SECURE = Settings(tls_certificate="/etc/tls/shop.pem", tls_key="/etc/tls/shop.key")
 

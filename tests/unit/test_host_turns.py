@@ -5,12 +5,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from twinslot_host.command import Command
-from twinslot_host.fence import raise_fence, seen_fence
-from twinslot_host.ledger import LEDGER_ENTRIES, finish, finished
-from twinslot_host.places import Places
-from twinslot_host.request import Request
-from twinslot_host.trouble import NotDone
+from twinslot_host.command.context import Command
+from twinslot_host.command.fence import raise_fence, seen_fence
+from twinslot_host.command.ledger import LEDGER_ENTRIES, finish, finished
+from twinslot_host.command.request import Request
+from twinslot_host.system.errors import NotDone
+from twinslot_host.system.paths import Places
 
 
 @pytest.fixture

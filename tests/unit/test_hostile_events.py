@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.errors import BadEvent
-from twinslot.upload import Upload, parse
-from twinslot_host.request import read_release
+from twinslot.intake.upload import Upload, parse
+from twinslot_host.command.request import read_release
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
 from tests.unit.test_host_request import encoded

@@ -9,9 +9,9 @@ from itertools import combinations, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot import jar
 from twinslot.errors import NotAJar
-from twinslot.jar import LARGEST_MANIFEST, LONGEST_LABEL
+from twinslot.intake import jar
+from twinslot.intake.jar import LARGEST_MANIFEST, LONGEST_LABEL
 
 from tests.hostile import TEXT, Cases
 from tests.unit.jars import NAME, SPRING, Sparse, end, end_64, entry, local, spread, whole, zipped

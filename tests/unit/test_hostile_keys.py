@@ -7,11 +7,11 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twinslot.domain.model import NOBODY
 from twinslot.errors import BadEvent
-from twinslot.model import NOBODY
-from twinslot.upload import APP, LONGEST_KEY, Upload, parse
-from twinslot_host.places import Places
-from twinslot_host.request import Release, read_release
+from twinslot.intake.upload import APP, LONGEST_KEY, Upload, parse
+from twinslot_host.command.request import Release, read_release
+from twinslot_host.system.paths import Places
 
 from tests.hostile import PIECES, TEXT, Cases
 from tests.unit.test_host_request import RELEASE, encoded

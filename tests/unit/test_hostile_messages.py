@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot.announcements import (
+from twinslot.announce.publish import (
     LONGEST_KEY,
     LONGEST_LINE,
     LONGEST_REASON,
@@ -17,8 +17,18 @@ from twinslot.announcements import (
     LONGEST_WORD,
     warn,
 )
-from twinslot.model import Deployment, Difference, Failure, Kind, Order, Outcome, Phase, Release, Warn
-from twinslot.printable import printable, quoted
+from twinslot.domain.model import (
+    Deployment,
+    Difference,
+    Failure,
+    Kind,
+    Order,
+    Outcome,
+    Phase,
+    Release,
+    Warn,
+)
+from twinslot.intake.sanitize import printable, quoted
 
 from tests.hostile import PIECES, TEXT, Cases
 from tests.unit.test_announcements import FAILED, LIVE, NEW_LIVE, told

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot import codec, report
+from twinslot.aws import codec
+from twinslot.domain.model import HostReport
 from twinslot.errors import BadReport
-from twinslot.model import HostReport
-from twinslot_host.report import NOTHING_KNOWN, REPORT_BYTES, compose
+from twinslot.intake import report
+from twinslot_host.verbs.report import NOTHING_KNOWN, REPORT_BYTES, compose
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
 from tests.unit.test_report import DEPLOYMENT, HOST, REPORT

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twinslot.domain.model import Settings
 from twinslot.errors import BadSettings
-from twinslot.model import Settings
-from twinslot.settings import BY_NAME, parse
-from twinslot_host.configuration import configuration
-from twinslot_host.places import Places
-from twinslot_host.request import Settings as HostSettings
-from twinslot_host.request import read_settings
-from twinslot_host.trouble import NotDone
-from twinslot_host.units import argument_file
+from twinslot.intake.settings import BY_NAME, parse
+from twinslot_host.command.request import Settings as HostSettings
+from twinslot_host.command.request import read_settings
+from twinslot_host.nginx.config import configuration
+from twinslot_host.system.errors import NotDone
+from twinslot_host.system.paths import Places
+from twinslot_host.system.systemd import argument_file
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
 from tests.unit.test_host_request import encoded

@@ -11,8 +11,8 @@ from hashlib import sha256
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot import jar
 from twinslot.errors import NotAJar
+from twinslot.intake import jar
 
 from tests.unit.jars import LAUNCHER, NAME, SPRING, Sparse, end, end_64, entry, local, spread, whole, zipped
 

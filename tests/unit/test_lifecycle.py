@@ -3,10 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from twinslot.errors import NothingToRollBackTo
-from twinslot.events import Announced, CommandEnded, CommandFailed, RollbackAsked, Tick, UploadRefused
-from twinslot.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds
-from twinslot.model import (
+from twinslot.domain.events import (
+    Announced,
+    CommandEnded,
+    CommandFailed,
+    RollbackAsked,
+    Tick,
+    UploadRefused,
+)
+from twinslot.domain.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds
+from twinslot.domain.model import (
     Announce,
     AnnounceStart,
     HostResult,
@@ -18,8 +24,9 @@ from twinslot.model import (
     Settings,
     Warn,
 )
+from twinslot.errors import NothingToRollBackTo
 
-from tests.unit.house import HOSTS, House, jar, result, upload
+from tests.unit.lifecycle_driver import HOSTS, House, jar, result, upload
 
 
 def test_an_upload_stages_flips_bakes_and_is_live(house: House) -> None:

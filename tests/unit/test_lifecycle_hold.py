@@ -1,11 +1,11 @@
 """While an application is held its uploads wait, and nothing else does."""
 
 import pytest
+from twinslot.domain.events import Announced, HoldAsked, ResumeAsked, RollbackAsked, Tick
+from twinslot.domain.model import AnnounceHold, Hold, Outcome
 from twinslot.errors import UnknownApp
-from twinslot.events import Announced, HoldAsked, ResumeAsked, RollbackAsked, Tick
-from twinslot.model import AnnounceHold, Hold, Outcome
 
-from tests.unit.house import House, upload
+from tests.unit.lifecycle_driver import House, upload
 
 
 def hold(why: str = "the database is moved") -> HoldAsked:

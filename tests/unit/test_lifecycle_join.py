@@ -1,11 +1,11 @@
 """A host that holds no release gets what is live, and nothing else changes."""
 
 import pytest
-from twinslot.events import HoldAsked, Inspected, RollbackAsked, Tick
-from twinslot.lifecycle import MOST_JOINING, SURVEY_SECONDS
-from twinslot.model import HostReport, HostResult, Kind, Outcome, SlotReport, Warn
+from twinslot.domain.events import HoldAsked, Inspected, RollbackAsked, Tick
+from twinslot.domain.lifecycle import MOST_JOINING, SURVEY_SECONDS
+from twinslot.domain.model import HostReport, HostResult, Kind, Outcome, SlotReport, Warn
 
-from tests.unit.house import HOSTS, House, result, upload
+from tests.unit.lifecycle_driver import HOSTS, House, result, upload
 
 LIVE_SHA = "aa" * 32
 

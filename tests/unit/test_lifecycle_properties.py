@@ -2,8 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot.errors import NothingToRollBackTo, UnknownApp
-from twinslot.events import (
+from twinslot.domain.events import (
     Announced,
     CommandEnded,
     CommandFailed,
@@ -18,8 +17,8 @@ from twinslot.events import (
     UploadArrived,
     UploadRefused,
 )
-from twinslot.lifecycle import decide
-from twinslot.model import (
+from twinslot.domain.lifecycle import decide
+from twinslot.domain.model import (
     Act,
     Application,
     Decision,
@@ -34,6 +33,7 @@ from twinslot.model import (
     SlotReport,
     Survey,
 )
+from twinslot.errors import NothingToRollBackTo, UnknownApp
 
 HOSTS = ("i-0a", "i-0b")
 NEWCOMERS = ("i-0c", "i-0d")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot import report
+from twinslot.domain.model import HostReport, SlotReport
 from twinslot.errors import BadReport
-from twinslot.model import HostReport, SlotReport
+from twinslot.intake import report
 
 HOST = "i-0123456789abcdef0"
 DEPLOYMENT = "01JD0000000000000000000000"

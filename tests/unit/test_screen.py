@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from screenshots.screen import html, output, screen
+from lab.screenshots.screen import html, output, screen
 
 DRAWS = """
 from rich.console import Console

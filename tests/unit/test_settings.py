@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twinslot.domain.model import Settings
 from twinslot.errors import BadSettings, GiveUp
-from twinslot.model import Settings
-from twinslot.settings import DEFINITIONS, Environment, page, parse
+from twinslot.intake.settings import DEFINITIONS, page, parse
+from twinslot.wiring import Environment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 

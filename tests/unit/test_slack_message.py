@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.digest import digest
+from twinslot.announce.view import digest
 
 from functions.slack.message import LONGEST_MESSAGE, Block, compose
 from tests.hostile import PIECES, Cases
-from tests.unit.told import ANY, EACH, REVERTED, Told, told, written_by_a_stranger
+from tests.unit.announcement_samples import (
+    ANY,
+    EACH,
+    REVERTED,
+    Told,
+    told,
+    written_by_a_stranger,
+)
 
 LITERAL = {"plain_text", "text", "date"}
 """Kinds of text of which Slack reads no markup: plain text, and the words of rich text."""

@@ -5,12 +5,12 @@ from html import unescape
 from typing import Any
 
 import pytest
-from twinslot.digest import digest
+from twinslot.announce.view import digest
 
 from functions.slack.message import compose
-from screenshots.slack import page
+from lab.screenshots.slack import page
 from tests.hostile import PIECES, Cases
-from tests.unit.told import EACH, Told
+from tests.unit.announcement_samples import EACH, Told
 
 TAGS = {"style", "main", "div", "article", "b", "span", "h1", "i", "p", "pre"}
 

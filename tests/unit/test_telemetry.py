@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from twinslot import telemetry
-from twinslot.model import Deployment, Failure, Kind, Order, Outcome, Passage, Phase, Release, Survey
+from twinslot.domain.model import (
+    Deployment,
+    Failure,
+    Kind,
+    Order,
+    Outcome,
+    Passage,
+    Phase,
+    Release,
+    Survey,
+)
 
 from tests.hostile import TEXT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twinslot.settings import Environment
+from twinslot.wiring import Environment
 
 Resources = dict[str, dict[str, Any]]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import coverage
-from sandbox.template import translate
+from lab.sandbox.stack import supported_properties
+from lab.sandbox.stack.template import translate
 from tests.unit.conftest import ROOT
 
 Resources = dict[str, dict[str, Any]]
@@ -144,4 +144,4 @@ def test_sam_deploy_is_allowed_all_that_the_stack_asks_for(resources: Resources)
 
 def test_the_sandbox_knows_every_resource_and_property() -> None:
     translated = translate(ROOT / "template.yaml", "eu-central-1", {"CreateHost": "yes"})
-    coverage.check(translated.resources)
+    supported_properties.check(translated.resources)

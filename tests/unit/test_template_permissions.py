@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from twinslot.model import NOBODY
+from twinslot.domain.model import NOBODY
 
 Resources = dict[str, dict[str, Any]]
 Statement = dict[str, Any]

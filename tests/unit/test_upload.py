@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twinslot.domain.deployment_id import deployment_id
+from twinslot.domain.model import NOBODY, Order
 from twinslot.errors import BadEvent
-from twinslot.model import NOBODY, Order
-from twinslot.upload import APP, Upload, deployment_id, parse
+from twinslot.intake.upload import APP, Upload, parse
 
 EVENT: dict[str, Any] = {
     "version": "0",

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
-from twinslot.model import Application, Outcome, Passage, Phase, SlotReport
+from twinslot.domain.model import Application, Outcome, Passage, Phase, SlotReport
 
 from functions.widget.page import page, trouble
 from functions.widget.reading import MOST_APPS, MOST_DEPLOYMENTS, Shown

@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from twinslot import telemetry
-from twinslot.announcements import Announcer
-from twinslot.artifacts import Artifacts
-from twinslot.errors import (
-    BadSettings,
-    CommandRefused,
-    GiveUp,
-    LostRace,
-    NotAJar,
-    NothingToRollBackTo,
-    TwinslotError,
-)
-from twinslot.events import (
+from twinslot.announce.publish import Announcer
+from twinslot.aws.artifacts import Artifacts
+from twinslot.aws.fleet import Fleet
+from twinslot.aws.parameters import SettingsReader
+from twinslot.aws.store import Store
+from twinslot.domain.deployment_id import asks_the_same, deployment_id
+from twinslot.domain.events import (
     Announced,
     CommandEnded,
     CommandFailed,
@@ -36,9 +31,8 @@ from twinslot.events import (
     UploadArrived,
     UploadRefused,
 )
-from twinslot.fleet import Fleet
-from twinslot.lifecycle import decide
-from twinslot.model import (
+from twinslot.domain.lifecycle import decide
+from twinslot.domain.model import (
     Act,
     Announce,
     AnnounceHold,
@@ -52,9 +46,16 @@ from twinslot.model import (
     Survey,
     Warn,
 )
-from twinslot.settings import SettingsReader
-from twinslot.store import Store
-from twinslot.upload import Upload, asks_the_same, deployment_id
+from twinslot.errors import (
+    BadSettings,
+    CommandRefused,
+    GiveUp,
+    LostRace,
+    NotAJar,
+    NothingToRollBackTo,
+    TwinslotError,
+)
+from twinslot.intake.upload import Upload
 
 RACES = 64
 """How often a decision is made anew because another controller saved first: one of each race wins, and 20

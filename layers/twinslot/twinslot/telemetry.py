@@ -15,8 +15,8 @@ whoever uploads to a folder of any name makes an app of that name. What was uplo
 from aws_lambda_powertools import Logger, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from twinslot.events import Event
-from twinslot.model import Act, Application, Deployment
+from twinslot.domain.events import Event
+from twinslot.domain.model import Act, Application, Deployment
 
 logger = Logger()
 tracer = Tracer(patch_modules=["botocore"])

@@ -1,0 +1,46 @@
+"""`twinslot hold` and `twinslot resume`: uploads wait, or go live again."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twinslot_cli.aws.errors import CannotWork, explained
+from twinslot_cli.aws.stack import Account, Refusal, named
+from twinslot_cli.output.terminal import Terminal
+
+
+def hold(account: Account, terminal: Terminal, app: str, why: str) -> int:
+    """Let the app's uploads wait until somebody resumes it; 0. Raises CannotWork."""
+    app = named(app)
+    told = _ask(account, {"app": app, "hold": True, "why": why, "by": account.caller})
+    again = ", as before, for a reason of its own now" if told.get("was_held") else ""
+    terminal.say(f"{app} is held{again}: uploads wait until `twinslot resume {app}`; rollbacks do not.")
+    if told.get("waiting"):
+        terminal.say(f"{told['waiting']} waits already.")
+    terminal.answer(told)
+    return 0
+
+
+def resume(account: Account, terminal: Terminal, app: str) -> int:
+    """Let the app's uploads go live again, first the one that waits; 0. Raises CannotWork."""
+    app = named(app)
+    told = _ask(account, {"app": app, "hold": False, "by": account.caller})
+    if not told.get("was_held"):
+        terminal.say(f"{app} was not held.")
+    elif told.get("waiting"):
+        terminal.say(
+            f"{app} goes on: {told['waiting']} waited and begins. How it goes: twinslot status {app}"
+        )
+    else:
+        terminal.say(f"{app} goes on; nothing waited.")
+    terminal.answer(told)
+    return 0
+
+
+def _ask(account: Account, payload: dict[str, object]) -> dict[str, Any]:
+    try:
+        return account.invoke("HoldFunctionName", payload)
+    except Refusal as error:
+        raise CannotWork(str(error)) from error
+    except (BotoCoreError, ClientError) as error:
+        raise CannotWork(explained(error)) from error

@@ -1,0 +1,42 @@
+"""The highest fence that a host has seen: a lower one is refused, whoever sent it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+from twinslot_host.system.errors import NotDone
+from twinslot_host.system.files import read_text, write_file
+from twinslot_host.system.paths import Places
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Holds a lock that the kernel gives back when the process ends, however it ends."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def seen_fence(places: Places) -> int:
+    """The highest fence that this host has seen."""
+    return int(read_text(places.fence) or 0)
+
+
+def raise_fence(places: Places, fence: int) -> None:
+    """Notes a command's fence before it waits for its turn, so that the verb that runs can see it and end.
+    NotDone: a command with a higher one has been here."""
+    with locked(places.run + "/fence.lock"):
+        seen = seen_fence(places)
+        if 0 < fence < seen:
+            raise NotDone(
+                f"fence {fence} is lower than {seen}, which this host has seen: a newer command replaced this"
+            )
+        if fence > seen:
+            write_file(places.fence, str(fence), 0o600)

@@ -1,0 +1,94 @@
+"""Other people's programs that a host needs, installed where they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twinslot_host.command.context import Command, step
+from twinslot_host.system.errors import Trouble
+from twinslot_host.system.files import read_text, remove, write_file
+from twinslot_host.system.subprocesses import Ran, run
+
+INSTALLERS = ("apt-get", "dnf")
+LOCK_SECONDS = 300  # how long another installation, such as the nightly upgrades, may keep us waiting
+INSTALL_SECONDS = 1200.0
+
+
+class Need(NamedTuple):
+    """What a host must have: its name for people, its package for each installer, whether it is there, and
+    what to do when it cannot be installed."""
+
+    name: str
+    packages: dict[str, str]
+    there: Callable[[], bool]
+    advice: str
+
+
+NGINX = Need(
+    "nginx",
+    {"apt-get": "nginx", "dnf": "nginx"},
+    lambda: bool(shutil.which("nginx")),
+    "install nginx by hand",
+)
+
+
+def ensure(command: Command, *needs: Need) -> None:
+    """Sees to it that what is needed is there. NotDone: another command has installed for too long.
+
+    State Manager prepares a machine while its app may be staged already: one of them installs, the other
+    waits, since a program is there before its package is configured."""
+    lock = command.places.installing_lock
+    os.makedirs(os.path.dirname(lock), mode=0o755, exist_ok=True)
+    with command.holding(lock, LOCK_SECONDS):
+        ensure_alone(command, *needs)
+
+
+def ensure_alone(command: Command, *needs: Need) -> None:
+    """The same, with the lock. An installation that was cut is noted, and done again."""
+    note = command.places.installing
+    begun = set((read_text(note) or "").split())
+    installer = next((name for name in INSTALLERS if shutil.which(name)), "")
+    missing = [need for need in needs if not need.there() or need.packages.get(installer) in begun]
+    if not missing:
+        return
+    names = " and ".join(need.name for need in missing)
+    if not installer:
+        raise Trouble(f"{names} missing, and there is neither {' nor '.join(INSTALLERS)} to install with")
+    packages = sorted({need.packages[installer] for need in missing})
+    write_file(note, " ".join(sorted(begun.union(packages))))
+    with command.timed("install"):
+        ran = install(installer, packages)
+    absent = [need for need in missing if not need.there()]
+    # What is absent is seen to be; what is there is noted for as long as it may be there by half.
+    half = [need.packages[installer] for need in missing if ran.code and need not in absent]
+    begun = begun.difference(packages).union(half)
+    if begun:
+        write_file(note, " ".join(sorted(begun)))
+    else:
+        remove(note)
+    if ran.code or absent:
+        said = (ran.output.strip().splitlines() or ["it said nothing"])[-1]
+        how = f"failed with {ran.code}: {said}" if ran.code else "did not bring it"
+        advice = ", and ".join(need.advice for need in absent or missing)
+        raise Trouble(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
+    step("installed packages")
+
+
+def install(installer: str, packages: list[str]) -> Ran:
+    """Installs the packages. The lists of what there is are fetched only if it does not work without."""
+    if installer == "dnf":
+        return run("dnf", "--quiet", "--assumeyes", "install", *packages, timeout=INSTALL_SECONDS)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
+    apt = ("apt-get", "--quiet", "--yes", f"--option=DPkg::Lock::Timeout={LOCK_SECONDS}")
+    command = (*apt, "install", "--no-install-recommends", *packages)
+    # After a cut apt refuses to work until dpkg has tidied up, which it cannot while the one cut still runs.
+    run("dpkg", "--configure", "-a", timeout=INSTALL_SECONDS, **quiet)
+    ran = run(*command, timeout=INSTALL_SECONDS, **quiet)
+    if ran.code:
+        run("dpkg", "--configure", "-a", timeout=INSTALL_SECONDS, **quiet)
+        run(*apt, "update", timeout=INSTALL_SECONDS, **quiet)
+        ran = run(*command, timeout=INSTALL_SECONDS, **quiet)
+    return ran

@@ -1,0 +1,75 @@
+"""What the kernel says of processes and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from twinslot_host.system.files import read_text
+
+SPARED, EXPENDABLE = 0, 500  # of the 1,000 that a process scores that holds all memory
+
+
+def started_at(pid: int) -> str:
+    """When the process began, in ticks since boot, which tells it from a later one. Empty: it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def spare_from_oom(pid: int, score: int) -> None:
+    """Tells the kernel how gladly to end a process for want of memory: SPARED or EXPENDABLE."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(score))
+
+
+def boot_id() -> str:
+    """The name of this boot of the host."""
+    return (read_text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+
+def sockets(port: int, state: str) -> list[str]:
+    """The inodes of the TCP sockets of a local port in a state ("0A" listens, "01" is connected)."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in (read_text(table) or "").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
+                found.append(fields[9])
+    return found
+
+
+def owns(pid: int, inode: str) -> bool:
+    """Whether the process has this socket open."""
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"{folder}/{name}") == f"socket:[{inode}]":
+                    return True
+    return False
+
+
+def family(pid: int) -> Iterator[int]:
+    """The process and all that descend from it."""
+    yield pid
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            fields = (read_text(f"/proc/{other}/stat") or "").rpartition(")")[2].split()
+            if fields and fields[1] == str(pid):
+                yield from family(int(other))
+
+
+def owner(port: int) -> str | None:
+    """Who listens on a port, for a person to read. None: nobody."""
+    inodes = sockets(port, "0A")
+    if not inodes:
+        return None
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        if any(owns(pid, inode) for inode in inodes):
+            return f"process {pid} ({(read_text(f'/proc/{pid}/comm') or '?').strip()})"
+    return "a process outside of this host's view"

@@ -1,0 +1,122 @@
+"""The verb bake."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import NoReturn
+
+from twinslot_host.command.context import Command
+from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
+from twinslot_host.slot.process import HEALTH_STREAK
+from twinslot_host.slot.releases import placed
+from twinslot_host.slot.state import health, is_verified, read_held, serves
+from twinslot_host.system.errors import Trouble
+from twinslot_host.system.files import remove
+from twinslot_host.system.paths import OTHER
+from twinslot_host.system.systemd import Unit, both_units, last_lines
+from twinslot_host.verbs.flip import settle
+
+BAKE_POLL_SECONDS = 0.5
+BAKE_ERRORS = 5  # fewer 5xx answers than this never fail a bake
+
+
+class AccessLog:
+    """What nginx logs from now on, read a bounded amount at a time, across rotation."""
+
+    def __init__(self, path: str, at_most: int = 2 * 1024 * 1024) -> None:
+        self.path = path
+        self.at_most = at_most
+        self.file = open(path, "rb")  # noqa: SIM115 - it stays open
+        self.file.seek(0, os.SEEK_END)
+        self.rest = b""
+
+    def read(self) -> list[bytes]:
+        """The lines that were written since. If they are too many, only the newest: their share counts."""
+        size = os.fstat(self.file.fileno()).st_size
+        if size < self.file.tell():  # truncated in place
+            self.file.seek(0)
+        if size - self.file.tell() > self.at_most:
+            self.file.seek(size - self.at_most)
+            self.file.readline()
+            self.rest = b""
+        *lines, self.rest = (self.rest + self.file.read(self.at_most)).split(b"\n")
+        self.follow()
+        return lines
+
+    def follow(self) -> None:
+        """Goes over to the new file once nginx writes there."""
+        with contextlib.suppress(FileNotFoundError):
+            new, old = os.stat(self.path), os.fstat(self.file.fileno())
+            at_end = old.st_size <= self.file.tell()
+            if at_end and new.st_size and not os.path.samestat(new, old):
+                self.file.close()
+                self.file = open(self.path, "rb")  # noqa: SIM115 - it stays open
+                self.rest = b""
+
+
+def count_errors(lines: list[bytes], slot: str) -> tuple[int, int]:
+    """How many of these requests went to the slot, and how many of those ended as 5xx."""
+    statuses = [
+        fields[2]
+        for fields in (line.split(b" ", 3) for line in lines)
+        if len(fields) == 4 and fields[1] == slot.encode()
+    ]
+    return len(statuses), sum(status.startswith(b"5") for status in statuses)
+
+
+def bake(command: Command) -> None:
+    """Watches the live slot for a while. If it misbehaves, users go back at once."""
+    places, settings = command.places, command.request.settings
+    units = both_units(places)
+    sha256 = command.sha256 = placed(places, command.release)
+    slot = live_slot(places)
+    held = read_held(places, slot) if slot else None
+    if not slot or not held or held.sha256 != sha256:
+        raise Trouble(f"{places.app} {command.release.label} is not live on this host: flip it first")
+    fault = ""
+    if not is_verified(places, slot, units[slot]):
+        fault = f"the process of {slot} is not the one that was verified"
+    log = AccessLog(places.access_log)
+    deadline = time.monotonic() + settings.bake_seconds
+    sick = requests = errors = 0
+    while not fault and time.monotonic() < deadline:
+        command.pause(min(BAKE_POLL_SECONDS, max(deadline - time.monotonic(), 0)))
+        wake_proxy()
+        more, bad = count_errors(log.read(), slot)
+        requests, errors = requests + more, errors + bad
+        answer = health(held, slot)
+        sick = sick + 1 if answer else 0
+        if not is_verified(places, slot, units[slot]):
+            fault = f"the process of {slot} ended"
+        elif sick >= HEALTH_STREAK:
+            fault = f"{held.settings.health_path} gave {answer}, {sick} times running"
+        elif errors >= BAKE_ERRORS and errors * 100 > settings.bake_error_percent * requests:
+            fault = f"{errors} of {requests} requests ended as 5xx, more than {settings.bake_error_percent} %"
+    if fault:
+        turn_back(command, slot, units, f"{places.app} {held.label} in {slot} failed its bake: {fault}")
+    settle(command, OTHER[slot], False, settings.keep_warm_seconds)
+
+
+def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) -> NoReturn:
+    """Sends users back to the other slot if it runs verified, and reports the failure.
+
+    That slot has what users had here before the flip: the previous release, or another one where somebody
+    had flipped this host by hand.
+    """
+    places, other = command.places, OTHER[slot]
+    lines = last_lines(units[slot].invocation)
+    if not command.request.previous:
+        raise Trouble(f"{reason}; there is no release before it, so users stay", lines)
+    held = read_held(places, other)
+    if not held or not serves(places, other, both_units(places)[other]):
+        raise Trouble(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
+    try:
+        move_traffic(command, other)
+        # Not before: until now the standby is all that the users of a dead process have.
+        remove(f"{places.standby}/{other}")
+        settle(command, slot, True, 0)
+    except Trouble as trouble:
+        raise Trouble(f"{reason}; going back failed: {trouble.reason}", lines) from trouble
+    raise Trouble(f"{reason}; users are back on {other} with {held.label}", lines)

@@ -1,0 +1,72 @@
+"""The disk is full at each write of each command. The program itself says which there are.
+
+What the program writes lies on filesystems of a few megabytes; just before a file is opened, it is
+filled to the last byte and the last name. It stays full until the deployment has ended.
+"""
+
+from collections.abc import Callable
+
+from lab.chaos.fault import Ending, Fault, Group, Losing
+from lab.chaos.fault_injector import FILL, Place
+from lab.chaos.faults import cuts
+from lab.chaos.host_under_test import SMALL_DISKS, Station
+
+OUTCOMES = {
+    "stage": {"FAILED", "REVERTED", "LIVE"},
+    "flip": {"REVERTED", "LIVE"},
+    "bake": {"REVERTED", "LIVE"},
+    "revert": {"REVERTED"},
+}
+"""Good ends: a write that only serves bookkeeping must not end a deployment, and the next one may."""
+
+
+def full(place: Place, faults: str, name: str) -> Fault:
+    def strike(station: Station) -> Ending:
+        station.intruder.strike(place, *FILL)
+        try:
+            ending = cuts.until_struck(station, place, faults)
+            station.must_serve(station.live)
+        finally:
+            station.shell(f"{' '.join(FILL)} --free {' '.join(SMALL_DISKS)}")
+        return ending
+
+    return Fault(
+        name=name,
+        what=f"no byte and no name left for {place.name} in {place.step}",
+        strike=strike,
+        outcomes=frozenset(OUTCOMES[place.step]),
+        losing=Losing.ANSWERS_BEGUN if faults else Losing.NOTHING,
+    )
+
+
+def faults_of(
+    record: Callable[[Station], list[Place]], faults: str, label: str, steps: tuple[str, ...]
+) -> Callable[[Station], list[Fault]]:
+    def expand(station: Station) -> list[Fault]:
+        places = [place for place in record(station) if place.kind == "write" and place.step in steps]
+        small = [place for place in places if place.name.startswith(tuple(SMALL_DISKS))]
+        return [full(place, faults, f"disk/{label}{place.step}{_short(place.name)}") for place in small]
+
+    return expand
+
+
+def _short(path: str) -> str:
+    for place in SMALL_DISKS:
+        path = path.replace(place, "/" + place.split("/")[1])
+    return path
+
+
+GROUPS = (
+    Group(
+        "disk/",
+        expand=faults_of(cuts.healthy, "", "", ("stage", "flip", "bake")),
+        kind="small-disks",
+        minutes=7,
+    ),
+    Group(
+        "disk/dying/",
+        expand=faults_of(cuts.dying, cuts.DYING, "dying/", ("bake", "revert")),
+        kind="small-disks",
+        minutes=4,
+    ),
+)

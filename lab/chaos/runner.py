@@ -1,0 +1,154 @@
+"""All faults, on several stations at once: their deadlines pass side by side. Rows as they come."""
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab.chaos import judgement
+from lab.chaos.calls import Calls
+from lab.chaos.fault import Group
+from lab.chaos.host_under_test import Station
+from lab.chaos.judgement import Row
+from lab.project import ROOT
+from lab.sandbox.sandbox import Sandbox
+
+SUMMARY = ROOT / "build" / "chaos" / "summary.json"
+HEAD = f"{'fault':<58} {'outcome':<11} {'lost':>5} {'seconds':>8} {'announced':>9}  held"
+
+
+class Runner:
+    """Runs groups of faults on `stations` stations. `wanted` chooses faults by name."""
+
+    def __init__(
+        self, sandbox: Sandbox, groups: Sequence[Group], stations: int, wanted: Callable[[str], bool]
+    ) -> None:
+        self.rows: list[Row] = []
+        self._sandbox = sandbox
+        self._calls = Calls(sandbox)
+        self._wanted = wanted
+        self._stations = stations
+        self._groups: queue.Queue[Group] = queue.Queue()
+        self._all = sorted(groups, key=lambda each: -each.minutes)
+        self._left = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def run(self) -> list[Row]:
+        """Raises KeyboardInterrupt: what was under way is no row, its machines go with the sandbox."""
+        print(HEAD, flush=True)
+        try:
+            self._run_side_by_side([group for group in self._all if group.alone], 1)
+            self._run_side_by_side([group for group in self._all if not group.alone], self._stations)
+        finally:
+            self._over.set()
+        for row in self.rows:
+            row.recount(self._sandbox.announcements)
+        return self.rows
+
+    def _run_side_by_side(self, groups: Sequence[Group], stations: int) -> None:
+        for group in groups:
+            self._put(group)
+        # As daemons: what they wait for may take minutes, and whoever interrupts has not got them.
+        threads = [
+            threading.Thread(target=self._work, name=f"station-{n}", daemon=True) for n in range(stations)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _put(self, group: Group) -> None:
+        with self._lock:
+            self._left += 1
+        self._groups.put(group)
+
+    def _work(self) -> None:
+        station: Station | None = None
+        while not self._over.is_set():
+            try:
+                group = self._groups.get(timeout=0.2)
+            except queue.Empty:
+                # Another station may still find faults for this one.
+                if not self._left:
+                    break
+                continue
+            try:
+                station = self._run_group(group, station)
+            except Exception as error:
+                self._add(Row(group.name, why=[f"{type(error).__name__}: {error}"]))
+                station = self._discard(station)
+            finally:
+                with self._lock:
+                    self._left -= 1
+        self._discard(station)
+
+    def _run_group(self, group: Group, station: Station | None) -> Station | None:
+        if station and (station.kind != group.kind or group.kind == "small-disks"):
+            station = self._discard(station)
+        faults = list(group.faults)
+        if group.expand:
+            station = station or Station(self._sandbox, self._calls, group.kind)
+            faults += group.expand(station)
+            if group.spread:
+                for fault in filter(lambda each: self._wanted(each.name), faults):
+                    self._put(Group(fault.name, (fault,), kind=group.kind))
+                return station
+        for fault in filter(lambda each: self._wanted(each.name), faults):
+            station = station or Station(self._sandbox, self._calls, group.kind)
+            row = judgement.run(fault, station)
+            self._add(row)
+            # Nothing of a fault that did not end well may reach the next one.
+            if not row.held:
+                station = self._discard(station)
+        return station
+
+    @staticmethod
+    def _discard(station: Station | None) -> None:
+        """A machine that does not die in time goes with the sandbox."""
+        if station:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                station.close()
+
+    def _add(self, row: Row) -> None:
+        if self._over.is_set():
+            return
+        with self._lock:
+            self.rows.append(row)
+            write(self.rows)
+            print(line(row), flush=True)
+            for why in row.why:
+                print(f"    {printable(why)}", flush=True)
+
+
+def line(row: Row) -> str:
+    held = "yes" if row.held else "NO"
+    return (
+        f"{row.name:<58} {row.outcome:<11} {row.lost:>5} {row.seconds:>8.1f} {row.announcements:>9}  {held}"
+    )
+
+
+def printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)[:600]
+
+
+def write(rows: Sequence[Row], path: Path = SUMMARY) -> None:
+    """The summary for programs."""
+    faults = [
+        {
+            "name": row.name,
+            "outcome": row.outcome,
+            "lost": row.lost,
+            "seconds": round(row.seconds, 1),
+            "announcements": row.announcements,
+            "held": row.held,
+            "why": row.why,
+        }
+        for row in rows
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"at": round(time.time()), "faults": faults}, indent=1) + "\n")

@@ -1,0 +1,266 @@
+"""What may happen next, what it makes of the world, and how to say it in words.
+
+A move is free, or it is a fault that a run can bear only so many of:
+
+    free    an upload, or a call for a rollback, a hold or its end; a host that is replaced by an empty one;
+            an event that comes, in any order and as often as it likes (or never: nothing has to come); a
+            tick at once, or a minute on; a host that carries out a command, however late; a controller's call
+    fault   a controller that dies; one that begins while another runs; a call that AWS throttles, or whose
+            answer is lost; a host on which a release does not get or stay healthy, or whose command is killed
+            halfway; a warm process that ends; ten minutes without anything
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from lab.model.fake_aws import HOSTS, Trouble
+from lab.model.host import Fate, Host, Part, Slot, carry_out, fates
+from lab.model.process import Controllers, Process
+from lab.model.state import Call, Input, World, serve
+
+MINUTE = 60.0
+SILENCE = 660.0
+"""Seconds; longer than any deadline of the lifecycle with the default settings."""
+
+SECOND = 1.0
+UPLOADS = "ux"
+CALLS = {"r": "rollback", "i": "inspect", "h": "hold", "g": "resume"}
+"""What is called for at once. Of an upload an event tells, which may come late or never."""
+
+REPLACED = 0
+"""The place of the host that an input `n…` replaces."""
+
+TICK = ("tick",)
+TROUBLED = {
+    "write": (Trouble.THROTTLED, Trouble.UNANSWERED),
+    "send": (Trouble.THROTTLED, Trouble.UNANSWERED),
+    "publish": (Trouble.THROTTLED, Trouble.UNANSWERED),
+    "commands": (Trouble.THROTTLED,),
+    "results": (Trouble.THROTTLED,),
+}
+"""How calls fail. A read that fails ends its controller, as dying there does."""
+
+
+class Move(NamedTuple):
+    """`what` names its object: an input, a start, a controller's place, (host, command, fate)…"""
+
+    kind: str
+    what: Any = None
+    fault: bool = False
+
+
+class Bounds(NamedTuple):
+    """`inputs` may happen in this order for each kind of input; at most so many controllers run at once."""
+
+    uploads: tuple[str, ...] = ("u1", "u2")
+    rollbacks: tuple[str, ...] = ("r1",)
+    inspections: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    controllers: int = 2
+
+
+def moves(world: World, bounds: Bounds) -> Iterator[Move]:
+    """All that may happen next."""
+    for place, process in enumerate(world.running):
+        yield Move("call", place)
+        yield Move("die", place, fault=True)
+        call = process.node.call
+        for trouble in TROUBLED.get(call.kind, ()) if call else ():
+            yield Move("trouble", (place, trouble), fault=True)
+    yield from _on_hosts(world)
+    if len(world.running) < bounds.controllers:
+        for start in _starts(world):
+            yield Move("begin", start, fault=bool(world.running))
+    if not world.running:
+        happened = {happened.name for happened in world.inputs}
+        for names in bounds[:-1]:
+            following = next((name for name in names if name not in happened), None)
+            if following:
+                yield Move("happen", following)
+        yield Move("wait", MINUTE)
+        yield Move("wait", SILENCE, fault=True)
+
+
+def _starts(world: World) -> Iterator[tuple[str, ...]]:
+    for happened in world.inputs:
+        if happened.name[0] in UPLOADS:
+            yield ("upload", happened.name)
+        elif happened.name[0] == "r":
+            yield ("rollback", happened.name)
+        elif happened.name[0] == "n" and not any(command.verb == "report" for command in world.commands):
+            yield ("ready", happened.name)
+    for command in world.commands[-1:] if world.running else world.commands:
+        if command.is_over:
+            yield ("notice", command.id)
+    yield TICK
+
+
+def _on_hosts(world: World) -> Iterator[Move]:
+    for place, host in enumerate(world.hosts):
+        for command in world.commands:
+            if not command.parts[place].over:
+                for fate in (Fate.WELL,) if world.running else fates(host, command):
+                    yield Move("host", (place, command.id, fate), fault=fate is not Fate.WELL)
+        if not world.running and host.live is not None and host.slots[1 - host.live].verified:
+            yield Move("cool", place, fault=True)
+
+
+def make(world: World, move: Move, controllers: Controllers) -> World:
+    """The world after a move."""
+    what = move.what
+    match move.kind:
+        case "call":
+            return _call(world, what, None, controllers)
+        case "trouble":
+            place, trouble = what
+            return _call(world, place, trouble, controllers)
+        case "die":
+            return world._replace(running=_without(world.running, what))
+        case "begin":
+            return begin(world, what, controllers)
+        case "happen":
+            now = world.now + SECOND
+            happened = world._replace(now=now, inputs=(*world.inputs, Input(what, now)))
+            if what[0] == "n":
+                return _replaced(happened)
+            return begin(happened, (CALLS[what[0]], what), controllers) if what[0] in CALLS else happened
+        case "wait":
+            return begin(world._replace(now=world.now + what), TICK, controllers)
+        case "host":
+            return _carry_out(world, *what)
+        case "cool":
+            return _cool(world, what)
+    raise NotImplementedError(move.kind)
+
+
+def begin(world: World, start: tuple[str, ...], controllers: Controllers) -> World:
+    """A controller begins: its first call is made."""
+    process = controllers.begin(start, world)
+    begun = world._replace(running=(*world.running, process))
+    return _call(begun, len(world.running), None, controllers) if process.node.call else world
+
+
+def _call(world: World, place: int, trouble: Trouble | None, controllers: Controllers) -> World:
+    process = world.running[place]
+    call: Call | None = process.node.call
+    if call is None:
+        raise AssertionError(f"a controller that is done runs no more: {process.node.error}")
+    answer: Any
+    if trouble is Trouble.THROTTLED:
+        after, answer = world, trouble
+    else:
+        after, answer = serve(world, call)
+        answer = trouble or answer
+    process = controllers.answered(process, answer, after)
+    if process.node.call or process.node.error:
+        return after._replace(running=(*world.running[:place], process, *world.running[place + 1 :]))
+    return after._replace(running=_without(world.running, place))
+
+
+def _without(running: tuple[Process, ...], place: int) -> tuple[Process, ...]:
+    return running[:place] + running[place + 1 :]
+
+
+def _carry_out(world: World, place: int, id: str, fate: Fate) -> World:
+    command = next(command for command in world.commands if command.id == id)
+    host, part = carry_out(world.hosts[place], command, fate)
+    after = command._replace(parts=(*command.parts[:place], part, *command.parts[place + 1 :]))
+    commands = tuple(after if each.id == id else each for each in world.commands)
+    return world._replace(hosts=(*world.hosts[:place], host, *world.hosts[place + 1 :]), commands=commands)
+
+
+def _replaced(world: World) -> World:
+    """A host gives way to an empty one: what was sent to it is over."""
+    old = world.hosts[REPLACED]
+    commands = tuple(
+        command._replace(parts=tuple(_cut(part) if at == REPLACED else part for at, part in parts))
+        for command in world.commands
+        if (parts := tuple(enumerate(command.parts)))
+    )
+    # Fences of the old one are kept for the promise that no older command acts.
+    hosts = (*world.hosts[:REPLACED], Host(acted=old.acted, renewed=True), *world.hosts[REPLACED + 1 :])
+    return world._replace(hosts=hosts, commands=commands)
+
+
+def _cut(part: Part) -> Part:
+    return part if part.over else Part(over=True)
+
+
+def _cool(world: World, place: int) -> World:
+    host = world.hosts[place]
+    slots = tuple(
+        slot if number == host.live else Slot(slot.release, False) for number, slot in enumerate(host.slots)
+    )
+    host = host._replace(slots=(slots[0], slots[1]))
+    return world._replace(hosts=(*world.hosts[:place], host, *world.hosts[place + 1 :]))
+
+
+def words(world: World, move: Move) -> str:
+    """What a move is to a reader, in the world in which it is made."""
+    what = move.what
+    match move.kind:
+        case "call":
+            return f"controller {_who(world, what)} {_saying(world.running[what].node.call)}"
+        case "trouble":
+            place, trouble = what
+            fate = "AWS throttles it" if trouble is Trouble.THROTTLED else "it is done, but no answer comes"
+            return f"controller {_who(world, place)} {_saying(world.running[place].node.call)}: {fate}"
+        case "die":
+            return f"controller {_who(world, what)} dies before it {_saying(world.running[what].node.call)}"
+        case "begin":
+            return f"a controller begins, for {_reason(what)}"
+        case "happen" if what[0] in CALLS:
+            return f"a controller is called to {CALLS[what[0]]}"
+        case "happen":
+            replaced = f"host {HOSTS[REPLACED]} is replaced by an empty one"
+            return replaced if what[0] == "n" else f"{what} is uploaded"
+        case "wait":
+            return f"{what:.0f} s pass, then a controller begins, for {_reason(TICK)}"
+        case "host":
+            place, command, fate = what
+            return f"host {HOSTS[place]} carries out {_name(command)}: {fate.value}"
+        case "cool":
+            return f"on host {HOSTS[what]} the warm process ends"
+    raise NotImplementedError(move.kind)
+
+
+def _who(world: World, place: int) -> str:
+    return f"{place + 1} (for {_reason(world.running[place].start)})"
+
+
+def _reason(start: tuple[str, ...]) -> str:
+    match start:
+        case ("notice", command):
+            return f"the end of {_name(command)}"
+        case (kind, name):
+            return f"{kind} {name}"
+    return "a tick"
+
+
+def _name(id: str) -> str:
+    deployment, step, repeat = id.split("/")
+    return f"{step} of {deployment}" + (f" (sent again, {repeat})" if repeat != "0" else "")
+
+
+def _saying(call: Call | None) -> str:
+    if call is None:
+        return "ends"
+    match call.kind:
+        case "get":
+            return f"loads {call.what[1]}"
+        case "write":
+            return "saves " + ", ".join(put.key[1] for put in call.what)
+        case "send":
+            return f"sends {call.what.step} of {call.what.deployment}, fence {call.what.fence}"
+        case "publish":
+            return f"announces {call.what[0]} as {call.what[1]}"
+        case "results":
+            return f"reads what became of {_name(call.what)}"
+        case "commands":
+            return "looks for the command in SSM"
+        case "history":
+            return "looks through the history"
+    return "looks for busy apps"

@@ -1,0 +1,103 @@
+"""What a demo came to: the table for people, summary.json for programs, and whether it is a success.
+
+summary.json holds the whole load's counts (see traffic.py), and what 2.0.0 cost (see costs.py):
+
+    {"requests": n, "lost": n, "errors_from_bad_release": n,
+     "deployments": [{"label": "1.0.0", "outcome": "LIVE", "seconds": 9.1, "phases": {"staging": 3.9}}],
+     "controller_ms": x, "overhead_seconds": x}
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.sandbox.demo.costs import Cost
+from lab.sandbox.traffic.records import Traffic
+
+PHASES = ("staging", "flipping", "baking", "reverting")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One deployment as the demo saw it: asked for and told of at these times, seconds since the epoch."""
+
+    label: str
+    kind: str
+    outcome: str
+    asked: float
+    told: float
+    phases: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return self.told - self.asked
+
+
+def as_json(deployments: Sequence[Ended], traffic: Traffic, cost: Cost | None) -> dict[str, object]:
+    """The summary for programs; `cost` is None, and so is what follows from it, when nothing was measured."""
+    return {
+        "requests": len(traffic),
+        "lost": traffic.lost,
+        "errors_from_bad_release": traffic.errors_from_bad_release,
+        "deployments": [
+            {
+                "label": ended.label,
+                "outcome": ended.outcome,
+                "seconds": round(ended.seconds, 3),
+                "phases": {phase: round(spent, 3) for phase, spent in ended.phases.items()},
+            }
+            for ended in deployments
+        ],
+        "controller_ms": round(cost.controller_ms, 1) if cost else None,
+        "overhead_seconds": round(cost.overhead_seconds, 3) if cost else None,
+    }
+
+
+def as_table(deployments: Sequence[Ended], traffic: Traffic) -> str:
+    """The summary for people. A row's requests are those sent from its beginning until the next one's."""
+    rows = [["release", "outcome", "seconds", *PHASES, "served", "lost", "own 5xx"]]
+    begins = [ended.asked for ended in deployments] + [float("inf")]
+    for ended, begin, end in zip(deployments, begins, begins[1:], strict=False):
+        there = traffic.during(begin, end)
+        spent = [f"{ended.phases[phase]:.1f}" if phase in ended.phases else "-" for phase in PHASES]
+        served = sum(there.served_by().values())
+        name = f"{ended.label} ({ended.kind})" if ended.kind == "rollback" else ended.label
+        counts = (f"{served:,}", f"{there.lost:,}", f"{there.errors_from_bad_release:,}")
+        rows.append([name, ended.outcome, f"{ended.seconds:.1f}", *spent, *counts])
+    served = sum(traffic.served_by().values())
+    total = (f"{served:,}", f"{traffic.lost:,}", f"{traffic.errors_from_bad_release:,}")
+    rows.append(["all", "", "", *("" for _ in PHASES), *total])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Words to the left, numbers to the right."""
+    cells = [
+        cell.ljust(width) if column < 2 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def failings(
+    deployments: Sequence[Ended], expected: Sequence[tuple[str, str]], traffic: Traffic, unseen: str
+) -> list[str]:
+    """What is not as the demo promises; nothing when it is a success.
+
+    `expected` are the deployments' labels and outcomes; the release `unseen` may have answered nobody.
+    """
+    found = []
+    got = [(ended.label, ended.outcome) for ended in deployments]
+    for wanted, actual in zip(expected, got, strict=False):
+        if wanted != actual:
+            found.append(f"{wanted[0]} should have ended {wanted[1]}, but it was {' '.join(actual)}")
+    if len(got) != len(expected):
+        found.append(f"{len(got)} deployments instead of {len(expected)}")
+    if not len(traffic):
+        found.append("no request was sent")
+    if traffic.lost:
+        reasons = ", ".join(f"{count} times {reason}" for reason, count in traffic.reasons().items())
+        found.append(f"{traffic.lost} requests lost: {reasons}")
+    if seen := sum(1 for record in traffic.records if record.release == unseen):
+        found.append(f"{unseen} never got healthy, but it answered {seen} requests")
+    return found

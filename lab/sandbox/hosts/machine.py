@@ -1,0 +1,361 @@
+"""EC2 hosts as machines of their own, each with its own systemd, files, processes and network address.
+
+    with Rack() as rack:
+        machine = rack.boot("i-0123456789abcdef0", files={"/etc/systemd/system/agent.service": "..."},
+                            units=["agent.service"])
+        done = machine.run(["systemctl", "is-active", "agent"], timeout_seconds=10)
+        machine.address, rack.gateway      # "10.213.0.11", "10.213.0.1": where this machine listens for hosts
+        machine.write("/etc/motd", "hello"); machine.read("/etc/motd")
+        machine.reboot(); machine.kill(); machine.start(); machine.shutdown()
+
+A machine is systemd-nspawn over the files of `image`, in a namespace of `network`. It is bare: no nginx, no
+agent; Python is there, and Java unless it is booted without; `apt-get install` brings what is missing.
+`Rack.boot` may be called by several threads at once. Leaving the `with` removes every trace; `leftovers` does
+so however else the process ends.
+"""
+
+import contextlib
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lab.project import ROOT
+from lab.sandbox.hosts import cgroups, images
+from lab.sandbox.hosts.cleanup import Run, lock
+from lab.sandbox.hosts.network import Network
+
+STATE = (ROOT / "build" / "sandbox").resolve()
+"""As the kernel names it: what is mounted below is found by that."""
+SUBNETS_LOCK = Path("/run/twinslot-sandbox.lock")
+BOOT_SECONDS = 60.0
+_STOP_SECONDS = 90.0
+_REBOOTS = 133  # nspawn's exit code when the machine asks for a reboot
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TOOLS = ("systemd-nspawn", "nsenter", "ip", "unshare", "apt-ftparchive")
+
+
+def unavailable() -> str | None:
+    """Why no machine can be booted here, or None when nothing is in the way."""
+    if os.geteuid() != 0:
+        return "machines need root: run it with sudo"
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"missing here: {', '.join(missing)}; lab/setup.sh packages installs them"
+    trial = ["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "true"]
+    done = subprocess.run(trial, capture_output=True, text=True)
+    if done.returncode:
+        return f"root may not make namespaces here: {done.stderr.strip()}"
+    return None
+
+
+class Machine:
+    """One host. It is made by `Rack.boot`; `name` is its host name, `address` its IPv4 address."""
+
+    def __init__(self, name: str, directory: Path, groups: list[Path], network: Network, number: int) -> None:
+        self.name = name
+        self.directory = directory
+        self._groups = groups
+        self._id = f"{network.name}-{number}"
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self._leader = 0
+        # The namespace lives as long as this process, through every boot.
+        self._namespace = subprocess.Popen(
+            cgroups.entering(groups, ["unshare", "--net", "sleep", "infinity"]),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._namespace_path = Path(f"/proc/{self._namespace.pid}/ns/net")
+        _until(self._has_own_namespace, 10.0, f"{name} got no network namespace")
+        self.address = network.connect(number, self._namespace_path)
+        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        # Abstract: it is no file, and goes with the socket.
+        self._notices_address = f"@{self._id}"
+        self._notices.bind("\0" + self._notices_address[1:])
+        self._ready = threading.Event()
+        threading.Thread(target=self._hear, name=f"notices-{name}", daemon=True).start()
+
+    def _hear(self) -> None:
+        """Takes what the machine's systemd tells, as long as there is a machine: while nobody did, it would
+        stand still, with its first long job (it tells of each every second)."""
+        while True:
+            try:
+                notice = self._notices.recv(4096).decode(errors="replace")
+            except OSError:
+                return
+            if not notice:
+                return
+            for key, _, value in (line.partition("=") for line in notice.splitlines()):
+                if key == "X_NSPAWN_LEADER_PID":
+                    self._leader = int(value)
+                elif (key, value) == ("READY", "1") and self._leader:
+                    self._ready.set()
+
+    def _has_own_namespace(self) -> bool:
+        own = os.readlink("/proc/self/ns/net")
+        return self._namespace.poll() is None and os.readlink(self._namespace_path) != own
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def console(self) -> str:
+        """What the machine has printed on its console since it was made."""
+        return (self.directory / "console").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Powers on and waits until systemd says that it has started everything.
+
+        Raises TimeoutError after BOOT_SECONDS, with the console's last lines.
+        """
+        if self._nspawn and self._nspawn.poll() is None:
+            raise RuntimeError(f"{self.name} runs already")
+        self._ready.clear()
+        argv = ["systemd-nspawn", "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit"]
+        argv += [f"--directory={self.directory}/root", f"--machine={self._id}", f"--hostname={self.name}"]
+        argv += [f"--network-namespace-path={self._namespace_path}", "--capability=CAP_NET_ADMIN"]
+        argv += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"]
+        argv += ["--notify-ready=yes"]
+        with (self.directory / "console").open("ab") as console:
+            self._nspawn = subprocess.Popen(
+                cgroups.entering(self._groups, argv),
+                env={"PATH": _PATH, "NOTIFY_SOCKET": self._notices_address},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + BOOT_SECONDS
+        while time.monotonic() < deadline and self._nspawn and self._nspawn.poll() is None:
+            if self._ready.wait(0.5):
+                return
+        raise TimeoutError(f"{self.name} did not boot:\n{self.console[-2000:]}")
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        input: str | bytes | None = None,
+        timeout_seconds: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command as root in the machine, with nothing of this process's environment.
+
+        Raises subprocess.TimeoutExpired, after its process group was killed; a failure is in `returncode`.
+        """
+        enter = [
+            "nsenter",
+            f"--target={self._leader}",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--cgroup",
+        ]
+        enter += ["--root", "--wdns=/root", "--", *argv]
+        process = subprocess.Popen(
+            cgroups.entering(self._command_groups(), enter),
+            env={"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **(env or {})},
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            data = input.encode() if isinstance(input, str) else input
+            output, errors = process.communicate(data, timeout_seconds)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        text, error_text = output.decode(errors="replace"), errors.decode(errors="replace")
+        return subprocess.CompletedProcess(list(argv), process.returncode, text, error_text)
+
+    def _command_groups(self) -> list[Path]:
+        """Groups for commands from outside, within those that the machine's systemd takes for the root; it
+        leaves groups alone that it did not make."""
+        # In the hierarchies that systemd uses, nspawn makes such a root beside a group for itself.
+        roots = [payload if (payload := group / "payload").is_dir() else group for group in self._groups]
+        groups = [root / "commands" for root in roots]
+        for group in groups:
+            group.mkdir(exist_ok=True)
+        return groups
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Writes a file in the running machine, and the directories it lies in."""
+        argv = ["install", "-D", f"--mode={mode:o}", "/dev/stdin", path]
+        self._must(argv, input=content)
+
+    def read(self, path: str) -> str:
+        """The text of a file in the running machine. Raises RuntimeError when it cannot be read."""
+        return self._must(["cat", "--", path])
+
+    def _must(self, argv: Sequence[str], input: str | bytes | None = None) -> str:
+        done = self.run(argv, input=input, timeout_seconds=30)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: {shlex.join(argv)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def limit_memory(self, limit_bytes: int | None) -> None:
+        """All its processes together get no more than this, caches included; None: what there is."""
+        names = {"memory.max": "max", "memory.limit_in_bytes": "-1"}
+        for limit in (group / name for group in self._groups for name in names if (group / name).exists()):
+            limit.write_text(names[limit.name] if limit_bytes is None else str(limit_bytes))
+
+    def memory_bytes(self) -> int:
+        """What its processes hold together, without caches."""
+        for stat in (group / "memory.stat" for group in self._groups if (group / "memory.stat").exists()):
+            fields = dict(line.split() for line in stat.read_text().splitlines())
+            return int(fields.get("total_rss") or fields["anon"])
+        raise RuntimeError(f"{self.name}: no control group accounts its memory")
+
+    def reboot(self) -> None:
+        """Restarts the machine in good order, and waits until it is up again."""
+        self._signal_leader(signal.SIGRTMIN + 5)
+        self._wait_until_off()
+        # In a unit of systemd's, nspawn would be started again for this exit code.
+        if not self._nspawn or self._nspawn.returncode != _REBOOTS:
+            raise RuntimeError(f"{self.name} did not reboot:\n{self.console[-2000:]}")
+        self.start()
+
+    def kill(self) -> None:
+        """Cuts the power: every process is gone at once. What was written stays; `start` boots it again."""
+        self._signal_leader(signal.SIGKILL)
+        if self._nspawn and not self._leader:
+            self._nspawn.kill()
+        self._wait_until_off()
+
+    def shutdown(self) -> None:
+        """Powers off in good order; `start` boots it again."""
+        self._signal_leader(signal.SIGRTMIN + 4)
+        self._wait_until_off()
+
+    def _signal_leader(self, number: int) -> None:
+        # Once nspawn has ended, the leader's number may be somebody else's.
+        if self._leader and self._nspawn and self._nspawn.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._leader, number)
+
+    def _wait_until_off(self) -> None:
+        if self._nspawn:
+            self._nspawn.wait(_STOP_SECONDS)
+        self._leader = 0
+
+    def discard(self) -> None:
+        """Lets go of what this process holds for the machine, which must be dead."""
+        self._namespace.wait()
+        if self._nspawn:
+            self._nspawn.wait()
+        # Closing alone does not wake the thread that reads.
+        self._notices.shutdown(socket.SHUT_RDWR)
+        self._notices.close()
+
+
+class Rack:
+    """A place for machines: their network and the run that cleans up after them."""
+
+    def __init__(self, state: Path = STATE) -> None:
+        reason = unavailable()
+        if reason:
+            raise RuntimeError(reason)
+        self._state = state
+        self._run = Run(state / "runs")
+        self._machines: list[Machine] = []
+        self._making = threading.Lock()
+        try:
+            self._images = {True: images.copy(state, self._run.directory)}
+            # Runs of other checkouts choose from the same range.
+            with lock(SUBNETS_LOCK):
+                self._network = Network(self._run.name)
+        except BaseException:
+            self._run.end()
+            raise
+        self.gateway = self._network.gateway
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes every machine and the network."""
+        self._run.end()
+        for machine in self._machines:
+            machine.discard()
+        self._machines.clear()
+
+    def boot(
+        self,
+        name: str,
+        *,
+        files: Mapping[str, str] | None = None,
+        units: Sequence[str] = (),
+        java: bool = True,
+    ) -> Machine:
+        """A new machine, up and running, with these files in it and these systemd units enabled; without
+        Java, it has to install one.
+
+        `name` becomes the host name. Raises TimeoutError when it does not boot.
+        """
+        with self._making:
+            number = self._network.reserve()
+            if java not in self._images:
+                self._images[java] = images.copy(self._state, self._run.directory, java=java)
+        directory = self._run.directory / str(number)
+        directory.mkdir()
+        root = images.mount(directory, self._images[java])
+        own = {"/etc/machine-id": secrets.token_hex(16) + "\n", "/etc/hostname": f"{name}\n"}
+        own["/etc/hosts"] = f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n"
+        for path, text in (own | dict(files or {})).items():
+            place = _place(root, path)
+            place.write_text(text)
+            place.chmod(0o644)
+        for unit in units:
+            wants = _place(root, f"/etc/systemd/system/multi-user.target.wants/{unit}")
+            wants.symlink_to(f"/etc/systemd/system/{unit}")
+        groups = cgroups.create(f"{self._run.name}/{number}")
+        machine = Machine(name, directory, groups, self._network, number)
+        self._machines.append(machine)
+        machine.start()
+        return machine
+
+
+def _place(root: Path, path: str) -> Path:
+    """Where a path of the machine lies here, its directory made. Raises ValueError when it leads out."""
+    place = root / path.lstrip("/")
+    parent = place.parent.resolve()
+    if not parent.is_relative_to(root.resolve()) or place.is_symlink():
+        raise ValueError(f"{path} leads out of the machine")
+    parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Waits for a condition. Raises TimeoutError with `otherwise` when it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        time.sleep(0.005)

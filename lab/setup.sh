@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Installs what a bare Debian 12 or Ubuntu 24.04 lacks. Called by make, a part at a time; repeating a part is cheap.
+#
+#   lab/setup.sh packages         system packages, as root or with sudo
+#   lab/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file says
+#   lab/setup.sh advisories DIR   the known vulnerabilities of Python packages, where they can be reached
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Why each: the environment and its builds; the hosts (machines, addresses, a package repository of their own);
+# the sample applications; the load; the browser that looks at pages.
+packages=(
+    python3 python3-venv
+    systemd systemd-container iproute2 apt-utils
+    openjdk-17-jdk-headless maven
+    wrk
+    chromium chromium-driver
+)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- "$@"
+    else
+        echo "twinslot's set-up needs root or sudo to run: $*" >&2
+        exit 1
+    fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_packages() {
+    local missing=() package
+    command -v dpkg-query >/dev/null || {
+        echo "twinslot's set-up knows Debian 12 and Ubuntu 24.04; install by hand: ${packages[*]}" >&2
+        exit 1
+    }
+    for package in "${packages[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing: ${missing[*]}"
+    as_root apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The browser that looks at pages. Debian packages Chromium; Ubuntu's packages of that name only point to the snap, which
+# needs a running snapd. Whoever has Google's Chrome and its driver, as GitHub's machines do, needs neither.
+install_browser() {
+    local browser=(chromium chromium-driver)
+    if is_installed chromium-driver || command -v chromedriver chromium.chromedriver >/dev/null \
+        || [ -x "${CHROMEWEBDRIVER:-}/chromedriver" ]; then
+        return
+    fi
+    if [ "$(apt-cache --names-only search '^chromium-driver$' | wc -l)" -gt 0 ]; then
+        packages=("${browser[@]}")
+        install_packages
+    elif command -v snap >/dev/null && snap version 2>/dev/null | grep -q '^snapd *[0-9]'; then
+        echo "installing the snap chromium, since this system has no package of it"
+        as_root snap install chromium
+    else
+        echo "no browser was installed: this system has neither a package chromium-driver nor a running snapd." >&2
+        echo "The tests in a browser and make screenshots need Chrome or Chromium, with chromedriver in PATH." >&2
+    fi
+}
+
+# The first Python of 3.11 or later that runs and can make environments (a version manager's stub may do neither).
+find_python() {
+    local candidate
+    for candidate in python3.13 python3.12 python3.11 python3; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "no Python of version 3.11 or later with venv was found (Debian 12 and Ubuntu 24.04 have one)" >&2
+    return 1
+}
+
+make_venv() {
+    local directory=$1 requirements=$2 python
+    if [ ! -x "$directory/bin/python" ]; then
+        python=$(find_python)
+        echo "making $directory with $python"
+        "$python" -m venv "$directory"
+    fi
+    # The file names everything, with hashes: nothing is left to resolve, so that pip's age does not matter.
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --requirement "$requirements"
+}
+
+# Checks go on without them: who has no way to them is told so by requirements/audit.py.
+clone_advisories() {
+    local directory=$1
+    mkdir -p "$(dirname "$directory")"
+    GIT_TERMINAL_PROMPT=0 timeout 120 git clone --quiet --depth 1 \
+        https://github.com/pypa/advisory-database "$directory" || rm -rf "$directory"
+}
+
+case "${1:-}" in
+    packages) install_packages; install_browser ;;
+    venv) make_venv "$2" "$3" ;;
+    advisories) clone_advisories "$2" ;;
+    *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+esac

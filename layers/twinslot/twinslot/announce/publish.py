@@ -1,0 +1,403 @@
+"""How deployments and their outcomes are told: text for people, JSON for programs, attributes to filter on.
+
+One SNS message serves all: with `MessageStructure: json` an email subscription gets the text, an HTTPS one
+what Amazon Q reads (chat.py), and every other protocol (Lambda, SQS, …) the `default`, which is this JSON,
+stable, fields only ever added:
+
+    {"twinslot": 1,                     the version of this shape
+     "announcement": "01J…",            the deployment's id: a message that bears it again is a repeat
+     "deployment": "01J…", "app": "shop", "kind": "upload" | "rollback" | "join", "by": "…",
+     "outcome": "LIVE" | "FAILED" | "REVERTED" | "REFUSED" | "SUPERSEDED" | "CANCELLED",
+     "at": 1790000000.0,                when it ended, in seconds since the epoch
+     "key": "shop/shop-1.4.2.jar",      what was uploaded; "" for a rollback and a join
+     "release": {"label", "bucket", "key", "version", "size", "sha256"} | null,
+     "live": {"label", "deployment", "since"} | null,    what traffic goes to now
+     "seconds": {"staging": 4.2, …},    spent in each phase, in order
+     "failure": {"phase", "host", "reason", "log": []} | null,
+     "hosts": ["i-…"],                  that were commanded
+     "unconfirmed": ["i-…"],            of which nobody knows what they run
+     "rollback": "aws lambda invoke …" | null,           goes back to `previous`, also when it is copied late
+     "previous": {"label", "deployment", "since"} | null}
+
+A deployment that begins to stage is told with the outcome STARTED, unless it ended before it could be told:
+
+    {"twinslot": 1, "announcement": "01J…/started", "deployment": "01J…", "app": "shop", "kind": "upload",
+     "by": "…", "outcome": "STARTED", "at": 1790000000.0, "key": "…", "release": {…}, "live": {…} | null}
+
+An app that is held or resumed is told with the outcome HELD or RESUMED; `by` asked for it:
+
+    {"twinslot": 1, "announcement": "shop/held-…", "app": "shop", "outcome": "HELD", "at": 1790000000.0,
+     "by": "…", "why": "why it is, or was, held", "waiting": "1.4.2" | null, "live": {…} | null,
+     "resume": "aws lambda invoke …" | null}
+
+Hosts that are not as the table says are told with the outcome DRIFT:
+
+    {"twinslot": 1, "announcement": "shop/drift-…", "app": "shop", "outcome": "DRIFT", "at": 1790000000.0,
+     "differences": [{"host": "i-…", "what": "users get …"}],    30 at most
+     "others": 0,                       of how many hosts more the same could be told
+     "live": {…} | null}
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from twinslot.announce.amazon_q import custom_notification
+from twinslot.aws.calling import calling
+from twinslot.domain.model import (
+    Announce,
+    AnnounceHold,
+    AnnounceStart,
+    Deployment,
+    Failure,
+    Kind,
+    Live,
+    Outcome,
+    Phase,
+    Warn,
+)
+from twinslot.errors import GiveUp
+from twinslot.intake.sanitize import printable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
+
+FORMAT = 1
+STARTED = "STARTED"
+HELD = "HELD"
+RESUMED = "RESUMED"
+DRIFT = "DRIFT"
+LONGEST_SUBJECT = 99
+"""SNS takes less than 100 characters of ASCII and no control character."""
+
+LONGEST_WORD = 100
+LONGEST_KEY = 255
+LONGEST_REASON = 1000
+LONGEST_LINE = 500
+MOST_LINES = 50
+LONGEST_DIFFERENCE = 300
+MOST_DIFFERENCES = 30
+"""SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told four times."""
+
+BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is published: `json` is for programs, `text` for people."""
+
+    id: str
+    subject: str
+    text: str
+    json: str
+    attributes: dict[str, str]
+
+
+class Announcer:
+    """Publishes on one SNS topic. The functions are the names that the commands to copy call."""
+
+    def __init__(self, topic: str, rollback_function: str, hold_function: str, sns: SNSClient) -> None:
+        self._topic = topic
+        self._rollback_function = rollback_function
+        self._hold_function = hold_function
+        self._sns = sns
+
+    def publish(self, act: Announce | AnnounceStart | AnnounceHold | Warn) -> None:
+        """Tell it. Raises TryAgain, or GiveUp when SNS will never take it."""
+        match act:
+            case Announce():
+                announcement = compose(act, self._rollback_function)
+            case AnnounceStart():
+                announcement = start(act)
+            case AnnounceHold():
+                announcement = hold(act, self._hold_function)
+            case Warn():
+                announcement = warn(act)
+        message = {
+            "default": announcement.json,
+            "email": announcement.text,
+            "https": custom_notification(json.loads(announcement.json)),
+            "sms": announcement.subject,
+        }
+        attributes: dict[str, MessageAttributeValueTypeDef] = {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in announcement.attributes.items()
+        }
+        with calling(f"announcing {act.id}", GiveUp):
+            self._sns.publish(
+                TopicArn=self._topic,
+                Subject=announcement.subject,
+                Message=json.dumps(message),
+                MessageStructure="json",
+                MessageAttributes=attributes,
+            )
+
+
+def compose(act: Announce, rollback_function: str) -> Announcement:
+    """How an ended deployment is told; the rollback command only where there is a release to go back to."""
+    deployment, live, previous = act.deployment, act.live, act.previous
+    outcome = deployment.outcome
+    if outcome is None:
+        raise ValueError(f"{deployment.id} has no outcome to announce")
+    if deployment.kind is Kind.JOIN:
+        # It moved nothing that a rollback would take back.
+        previous = None
+    # It names where it goes: "the one before" is another one when somebody copies this tomorrow.
+    asked = {"app": deployment.app, "to": previous.deployment} if previous else None
+    rollback = _invoke(rollback_function, asked) if asked else None
+    subject = f"twinslot {deployment.app} {_name(deployment)} {outcome.value}"
+    return Announcement(
+        id=deployment.id,
+        subject=_ascii(subject, LONGEST_SUBJECT),
+        text=_text(deployment, outcome, live, previous, rollback),
+        json=_json(deployment, outcome, live, previous, rollback),
+        attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
+    )
+
+
+def start(act: AnnounceStart) -> Announcement:
+    """How a deployment that begins to stage is told."""
+    deployment = act.deployment
+    subject = f"twinslot {deployment.app} {_name(deployment)} {STARTED}"
+    paragraphs = [
+        f"{deployment.app} {_name(deployment)}: {STARTED}\nIt is staged on {_hosts(deployment.hosts)}; "
+        "its end will be told.",
+        _now_live(act.live),
+        f"Deployment {deployment.id}, {_origin(deployment)}",
+    ]
+    began = deployment.timeline[-1].at if deployment.timeline else None
+    body = {**_json_head(deployment, STARTED), "announcement": act.id, "at": began}
+    return Announcement(
+        id=act.id,
+        subject=_ascii(subject, LONGEST_SUBJECT),
+        text="\n\n".join(paragraphs) + "\n",
+        json=json.dumps({**body, "live": _live_json(act.live)}),
+        attributes={"app": deployment.app, "outcome": STARTED, "announcement": act.id},
+    )
+
+
+def hold(act: AnnounceHold, hold_function: str) -> Announcement:
+    """How an app that is held or resumed is told; the command to resume it while it is held."""
+    outcome = HELD if act.held else RESUMED
+    by, why = printable(act.by, LONGEST_WORD), printable(act.why, LONGEST_REASON)
+    resume = _invoke(hold_function, {"app": act.app, "hold": False}) if act.held else None
+    waiting = printable(act.waiting, LONGEST_WORD) if act.waiting else None
+    if act.held:
+        said = f"{by} holds it: {why}\nUploads wait; the newest one goes live when {act.app} is resumed."
+        left = f"Waiting: {waiting or 'nothing'}."
+    else:
+        said = f"{by} resumed it. It was held because: {why}"
+        left = f"{waiting} waited and goes on now." if waiting else "Nothing waited."
+    told = [f"{act.app}: {outcome}\n{said}", left, _now_live(act.live)]
+    if resume:
+        told.append(f"To resume:\n  {resume}")
+    body = {
+        "twinslot": FORMAT,
+        "announcement": act.id,
+        "app": act.app,
+        "outcome": outcome,
+        "at": act.since,
+        "by": by,
+        "why": why,
+        "waiting": waiting,
+        "live": _live_json(act.live),
+        "resume": resume,
+    }
+    return Announcement(
+        id=act.id,
+        subject=_ascii(f"twinslot {act.app} {outcome} by {by}", LONGEST_SUBJECT),
+        text="\n\n".join(told) + "\n",
+        json=json.dumps(body),
+        attributes={"app": act.app, "outcome": outcome, "announcement": act.id},
+    )
+
+
+def warn(act: Warn) -> Announcement:
+    """How hosts that are not as the table says are told."""
+    told = [
+        (printable(found.host, LONGEST_WORD), printable(found.what, LONGEST_DIFFERENCE))
+        for found in act.differences[:MOST_DIFFERENCES]
+    ]
+    others = len(act.differences) - len(told)
+    paragraphs = [
+        f"{act.app}: hosts are not as they should be.",
+        *(f"{host}: {what}" for host, what in told),
+        *([f"And {others} more hosts."] if others else []),
+        _now_live(act.live).replace("Live now", "What should be live"),
+    ]
+    body = {
+        "twinslot": FORMAT,
+        "announcement": act.id,
+        "app": act.app,
+        "outcome": DRIFT,
+        "at": act.at,
+        "differences": [{"host": host, "what": what} for host, what in told],
+        "others": others,
+        "live": _live_json(act.live),
+    }
+    return Announcement(
+        id=act.id,
+        subject=_ascii(
+            f"twinslot {act.app} {DRIFT} on {', '.join(host for host, _ in told)}", LONGEST_SUBJECT
+        ),
+        text="\n\n".join(paragraphs) + "\n",
+        json=json.dumps(body),
+        attributes={"app": act.app, "outcome": DRIFT, "announcement": act.id},
+    )
+
+
+def _text(
+    deployment: Deployment, outcome: Outcome, live: Live | None, previous: Live | None, rollback: str | None
+) -> str:
+    paragraphs = [
+        [f"{deployment.app} {_name(deployment)}: {outcome.value}", _meaning(deployment, outcome)],
+        _failure(deployment.failure) if deployment.failure else [],
+        [_now_live(live)],
+        [f"Not confirmed on: {_hosts(deployment.unconfirmed)}"]
+        if deployment.unconfirmed and deployment.kind is not Kind.JOIN
+        else [],
+        [f"{phase}: {spent:.1f} s" for phase, spent in deployment.seconds().items()],
+        [f"Deployment {deployment.id}, {_origin(deployment)}"],
+        [f"To go back to {printable(previous.release.label, LONGEST_WORD)}:", f"  {rollback}"]
+        if previous and rollback
+        else [],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+
+
+def _meaning(deployment: Deployment, outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.LIVE if deployment.kind is Kind.JOIN:
+            return f"{_hosts(deployment.hosts)} joined and serves {_name(deployment)}."
+        case Outcome.LIVE:
+            answered = " that answered" if deployment.unconfirmed else ""
+            return f"It is live on all hosts{answered}."
+        case Outcome.FAILED | Outcome.REFUSED if deployment.kind is Kind.JOIN:
+            left_out = _hosts(deployment.unconfirmed)
+            return (
+                f"{left_out} did not join; no other host was touched. It is not tried there again until "
+                "another release is live: mend what is told below, then deploy what should be live again."
+            )
+        case Outcome.FAILED if deployment.failure and deployment.failure.phase in BEFORE_TRAFFIC:
+            return "It did not go live; users never saw it."
+        case Outcome.FAILED:
+            return "It failed after traffic had moved to it, and there is no release before it to go back to."
+        case Outcome.REVERTED:
+            return "It failed after traffic had moved to it; the release before it was made live again."
+        case Outcome.REFUSED:
+            return "It was refused; nothing was changed."
+        case Outcome.SUPERSEDED:
+            return "A newer upload or a rollback took its place before it began."
+        case Outcome.CANCELLED:
+            return "A rollback ended it."
+
+
+def _failure(failure: Failure) -> list[str]:
+    host = f" on {printable(failure.host, LONGEST_WORD)}" if failure.host else ""
+    lines = [f"Why ({failure.phase.value}{host}): {printable(failure.reason, LONGEST_REASON)}"]
+    if failure.log:
+        lines.append("The last lines of its log:")
+        lines += [f"  {line}" for line in _log(failure)]
+    return lines
+
+
+def _now_live(live: Live | None) -> str:
+    if live is None:
+        return "Live now: nothing."
+    since = datetime.fromtimestamp(live.since, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    label = printable(live.release.label, LONGEST_WORD)
+    return f"Live now: {label} (deployment {live.deployment}, since {since} UTC)"
+
+
+def _origin(deployment: Deployment) -> str:
+    by = printable(deployment.by, LONGEST_WORD)
+    if deployment.kind is Kind.ROLLBACK:
+        return f"a rollback that {by} asked for."
+    if deployment.kind is Kind.JOIN:
+        return f"a join of {_hosts(deployment.hosts)}, which held no release."
+    release = deployment.release
+    if release is None:
+        return f"an upload of {printable(deployment.order.key, LONGEST_KEY)} by {by}."
+    key = printable(f"s3://{release.bucket}/{release.key}", LONGEST_KEY)
+    return f"an upload of {key} (version {printable(release.version, LONGEST_WORD)}) by {by}."
+
+
+def _json(
+    deployment: Deployment, outcome: Outcome, live: Live | None, previous: Live | None, rollback: str | None
+) -> str:
+    failure = deployment.failure
+    return json.dumps(
+        {
+            **_json_head(deployment, outcome.value),
+            "announcement": deployment.id,
+            "at": deployment.timeline[-1].at if deployment.timeline else None,
+            "live": _live_json(live),
+            "seconds": deployment.seconds(),
+            "failure": {
+                "phase": failure.phase.value,
+                "host": None if failure.host is None else printable(failure.host, LONGEST_WORD),
+                "reason": printable(failure.reason, LONGEST_REASON),
+                "log": _log(failure),
+            }
+            if failure
+            else None,
+            "hosts": deployment.hosts,
+            "unconfirmed": deployment.unconfirmed,
+            "rollback": rollback,
+            "previous": _live_json(previous),
+        }
+    )
+
+
+def _json_head(deployment: Deployment, outcome: str) -> dict[str, object]:
+    """What a deployment's start and its end are told with alike."""
+    release = deployment.release
+    return {
+        "twinslot": FORMAT,
+        "deployment": deployment.id,
+        "app": deployment.app,
+        "kind": deployment.kind.value,
+        "by": printable(deployment.by, LONGEST_WORD),
+        "outcome": outcome,
+        "key": printable(deployment.order.key, LONGEST_KEY),
+        "release": asdict(release) if release else None,
+    }
+
+
+def _live_json(live: Live | None) -> dict[str, object] | None:
+    if live is None:
+        return None
+    return {"label": live.release.label, "deployment": live.deployment, "since": live.since}
+
+
+def _invoke(function: str, payload: Mapping[str, object]) -> str:
+    """The command that calls a function of ours and shows its answer."""
+    packed = json.dumps(payload, separators=(",", ":"))
+    words = ["--function-name", function, "--cli-binary-format", "raw-in-base64-out", "--payload", packed]
+    return f"aws lambda invoke {shlex.join(words)} /dev/stdout"
+
+
+def _name(deployment: Deployment) -> str:
+    """What people call it: the release's label, else the key of an upload that was refused."""
+    if deployment.release:
+        return printable(deployment.release.label, LONGEST_WORD)
+    return printable(deployment.order.key, LONGEST_WORD)
+
+
+def _hosts(hosts: tuple[str, ...]) -> str:
+    return ", ".join(printable(host, LONGEST_WORD) for host in hosts)
+
+
+def _log(failure: Failure) -> list[str]:
+    return [printable(line, LONGEST_LINE) for line in failure.log[-MOST_LINES:]]
+
+
+def _ascii(text: str, limit: int) -> str:
+    shown = printable(text, len(text)).encode("ascii", "replace").decode()
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,0 +1,123 @@
+"""S3: the only importer of it. Reads one version of one object by ranges."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from twinslot.aws.calling import calling, code
+from twinslot.domain.model import Release
+from twinslot.errors import GiveUp, NotAJar, TryAgain
+from twinslot.intake import jar
+from twinslot.intake.sanitize import printable
+from twinslot.intake.upload import LONGEST_BY, Upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+GONE = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404")
+"""MethodNotAllowed is S3's answer when the version is a delete marker."""
+
+
+class ArtifactGone(GiveUp):
+    """The object or its version was deleted after its upload."""
+
+
+class ArtifactUnreadable(GiveUp):
+    """S3 refuses to let this function read the object."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One version of one object, as a `jar.Source`; every call is one GET.
+
+    S3 tells no checksum here: the answer to a ranged GET bears none, or that of one part of a multipart
+    upload. The bytes are pinned by the version id instead.
+    """
+
+    s3: S3Client
+    bucket: str
+    key: str
+    version: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the uploader said beside the bytes, once anything was read."""
+
+    def tail(self, length: int) -> tuple[bytes, int]:
+        """The last `length` bytes and the size of the object.
+
+        Raises ArtifactGone, ArtifactUnreadable, and TryAgain.
+        """
+        try:
+            answer, body = self._get(f"bytes=-{length}")
+        except _EmptyError:
+            return b"", 0
+        match = CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
+        if not match:
+            # A server may answer with all of the object instead of a range of it.
+            return body, len(body)
+        size = int(match[3])
+        self._check(len(body), min(length, size))
+        return body, size
+
+    def read(self, start: int, length: int) -> bytes:
+        """These bytes. Raises as `tail` does."""
+        _, body = self._get(f"bytes={start}-{start + length - 1}")
+        self._check(len(body), length)
+        return body
+
+    def _get(self, wanted: str) -> tuple[GetObjectOutputTypeDef, bytes]:
+        doing = f"reading {wanted} of s3://{self.bucket}/{self.key} version {self.version}"
+        with calling(doing, ArtifactUnreadable):
+            try:
+                answer = self.s3.get_object(
+                    Bucket=self.bucket, Key=self.key, VersionId=self.version, Range=wanted
+                )
+                self.metadata.update(answer.get("Metadata", {}))
+                return answer, answer["Body"].read()
+            except ClientError as error:
+                if code(error) == "InvalidRange":
+                    raise _EmptyError from error
+                if code(error) in GONE:
+                    raise ArtifactGone(f"{doing}: it was deleted since; upload it again") from error
+                raise
+
+    def _check(self, got: int, wanted: int) -> None:
+        if got != wanted:
+            raise TryAgain(f"s3://{self.bucket}/{self.key}: S3 sent {got} of {wanted} bytes")
+
+
+class _EmptyError(Exception):
+    """No range fits into an object of 0 bytes."""
+
+
+class Artifacts:
+    """The artifact bucket's side of S3."""
+
+    def __init__(self, s3: S3Client) -> None:
+        self._s3 = s3
+
+    def inspect(self, upload: Upload) -> tuple[Release, str]:
+        """The release that an upload brought, and who uploaded it, after at most 3 GETs.
+
+        S3's event knows the account alone. The object's metadata `by`, where there is any, is what the
+        uploader says: `twinslot deploy` gives the name of the credentials. Nobody proves it.
+
+        Raises NotAJar, which says who, too, ArtifactGone, ArtifactUnreadable, and TryAgain.
+        """
+        artifact = Artifact(self._s3, upload.bucket, upload.key, upload.version)
+        try:
+            found = jar.inspect(artifact, upload.key)
+        except NotAJar as error:
+            error.by = _uploader(artifact, upload)
+            raise
+        release = Release(upload.bucket, upload.key, upload.version, found.size, found.label, found.sha256)
+        return release, _uploader(artifact, upload)
+
+
+def _uploader(artifact: Artifact, upload: Upload) -> str:
+    return printable(artifact.metadata.get("by", ""), LONGEST_BY).strip() or upload.by

@@ -1,0 +1,76 @@
+"""How an error of an AWS client becomes one of the two roots; every edge wraps its calls in `calling`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+)
+
+from twinslot.errors import GiveUp, TryAgain
+from twinslot.intake.sanitize import printable
+
+TEMPORARY_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "TooManyUpdates",
+        "TransactionInProgressException",
+    }
+)
+"""Codes that AWS gives to a request which may succeed when it is sent again."""
+
+LONGEST_MESSAGE = 300
+
+
+def code(error: ClientError) -> str:
+    """The error's code, such as `ThrottlingException`; "" when the answer bore none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status(error: ClientError) -> int:
+    """The HTTP status of the answer; 0 when it is not known."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_temporary(error: BotoCoreError | ClientError) -> bool:
+    """Whether the same call may succeed later: a throttle, a fault of AWS's, or no answer at all."""
+    if isinstance(error, ClientError):
+        return code(error) in TEMPORARY_CODES or status(error) >= 500
+    return isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError | ResponseStreamingError)
+
+
+@contextmanager
+def calling(doing: str, refused: type[GiveUp]) -> Iterator[None]:
+    """Raise TryAgain for a client error that may pass and `refused` for one that will not.
+
+    `doing` begins the message and says what was wanted: "sending stage to the hosts of shop".
+    """
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        root = TryAgain if is_temporary(error) else refused
+        raise root(f"{doing}: {printable(str(error), LONGEST_MESSAGE)}") from error

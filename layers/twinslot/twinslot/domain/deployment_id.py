@@ -1,0 +1,30 @@
+"""The id of a deployment: a ULID derived from the request, so that a repeated event has the same id."""
+
+import json
+from hashlib import sha256
+
+from ulid import ULID
+
+from twinslot.errors import BadEvent
+
+LATEST_MILLISECONDS = 2**48 - 1
+TIME_CHARACTERS = 10
+"""Of a ULID: they tell its time, the others here its identity."""
+
+
+def deployment_id(at: float, *identity: str) -> str:
+    """The ULID of the deployment that this identity asks for at this time (seconds since the epoch).
+
+    It is a function of its arguments, so that a repeated event leads to the same deployment: the first 48
+    bits are the time in milliseconds, the other 80 the beginning of the identity's SHA-256.
+    """
+    milliseconds = round(at * 1000)
+    if not 0 <= milliseconds <= LATEST_MILLISECONDS:
+        raise BadEvent(f"{at} s is not a time that a deployment can have")
+    digest = sha256(json.dumps(identity).encode()).digest()
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
+
+
+def asks_the_same(id: str, other: str) -> bool:
+    """Whether two deployments' ids were made of the same identity, at whatever times."""
+    return id[TIME_CHARACTERS:] == other[TIME_CHARACTERS:]

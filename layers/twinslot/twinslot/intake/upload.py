@@ -1,0 +1,134 @@
+"""What an S3 "Object Created" event says: which app, which object, and under which id it is known.
+
+A key is taken only as `<app>/<path>.jar` in a small set of characters, because it goes on to hosts, messages
+and logs. A key of another kind that ends in `.jar` was meant for twinslot, so its refusal is told; one that
+does not end in `.jar` is nobody's business.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from twinslot.domain.deployment_id import deployment_id
+from twinslot.domain.model import NOBODY, Order
+from twinslot.errors import BadEvent
+from twinslot.intake.sanitize import printable, quoted
+
+APP = re.compile(r"[a-z][a-z0-9-]{0,29}")
+SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
+VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
+SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
+ACCOUNT = re.compile(r"[0-9]{12}")
+SUFFIX = ".jar"
+LONGEST_KEY = 255
+LONGEST_BY = 100
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One object that arrived. `problem` says why its key is refused, "" when it is taken; the key of a
+    refused upload is made printable, and its `app` is NOBODY where the key names none."""
+
+    app: str
+    bucket: str
+    key: str
+    version: str
+    size: int
+    order: Order
+    id: str
+    by: str
+    problem: str = ""
+
+
+def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
+    """The upload that an event tells of; None for a key that is not of a jar.
+
+    `default_app` owns the keys at the bucket's root ("": nobody does). Raises BadEvent for a field that is
+    missing or of the wrong type. Shape: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    if not isinstance(event, Mapping):
+        raise BadEvent("the S3 event is not an object")
+    detail = _fields(event, "detail")
+    bucket = _text(_fields(detail, "bucket"), "bucket.name", "name")
+    if not BUCKET.fullmatch(bucket):
+        raise BadEvent(f"bucket.name of the S3 event is {quoted(bucket)}, not the name of a bucket")
+    thing = _fields(detail, "object")
+    key = _text(thing, "object.key", "key")
+    if not key.endswith(SUFFIX):
+        return None
+    version = _text(thing, "object.version-id", "version-id", "; is versioning of the bucket on?")
+    if not VERSION.fullmatch(version):
+        raise BadEvent(f"object.version-id of the S3 event is {quoted(version)}, not a version id")
+    sequencer = _text(thing, "object.sequencer", "sequencer")
+    if not SEQUENCER.fullmatch(sequencer):
+        raise BadEvent(f"object.sequencer of the S3 event is {quoted(sequencer)}, not hexadecimal")
+    size = thing.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadEvent(f"object.size of the S3 event is {quoted(str(size))}, not a number of bytes")
+    at = _seconds(_text(event, "time", "time"))
+    by = _text(detail, "requester", "requester") if "requester" in detail else "unknown"
+    if ACCOUNT.fullmatch(by):
+        by = f"account {by}"
+    app, problem = owner(key, default_app)
+    shown = printable(key, LONGEST_KEY) if problem else key
+    return Upload(
+        app=app,
+        bucket=bucket,
+        key=shown,
+        version=version,
+        size=size,
+        order=Order(shown, sequencer, at),
+        id=deployment_id(at, bucket, key, version),
+        by=printable(by, LONGEST_BY),
+        problem=problem,
+    )
+
+
+def owner(key: str, default_app: str) -> tuple[str, str]:
+    """The app that a key belongs to and "", or the app to file its refusal under and what is wrong."""
+    name, separator, path = key.partition("/")
+    if not separator:
+        name, path = default_app, key
+    if not APP.fullmatch(name):
+        if not separator:
+            advice = "upload it below <app>/, for example to shop/ for the app shop"
+            return NOBODY, f"the key {quoted(key)} lies at the bucket's root, which is no app's; {advice}"
+        wanted = "a lower-case letter, then at most 29 lower-case letters, digits or hyphens"
+        advice = f"upload it below <app>/, whose name is {wanted}"
+        return NOBODY, f"the key {quoted(key)} does not begin with the name of an app; {advice}"
+    advice = f"upload it again to, for example, {name}/app-1.0.jar"
+    if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+        return name, f"the key {quoted(key)} is longer than {LONGEST_KEY} bytes; {advice}"
+    segments = path.split("/")
+    if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in segments):
+        allowed = "letters A to Z and a to z, digits, dots, underscores and hyphens between slashes"
+        return name, f"the key {quoted(key)} holds more than {allowed}; {advice}"
+    if segments[-1] == SUFFIX:
+        return name, f"the key {quoted(key)} has no name before {SUFFIX}; {advice}"
+    return name, ""
+
+
+def _fields(whole: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = whole.get(name)
+    if not isinstance(part, Mapping):
+        raise BadEvent(f"the S3 event has no {name}, or it is not an object")
+    return part
+
+
+def _text(part: Mapping[str, object], path: str, name: str, hint: str = "") -> str:
+    text = part.get(name)
+    if not isinstance(text, str) or not text:
+        raise BadEvent(f"the S3 event has no {path}, or it is not a text{hint}")
+    return text
+
+
+def _seconds(event_time: str) -> float:
+    try:
+        at = datetime.fromisoformat(event_time)
+    except ValueError as error:
+        raise BadEvent(f"the time of the S3 event is {quoted(event_time)}, not ISO 8601") from error
+    if at.tzinfo is None:
+        raise BadEvent(f"the time of the S3 event is {quoted(event_time)}, without a time zone")
+    return at.timestamp()

@@ -1,0 +1,53 @@
+"""Puts the controller together, once for each container: clients, names from the environment, the clock."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import boto3
+
+from twinslot.announce.publish import Announcer
+from twinslot.aws.artifacts import Artifacts
+from twinslot.aws.fleet import Fleet
+from twinslot.aws.parameters import SettingsReader
+from twinslot.aws.store import Store
+from twinslot.controller import Controller
+from twinslot.errors import GiveUp
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the template tells a function. `default_app` is "" when no app owns the bucket's root."""
+
+    table: str
+    topic: str
+    document: str
+    document_version: str
+    rollback_function: str
+    hold_function: str
+    default_app: str
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
+        """From variables that are called as the fields are, in capitals. Raises GiveUp for missing ones."""
+        names = {field.name: field.name.upper() for field in fields(cls)}
+        missing = [name for name in names.values() if not variables.get(name) and name != "DEFAULT_APP"]
+        if missing:
+            raise GiveUp(f"the function's environment lacks {', '.join(missing)}; template.yaml sets them")
+        return cls(**{field: variables.get(name, "") for field, name in names.items()})
+
+
+def assemble() -> Controller:
+    """The controller of this function. Raises GiveUp when an environment variable is missing."""
+    names = Environment.read(os.environ)
+    session = boto3.Session()
+    ssm = session.client("ssm")
+    return Controller(
+        store=Store(names.table, session.client("dynamodb")),
+        fleet=Fleet(names.document, names.document_version, ssm, session.client("ec2")),
+        artifacts=Artifacts(session.client("s3")),
+        announcer=Announcer(names.topic, names.rollback_function, names.hold_function, session.client("sns")),
+        settings=SettingsReader(ssm),
+        clock=time.time,
+    )
