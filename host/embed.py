@@ -22,7 +22,7 @@ from twinslot_host.command.request import DEFAULTS, PATTERNS
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE / "twinslot_host"
 DOCUMENT = HERE / "document.json"
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 """What SSM allows a document to have (AWS Systems Manager quotas)."""
 STEP_SECONDS = 7200
 """Past this the agent kills a command. The longest are a start and a bake of 1,800 s each, and an

@@ -15,7 +15,7 @@ TAKEOVER = (
 )
 """What docs/migrating.md tells to do on a host, less what has a reason of its own."""
 
-UNRUN = {
+DOC_COMMANDS_NOT_RUN = {
     r"([A-Z]+=\$\()?aws elbv2 .*|aws ssm put-parameter .*tls_certificate.*": (
         "tests/controller/test_https_page.py types it, in an account of its own"
     ),
@@ -52,4 +52,6 @@ UNRUN = {
 
 def reason_against(command: str) -> str | None:
     """Why no test types this command; None: one does."""
-    return next((reason for pattern, reason in UNRUN.items() if re.fullmatch(pattern, command)), None)
+    return next(
+        (reason for pattern, reason in DOC_COMMANDS_NOT_RUN.items() if re.fullmatch(pattern, command)), None
+    )

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from twinslot.errors import TwinslotError
 
 from twinslot_cli.aws.errors import CannotWork, NotLive, explained
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 from twinslot_cli.commands.deploy import deploy as deploy_jar
 from twinslot_cli.commands.doctor import doctor as examine
 from twinslot_cli.commands.freeze import hold as hold_uploads
@@ -45,12 +45,12 @@ def _completed_apps(context: typer.Context, incomplete: str) -> list[str]:
     """The applications whose names begin so; none when AWS cannot be asked: a completion never complains."""
     try:
         stack = context.params.get("stack") or os.environ.get("TWINSLOT_STACK") or STACK
-        return [name for name in Account(str(stack)).apps() if name.startswith(incomplete)]
+        return [name for name in Stack(str(stack)).apps() if name.startswith(incomplete)]
     except (CannotWork, TwinslotError, BotoCoreError, ClientError):
         return []
 
 
-Stack = Annotated[str, typer.Option("--stack", envvar="TWINSLOT_STACK", help="The CloudFormation stack.")]
+StackName = Annotated[str, typer.Option("--stack", envvar="TWINSLOT_STACK", help="The CloudFormation stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/cli.md) and nothing else.")]
 App = Annotated[str, typer.Argument(help="The application.", autocompletion=_completed_apps)]
 AppOption = Annotated[
@@ -70,71 +70,73 @@ To = Annotated[
 
 
 @app.command()
-def status(app: AnyApp = None, stack: Stack = STACK, json: Json = False) -> None:
+def status(app: AnyApp = None, stack: StackName = STACK, json: Json = False) -> None:
     """What is live where, and what is under way."""
-    _run(json, lambda terminal: tell_status(Account(stack), terminal, app))
+    _run(json, lambda terminal: tell_status(Stack(stack), terminal, app))
 
 
 @app.command()
-def deploy(jar: JarPath, app: AppOption, stack: Stack = STACK, json: Json = False) -> None:
+def deploy(jar: JarPath, app: AppOption, stack: StackName = STACK, json: Json = False) -> None:
     """Upload a jar and follow its deployment.
 
     It ends with 0 only when the release is live. While the application is held the upload waits, and so does
     this command. Ctrl-C while it uploads breaks the upload off; later it only stops following: the deployment
     goes on.
     """
-    _run(json, lambda terminal: deploy_jar(Account(stack), terminal, jar, app))
+    _run(json, lambda terminal: deploy_jar(Stack(stack), terminal, jar, app))
 
 
 @app.command()
-def rollback(app: App, to: To = None, stack: Stack = STACK, json: Json = False) -> None:
+def rollback(app: App, to: To = None, stack: StackName = STACK, json: Json = False) -> None:
     """Make an earlier release live again.
 
     That is the one before, unless `--to` names another. It is done at once, without a question, also while
     the application is held, and followed to its outcome. It cancels what is under way, and the upload that
     waits under a hold.
     """
-    _run(json, lambda terminal: roll_back(Account(stack), terminal, app, to))
+    _run(json, lambda terminal: roll_back(Stack(stack), terminal, app, to))
 
 
 @app.command()
-def history(app: App, stack: Stack = STACK, json: Json = False) -> None:
+def history(app: App, stack: StackName = STACK, json: Json = False) -> None:
     """The last 20 deployments, and why they failed."""
-    _run(json, lambda terminal: tell_history(Account(stack), terminal, app))
+    _run(json, lambda terminal: tell_history(Stack(stack), terminal, app))
 
 
 @app.command()
-def logs(app: App, idle: Idle = False, lines: Lines = 200, stack: Stack = STACK, json: Json = False) -> None:
+def logs(
+    app: App, idle: Idle = False, lines: Lines = 200, stack: StackName = STACK, json: Json = False
+) -> None:
     """What each host's live release wrote last."""
-    _run(json, lambda terminal: tell_logs(Account(stack), terminal, app, idle, lines))
+    _run(json, lambda terminal: tell_logs(Stack(stack), terminal, app, idle, lines))
 
 
 @app.command()
-def doctor(app: App, stack: Stack = STACK, json: Json = False) -> None:
+def doctor(app: App, stack: StackName = STACK, json: Json = False) -> None:
     """Check what deployments need, everywhere.
 
     It looks at AWS and at each host, and each failure comes with its remedy. What your credentials may not
     look at is said to be unknown.
     """
-    _run(json, lambda terminal: examine(Account(stack), terminal, app))
+    _run(json, lambda terminal: examine(Stack(stack), terminal, app))
 
 
 @app.command()
-def hold(app: App, why: Why, stack: Stack = STACK, json: Json = False) -> None:
+def hold(app: App, why: Why, stack: StackName = STACK, json: Json = False) -> None:
     """Let uploads wait until `resume`.
 
     Of several only the newest goes live then. Rollbacks do not wait.
     """
-    _run(json, lambda terminal: hold_uploads(Account(stack), terminal, app, why))
+    _run(json, lambda terminal: hold_uploads(Stack(stack), terminal, app, why))
 
 
 @app.command()
-def resume(app: App, stack: Stack = STACK, json: Json = False) -> None:
+def resume(app: App, stack: StackName = STACK, json: Json = False) -> None:
     """Let uploads go live again.
 
     The one that waits begins at once.
     """
-    _run(json, lambda terminal: let_go_on(Account(stack), terminal, app))
+    _run(json, lambda terminal: let_go_on(Stack(stack), terminal, app))
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from twinslot.telemetry import logger, tracer
 from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
-LONGEST_WHY = 200
+MAX_WHY_CHARACTERS = 200
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -43,7 +43,7 @@ def _asked(event: object) -> tuple[str, str, str]:
     app, by = app_of(event), by_of(event, "somebody")
     match event.get("hold"):
         case True:
-            return app, text_of(event, "why", LONGEST_WHY), by
+            return app, text_of(event, "why", MAX_WHY_CHARACTERS), by
         case False if "why" not in event:
             return app, "", by
         case False:

@@ -10,15 +10,15 @@ from twinslot.announce.view import Digest, digest
 from twinslot.errors import BadEvent, TwinslotError
 from twinslot.telemetry import logger, tracer
 
-from .client import Bot, Door, Webhook
-from .ledger import Posted
+from .client import Bot, SlackClient, Webhook
+from .ledger import Ledger
 from .message import compose
 from .post import post
 from .secret import Secret
 
 CHANNEL = os.environ.get("SLACK_CHANNEL", "")
 SECRET = Secret(os.environ["SLACK_PARAMETER"], boto3.client("ssm"))
-POSTED = Posted(os.environ["TABLE"], boto3.client("dynamodb"))
+LEDGER = Ledger(os.environ["TABLE"], boto3.client("dynamodb"))
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -31,14 +31,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    if not POSTED.claim(told.id, seconds_left()):
+    if not LEDGER.claim(told.id, seconds_left()):
         logger.info("a repeat: it was posted before", announcement=told.id)
         return
     try:
-        door = _door()
-        name = post(door, compose(told), _thread(told), loudly=told.is_urgent, seconds_left=seconds_left)
+        client = _door()
+        name = post(client, compose(told), _thread(told), loudly=told.is_urgent, seconds_left=seconds_left)
     except TwinslotError:
-        POSTED.release(told.id)
+        LEDGER.release(told.id)
         raise
     _note(told, name)
 
@@ -52,7 +52,7 @@ def _announcement(event: object) -> object:
         raise BadEvent("no message of SNS with an announcement of twinslot in it") from None
 
 
-def _door() -> Door:
+def _door() -> SlackClient:
     return Bot(SECRET.name, SECRET.value(), CHANNEL) if CHANNEL else Webhook(SECRET.name, SECRET.value())
 
 
@@ -61,7 +61,7 @@ def _thread(told: Digest) -> str | None:
     if not CHANNEL or not told.is_end:
         return None
     try:
-        return POSTED.name(f"{told.deployment}/started")
+        return LEDGER.name(f"{told.deployment}/started")
     except TwinslotError as error:
         logger.warning("no thread: the start is not known", error=str(error))
         return None
@@ -70,7 +70,7 @@ def _thread(told: Digest) -> str | None:
 def _note(told: Digest, name: str | None) -> None:
     """A failure here must not lead to a repeat: people have the message."""
     try:
-        POSTED.note(told.id, name)
+        LEDGER.note(told.id, name)
     except TwinslotError as error:
         logger.warning("posted, but not noted: a repeat would post it again", error=str(error))
     logger.info("posted", announcement=told.id, outcome=told.outcome, app=told.app)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
 WEBHOOKS = "https://hooks.slack.com"
 API = "https://slack.com"
@@ -23,7 +23,7 @@ CHANNEL = re.compile(r"[A-Z][A-Z0-9]{5,30}")
 MOMENT = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 """Slack's name of a message in its channel."""
 
-LONGEST_QUOTE = 100
+MAX_QUOTE_CHARACTERS = 100
 
 
 class NoAddress(GiveUp):
@@ -85,7 +85,7 @@ class Answer:
     retry_after: str | None = None
 
 
-class Door(Protocol):
+class SlackClient(Protocol):
     """A way into a channel. `parameter` is the name of the parameter that holds its secret."""
 
     parameter: str
@@ -139,7 +139,7 @@ class Bot:
             )
         if not CHANNEL.fullmatch(channel):
             raise NoAddress(
-                f"SlackChannel is {printable(channel, 40)!r}; it must be a channel's id, C0123456789"
+                f"SlackChannel is {sanitize(channel, 40)!r}; it must be a channel's id, C0123456789"
             )
         self.parameter = parameter
         self._token = secret.strip()
@@ -160,7 +160,7 @@ class Bot:
         if answer.status != 200 or not isinstance(told, dict):
             raise NotSlack(f"whoever answered is not Slack: {_quoted(answer)}")
         if told.get("ok") is not True:
-            raise self._refusal(printable(str(told.get("error")), LONGEST_QUOTE))
+            raise self._refusal(sanitize(str(told.get("error")), MAX_QUOTE_CHARACTERS))
         name = told.get("ts")
         return name if isinstance(name, str) and MOMENT.fullmatch(name) else None
 
@@ -206,4 +206,4 @@ def _check_status(answer: Answer) -> None:
 
 
 def _quoted(answer: Answer) -> str:
-    return f"{answer.status} {printable(answer.body.strip(), LONGEST_QUOTE)}".strip()
+    return f"{answer.status} {sanitize(answer.body.strip(), MAX_QUOTE_CHARACTERS)}".strip()

@@ -35,7 +35,7 @@ class BeingPosted(TryAgain):
     """Another invocation posts it just now."""
 
 
-class Posted:
+class Ledger:
     """What was posted. `clock` gives seconds since the epoch."""
 
     def __init__(self, table: str, client: DynamoDBClient, clock: Callable[[], float] = time.time) -> None:

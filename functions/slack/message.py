@@ -15,12 +15,12 @@ from typing import Any
 from twinslot.announce.view import Digest, LiveNow
 from twinslot.intake.sanitize import CUT, escaped
 
-LONGEST_HEADER = 150
-LONGEST_MESSAGE = 13_000
+MAX_HEADER_CHARACTERS = 150
+MAX_MESSAGE_CHARACTERS = 13_000
 """Characters of all blocks as JSON. Slack refuses more than about 13,200 (msg_blocks_too_long), which it does
 not document (slackapi/bolt-js, issue 2509). A digest's own limits keep within them, which tests hold."""
 
-LONGEST_NOTIFICATION = 300
+MAX_NOTIFICATION_CHARACTERS = 300
 BAR_WIDTH = 12
 """Characters of the longest bar: a line of 32 fits on the narrowest phone without being broken."""
 
@@ -54,7 +54,7 @@ def _blocks(digest: Digest) -> list[Block]:
 def _notification(digest: Digest) -> str:
     """What a locked phone shows."""
     text = f"{digest.headline}: {digest.cause}" if digest.cause else str(digest.headline)
-    return escaped(_cut(text, LONGEST_NOTIFICATION))
+    return escaped(_cut(text, MAX_NOTIFICATION_CHARACTERS))
 
 
 def _cause(digest: Digest) -> list[Block]:
@@ -112,7 +112,7 @@ def _bar(spent: float, longest: float) -> str:
 
 
 def _header(text: str) -> Block:
-    return {"type": "header", "text": _plain(_cut(text, LONGEST_HEADER))}
+    return {"type": "header", "text": _plain(_cut(text, MAX_HEADER_CHARACTERS))}
 
 
 def _plain(text: str) -> Block:

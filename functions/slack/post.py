@@ -10,21 +10,21 @@ from typing import Any
 import requests
 from twinslot.errors import TryAgain
 
-from .client import Answer, Door, Request, ThreadGone, TooManyMessages, Unreachable
+from .client import Answer, Request, SlackClient, ThreadGone, TooManyMessages, Unreachable
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 7.0
 PAUSES_SECONDS = (1.0, 2.0)
 """Before the second and the third attempt, where Slack does not say how long to wait."""
 
-LONGEST_ANSWER = 4_000
+MAX_ANSWER_CHARACTERS = 4_000
 ENDPOINT = "SLACK_ENDPOINT_URL"
 """The variable that leads away from Slack's hosts, as AWS_ENDPOINT_URL does from AWS's. The template never
 sets it, and no parameter can: only whoever could change the function's code, too."""
 
 
 def post(
-    door: Door,
+    client: SlackClient,
     message: dict[str, Any],
     thread: str | None,
     *,
@@ -38,24 +38,24 @@ def post(
     costs the thread and not the message. Raises the errors of door.py.
     """
     try:
-        return _tried(door, door.request(message, thread, loudly=loudly), seconds_left, sleep)
+        return _tried(client, client.request(message, thread, loudly=loudly), seconds_left, sleep)
     except ThreadGone:
-        return _tried(door, door.request(message, None, loudly=loudly), seconds_left, sleep)
+        return _tried(client, client.request(message, None, loudly=loudly), seconds_left, sleep)
 
 
 def _tried(
-    door: Door, request: Request, seconds_left: Callable[[], float], sleep: Callable[[float], None]
+    client: SlackClient, request: Request, seconds_left: Callable[[], float], sleep: Callable[[float], None]
 ) -> str | None:
     for pause in PAUSES_SECONDS:
         try:
-            return door.posted(_sent(request))
+            return client.posted(_sent(request))
         except TryAgain as error:
             asked = error.after if isinstance(error, TooManyMessages) else None
             wait = pause if asked is None else float(asked)
             if wait + CONNECT_SECONDS + READ_SECONDS > seconds_left():
                 raise
             sleep(wait)
-    return door.posted(_sent(request))
+    return client.posted(_sent(request))
 
 
 def _sent(request: Request) -> Answer:
@@ -84,5 +84,5 @@ def _sent(request: Request) -> Answer:
 
 
 def _beginning(response: requests.Response) -> Iterator[bytes]:
-    found: Iterator[bytes] = response.iter_content(LONGEST_ANSWER)
+    found: Iterator[bytes] = response.iter_content(MAX_ANSWER_CHARACTERS)
     return found

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
-LONGEST_TEXT = 300
+MAX_TEXT_CHARACTERS = 300
 """Characters of a text that somebody else wrote; more are cut off."""
 
 
@@ -16,7 +16,7 @@ class Markup(str):
 
 def text(plain: str) -> Markup:
     """A text, made printable, cut, and escaped for a place between tags or between double quotes."""
-    return Markup(escape(printable(plain, LONGEST_TEXT)))
+    return Markup(escape(sanitize(plain, MAX_TEXT_CHARACTERS)))
 
 
 def join(*children: "Markup | str | None") -> Markup:

@@ -21,18 +21,18 @@ from .history import history
 from .markup import Markup, element, join
 from .progress import progress
 from .reading import Shown
-from .slots import MOST_HOSTS, slots
+from .slots import MAX_HOSTS, slots
 from .view import View, label, name, outcome_pill, pill
 
 STYLE = element("style", Markup(Path(__file__).with_name("style.css").read_text()))
-MOST_UNFOLDED = 3
+MAX_UNFOLDED = 3
 """With more apps than these, only those that want to be looked at are unfolded."""
 
 CALM = 2
 BY = "the dashboard"
 """CloudWatch tells a widget nothing of who clicks; CloudTrail's data events know it."""
 
-MOST_BYTES = 2_000_000
+MAX_BYTES = 2_000_000
 """Of all cards together, as JSON spells them: a browser draws this in a moment."""
 
 
@@ -41,7 +41,7 @@ def page(apps: Sequence[Shown], more: int, view: View) -> str:
     if not apps:
         return _frame(view, _nothing_yet())
     ordered = sorted(apps, key=lambda shown: _urgency(shown.application))
-    unfold_all = len(apps) <= MOST_UNFOLDED
+    unfold_all = len(apps) <= MAX_UNFOLDED
     cards = [_card(shown, view, unfold_all or _urgency(shown.application)[0] < CALM) for shown in ordered]
     drawn = _fitting(cards)
     more += len(cards) - len(drawn)
@@ -53,7 +53,7 @@ def page(apps: Sequence[Shown], more: int, view: View) -> str:
 def _fitting(cards: Sequence[Markup]) -> list[Markup]:
     """As many of them, in their order, as the answer has room for."""
     lengths = accumulate(len(json.dumps(card)) for card in cards)
-    return [card for card, length in zip(cards, lengths, strict=True) if length <= MOST_BYTES]
+    return [card for card, length in zip(cards, lengths, strict=True) if length <= MAX_BYTES]
 
 
 def trouble(reason: str, view: View) -> str:
@@ -105,7 +105,7 @@ def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
         _hold(application, view),
         *[
             element("div", element("b", found.host), f": {found.what}", class_="note")
-            for found in application.drift[:MOST_HOSTS]
+            for found in application.drift[:MAX_HOSTS]
         ],
         progress(shown, view),
         slots(shown, view),

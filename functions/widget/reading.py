@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from twinslot.aws.store import Heard, Store
 from twinslot.domain.model import Application, Deployment
 
-MOST_APPS = 50
-MOST_DEPLOYMENTS = 20
+MAX_APPS = 50
+MAX_DEPLOYMENTS = 20
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def read(store: Store) -> tuple[tuple[Shown, ...], int]:
     # An app may be found by both queries while it changes from one to the other.
     names = tuple(dict.fromkeys((*store.busy_apps(), *store.idle_apps())))
     shown = tuple(
-        Shown(store.load(name), store.heard(name), store.history(name, MOST_DEPLOYMENTS))
-        for name in names[:MOST_APPS]
+        Shown(store.load(name), store.heard(name), store.history(name, MAX_DEPLOYMENTS))
+        for name in names[:MAX_APPS]
     )
     return shown, len(names) - len(shown)

@@ -7,7 +7,7 @@ from .markup import Markup, element, join
 from .reading import Shown
 from .view import View, pill, span
 
-MOST_HOSTS = 12
+MAX_HOSTS = 12
 SILENT_SECONDS = 3600
 """Hosts are asked every quarter of an hour."""
 
@@ -21,12 +21,12 @@ STATES = {"active": "running", "activating": "starting", "deactivating": "stoppi
 def slots(shown: Shown, view: View) -> Markup | None:
     """All hosts; None when there is none to draw."""
     heard = [each for each in shown.heard if view.now - each.at < GONE_SECONDS]
-    more = len(heard) - MOST_HOSTS
+    more = len(heard) - MAX_HOSTS
     if not heard:
         return None
     return element(
         "div",
-        *[_host(each, shown.application, view) for each in heard[:MOST_HOSTS]],
+        *[_host(each, shown.application, view) for each in heard[:MAX_HOSTS]],
         element("span", f"and {more} more hosts", class_="muted") if more > 0 else None,
         class_="hosts",
     )

@@ -13,8 +13,8 @@ from twinslot_host.command.fence import raise_fence
 from twinslot_host.command.ledger import finish, finished
 from twinslot_host.command.request import PATTERNS, Request, read_request
 from twinslot_host.doctor.run import doctor
-from twinslot_host.system.errors import NotDone, Trouble
-from twinslot_host.system.paths import Places
+from twinslot_host.system.errors import NotExecuted, StepFailed
+from twinslot_host.system.paths import Paths
 from twinslot_host.verbs.bake import bake
 from twinslot_host.verbs.flip import flip
 from twinslot_host.verbs.logs import logs
@@ -30,38 +30,38 @@ QUESTIONS = {"logs": logs, "doctor": doctor}
 
 def carry_out(request: Request, host: str) -> str:
     """Does what was asked and returns the report. Whatever goes wrong becomes a report too."""
-    places = Places(request.app)
-    command = Command(request, places)
+    paths = Paths(request.app)
+    command = Command(request, paths)
     if request.verb == "report":
         return tell(command, host)
     with contextlib.ExitStack() as stack:
         try:
-            earlier = finished(places, request)
+            earlier = finished(paths, request)
             if not earlier:
-                raise_fence(places, request.fence)
+                raise_fence(paths, request.fence)
                 stack.enter_context(command.turn())
                 command.heed()
-                earlier = finished(places, request)
+                earlier = finished(paths, request)
             if earlier:
                 return earlier
             VERBS[request.verb](command)
-        except NotDone as trouble:
-            return tell(command, host, trouble)
-        except Trouble as trouble:
-            text = tell(command, host, trouble)
+        except NotExecuted as failure:
+            return tell(command, host, failure)
+        except StepFailed as failure:
+            text = tell(command, host, failure)
         except Exception as error:
             text = tell(
-                command, host, Trouble(f"unexpected {type(error).__name__} in {request.verb}: {error}")
+                command, host, StepFailed(f"unexpected {type(error).__name__} in {request.verb}: {error}")
             )
         else:
             text = tell(command, host)
         if request.deployment:
             with contextlib.suppress(OSError):  # a full disk must not hide the report
-                finish(places, request, text)
+                finish(paths, request, text)
     return text
 
 
-def tell(command: Command, host: str, trouble: Trouble | None = None) -> str:
+def tell(command: Command, host: str, failure: StepFailed | None = None) -> str:
     """The report of a command that ended, in trouble or well, and of how things stand after it."""
     request = command.request
     report = {
@@ -76,12 +76,12 @@ def tell(command: Command, host: str, trouble: Trouble | None = None) -> str:
         "seconds": command.seconds,
     }
     try:
-        report.update(standing(command.places) if request.app else NOTHING_KNOWN)
-    except Trouble as unknown:
-        trouble = trouble or unknown
+        report.update(standing(command.paths) if request.app else NOTHING_KNOWN)
+    except StepFailed as unknown:
+        failure = failure or unknown
         report.update(NOTHING_KNOWN)
-    reason, log = (trouble.reason, trouble.log) if trouble else ("", [])
-    return compose(dict(report, ok=trouble is None), reason, log)
+    reason, log = (failure.reason, failure.log) if failure else ("", [])
+    return compose(dict(report, ok=failure is None), reason, log)
 
 
 def answer(environment: dict[str, str]) -> tuple[str, bool]:
@@ -94,8 +94,8 @@ def answer(environment: dict[str, str]) -> tuple[str, bool]:
             return QUESTIONS[request.verb](request, host), True
         text = carry_out(request, host)
         return text, json.loads(text)["ok"]
-    except Trouble as trouble:
-        reason = trouble.reason
+    except StepFailed as failure:
+        reason = failure.reason
     except Exception as error:
         reason = f"unexpected {type(error).__name__}: {error}"
     report = {"twinslot": 1, "host": host, "app": "", "verb": "", "step": "", "deployment": "", "fence": 0}
@@ -107,14 +107,14 @@ def answer(environment: dict[str, str]) -> tuple[str, bool]:
 
 def tick(app: str) -> int:
     """The timer's turn, which comes again soon: another command goes first."""
-    command = Command(Request("retire", app, "retire"), Places(app))
+    command = Command(Request("retire", app, "retire"), Paths(app))
     try:
         with command.turn(wait=0):
             retire(command)
-    except NotDone:
+    except NotExecuted:
         return 0
-    except Trouble as trouble:
-        syslog.syslog(syslog.LOG_ERR, f"the old slot of {app} could not be retired: {trouble.reason}")
+    except StepFailed as failure:
+        syslog.syslog(syslog.LOG_ERR, f"the old slot of {app} could not be retired: {failure.reason}")
         return 1
     return 0
 

@@ -53,15 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         interrupted = True
     runner.write(rows)
-    held = sum(row.held for row in rows)
+    passed = sum(row.passed for row in rows)
     told = "interrupted, nothing is left of it: " if interrupted else ""
-    print(f"\n{told}{held} of {len(rows)} faults held, in {time.monotonic() - began:.0f} s; {runner.SUMMARY}")
+    print(
+        f"\n{told}{passed} of {len(rows)} faults held, in {time.monotonic() - began:.0f} s; {runner.SUMMARY}"
+    )
     for row in rows:
-        if not row.held:
-            print(f"not held: {row.name}: {runner.printable('; '.join(row.why))}")
+        if not row.passed:
+            print(f"not held: {row.name}: {runner.sanitize('; '.join(row.why))}")
     if interrupted:
         return INTERRUPTED
-    return 0 if rows and held == len(rows) else 1
+    return 0 if rows and passed == len(rows) else 1
 
 
 def _concerns(group: Group, names: tuple[str, ...]) -> bool:

@@ -6,10 +6,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lab.chaos.host_under_test import Station
+    from lab.chaos.host_under_test import HostUnderTest
 
 
-class Losing(Enum):
+class LossBudget(Enum):
     """Which requests a fault may cost. Whatever it is, after the good end none may be lost."""
 
     NOTHING = "no request at all"
@@ -18,7 +18,7 @@ class Losing(Enum):
     WHILE_DOWN = "what comes while the host's own front door is down: the fault is that it is"
 
 
-class NotHeld(Exception):
+class InvariantViolated(Exception):
     """Something that must hold under a fault does not; the text says what was instead."""
 
 
@@ -48,9 +48,9 @@ class Fault:
 
     name: str
     what: str
-    strike: Callable[["Station"], Ending]
+    inject: Callable[["HostUnderTest"], Ending]
     outcomes: frozenset[str]
-    losing: Losing = Losing.NOTHING
+    loss_budget: LossBudget = LossBudget.NOTHING
     deployments: int = 1
     tells: int = 1
     repeats: bool = False
@@ -67,7 +67,7 @@ class Group:
 
     name: str
     faults: tuple[Fault, ...] = ()
-    expand: Callable[["Station"], list[Fault]] | None = None
+    expand: Callable[["HostUnderTest"], list[Fault]] | None = None
     kind: str = "plain"
     spread: bool = False
     alone: bool = False

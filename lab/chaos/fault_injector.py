@@ -26,7 +26,7 @@ class Place:
     name: str
 
 
-class Intruder:
+class FaultInjector:
     """The intruder in one host. `move_in` starts the agent anew, with it."""
 
     def __init__(self, machine: Machine) -> None:
@@ -44,7 +44,7 @@ class Intruder:
         """No rule, no wrong clock, nothing noted; also after a reboot."""
         self.shell(f"mkdir -p {HOME} && cd {HOME} && rm -f rule.json struck.json seen clock")
 
-    def strike(self, place: Place, *run: str, kill: bool = False) -> None:
+    def inject(self, place: Place, *run: str, kill: bool = False) -> None:
         """Once, when the next command comes to this place: run a program, or SIGKILL the process group."""
         rule = {"step": place.step, "kind": place.kind, "name": place.name, "run": list(run), "kill": kill}
         self._machine.write(f"{HOME}/rule.json", json.dumps(rule))

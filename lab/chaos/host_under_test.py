@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.chaos.calls import Calls
-from lab.chaos.fault import NotHeld
-from lab.chaos.fault_injector import Intruder
+from lab.chaos.fault import InvariantViolated
+from lab.chaos.fault_injector import FaultInjector
 from lab.samples.build import build
 from lab.sandbox.hosts.machine import STATE
 from lab.sandbox.sandbox import Host, Sandbox
@@ -38,7 +38,7 @@ class Upload:
     version: str
 
 
-class Station:
+class HostUnderTest:
     """An application of its own on a host of its own. `kind` "small-disks" keeps what the program writes on
     filesystems of a few megabytes; "bare" has nothing deployed yet.
 
@@ -55,13 +55,13 @@ class Station:
         self.configure()
         self.host: Host = sandbox.add_host(self.app)
         self.machine = self.host.machine
-        self.intruder = Intruder(self.machine)
+        self.fault_injector = FaultInjector(self.machine)
         if kind == "small-disks":
             for place, size in SMALL_DISKS.items():
                 self.shell(
                     f"mkdir -p {place} && mount -t tmpfs -o mode=755,nr_inodes=600,size={size} none {place}"
                 )
-        self.intruder.move_in()
+        self.fault_injector.move_in()
         self.until(self.is_online, 20, "the agent is online")
 
     def close(self) -> None:
@@ -108,7 +108,9 @@ class Station:
         outcome = self.outcome(upload)
         if outcome != "LIVE":
             told = self.announced(lambda each: _is_about(each, upload), 1)
-            raise NotHeld(f"a good release ended {outcome}: {(told.data['failure'] or {}).get('reason')}")
+            raise InvariantViolated(
+                f"a good release ended {outcome}: {(told.data['failure'] or {}).get('reason')}"
+            )
         self.must_serve(upload.label)
         return upload
 
@@ -123,7 +125,7 @@ class Station:
         return Load(self.host.address, records, RATE, CONNECTIONS, posts=posts)
 
     def shell(self, text: str) -> str:
-        return self.intruder.shell(text)
+        return self.fault_injector.shell(text)
 
     def is_online(self) -> bool:
         agent = self.sandbox.run_command.agents().get(self.host.instance_id)
@@ -145,7 +147,7 @@ class Station:
         """Raises NotHeld unless users get this release now."""
         got = self.serving()
         if got != label:
-            raise NotHeld(f"users get {got or 'nothing'} instead of {label}")
+            raise InvariantViolated(f"users get {got or 'nothing'} instead of {label}")
 
     def standing(self) -> dict[str, Any]:
         """What the product itself reports of the host, asked by an operator over SSM."""
@@ -171,7 +173,7 @@ class Station:
         for slot, about in self.standing()["slots"].items():
             if about["label"] == label:
                 return slot, int(about["pid"])
-        raise NotHeld(f"no slot holds {label}")
+        raise InvariantViolated(f"no slot holds {label}")
 
     def until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait for a condition. Raises TimeoutError that names it."""

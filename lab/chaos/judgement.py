@@ -5,8 +5,8 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from lab.chaos.fault import Ending, Fault, Losing, NotHeld
-from lab.chaos.host_under_test import Station
+from lab.chaos.fault import Ending, Fault, InvariantViolated, LossBudget
+from lab.chaos.host_under_test import HostUnderTest
 from lab.sandbox.services.sns import Announcement, Announcements
 from lab.sandbox.traffic.records import Traffic
 
@@ -33,7 +33,7 @@ class Row:
     repeats: bool = False
 
     @property
-    def held(self) -> bool:
+    def passed(self) -> bool:
         return not self.why
 
     def recount(self, announcements: Announcements) -> None:
@@ -44,7 +44,7 @@ class Row:
             self.announcements = told
 
 
-def run(fault: Fault, station: Station) -> Row:
+def run(fault: Fault, station: HostUnderTest) -> Row:
     """Do the fault and judge it. Whatever goes wrong becomes a row that is not held."""
     row = Row(fault.name, repeats=fault.repeats)
     with ExitStack() as cleanup:
@@ -55,19 +55,19 @@ def run(fault: Fault, station: Station) -> Row:
     return row
 
 
-def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
+def _run(fault: Fault, station: HostUnderTest, row: Row, cleanup: ExitStack) -> None:
     station.configure()
-    station.intruder.forget()
+    station.fault_injector.forget()
     station.make_ready()
     after = len(station.sandbox.announcements)
-    load = station.load(fault.name, posts=fault.losing in (Losing.NOTHING, Losing.WHILE_DOWN))
+    load = station.load(fault.name, posts=fault.loss_budget in (LossBudget.NOTHING, LossBudget.WHILE_DOWN))
     cleanup.enter_context(load)
     station.until(lambda: load.requests >= UNDER_LOAD, 20, "users are served before the fault")
     began = time.monotonic()
     ending = Ending("none")
     try:
-        ending = fault.strike(station)
-    except (NotHeld, TimeoutError) as error:
+        ending = fault.inject(station)
+    except (InvariantViolated, TimeoutError) as error:
         row.why.append(str(error))
     row.outcome, row.seconds = ending.outcome, time.monotonic() - began
     over = time.time()
@@ -77,7 +77,7 @@ def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
     station.configure()
     try:
         station.deploy()
-    except (NotHeld, TimeoutError) as error:
+    except (InvariantViolated, TimeoutError) as error:
         row.why.append(f"afterwards: {error}")
     _judge_traffic(fault, load.stop(ending.bad_release), over, row)
     deployments = fault.deployments if ending.deployments is None else ending.deployments
@@ -86,15 +86,17 @@ def _run(fault: Fault, station: Station, row: Row, cleanup: ExitStack) -> None:
 
 def _judge_traffic(fault: Fault, traffic: Traffic, over: float, row: Row) -> None:
     row.lost = traffic.lost
-    begun = traffic.reasons().get(BEGUN, 0) if fault.losing is Losing.ANSWERS_BEGUN else 0
-    if fault.losing is not Losing.WHILE_DOWN and traffic.lost > begun:
+    begun = traffic.reasons().get(BEGUN, 0) if fault.loss_budget is LossBudget.ANSWERS_BEGUN else 0
+    if fault.loss_budget is not LossBudget.WHILE_DOWN and traffic.lost > begun:
         row.why.append(f"requests lost: {_told(traffic)}")
     late = traffic.during(over, float("inf"))
-    if fault.losing is Losing.WHILE_DOWN and late.lost:
+    if fault.loss_budget is LossBudget.WHILE_DOWN and late.lost:
         row.why.append(f"requests lost after the good end: {_told(late)}")
 
 
-def _judge_announcements(fault: Fault, deployments: int, station: Station, after: int, row: Row) -> None:
+def _judge_announcements(
+    fault: Fault, deployments: int, station: HostUnderTest, after: int, row: Row
+) -> None:
     if not deployments and fault.tells:
         try:
             station.announced(lambda each: each.data.get("outcome") == DRIFT, TOLD_SECONDS, after)

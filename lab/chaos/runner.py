@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.chaos import judgement
 from lab.chaos.calls import Calls
 from lab.chaos.fault import Group
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 from lab.chaos.judgement import Row
 from lab.project import ROOT
 from lab.sandbox.sandbox import Sandbox
@@ -68,7 +68,7 @@ class Runner:
         self._groups.put(group)
 
     def _work(self) -> None:
-        station: Station | None = None
+        station: HostUnderTest | None = None
         while not self._over.is_set():
             try:
                 group = self._groups.get(timeout=0.2)
@@ -87,28 +87,28 @@ class Runner:
                     self._left -= 1
         self._discard(station)
 
-    def _run_group(self, group: Group, station: Station | None) -> Station | None:
+    def _run_group(self, group: Group, station: HostUnderTest | None) -> HostUnderTest | None:
         if station and (station.kind != group.kind or group.kind == "small-disks"):
             station = self._discard(station)
         faults = list(group.faults)
         if group.expand:
-            station = station or Station(self._sandbox, self._calls, group.kind)
+            station = station or HostUnderTest(self._sandbox, self._calls, group.kind)
             faults += group.expand(station)
             if group.spread:
                 for fault in filter(lambda each: self._wanted(each.name), faults):
                     self._put(Group(fault.name, (fault,), kind=group.kind))
                 return station
         for fault in filter(lambda each: self._wanted(each.name), faults):
-            station = station or Station(self._sandbox, self._calls, group.kind)
+            station = station or HostUnderTest(self._sandbox, self._calls, group.kind)
             row = judgement.run(fault, station)
             self._add(row)
             # Nothing of a fault that did not end well may reach the next one.
-            if not row.held:
+            if not row.passed:
                 station = self._discard(station)
         return station
 
     @staticmethod
-    def _discard(station: Station | None) -> None:
+    def _discard(station: HostUnderTest | None) -> None:
         """A machine that does not die in time goes with the sandbox."""
         if station:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -122,17 +122,17 @@ class Runner:
             write(self.rows)
             print(line(row), flush=True)
             for why in row.why:
-                print(f"    {printable(why)}", flush=True)
+                print(f"    {sanitize(why)}", flush=True)
 
 
 def line(row: Row) -> str:
-    held = "yes" if row.held else "NO"
+    passed = "yes" if row.passed else "NO"
     return (
-        f"{row.name:<58} {row.outcome:<11} {row.lost:>5} {row.seconds:>8.1f} {row.announcements:>9}  {held}"
+        f"{row.name:<58} {row.outcome:<11} {row.lost:>5} {row.seconds:>8.1f} {row.announcements:>9}  {passed}"
     )
 
 
-def printable(text: str) -> str:
+def sanitize(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)[:600]
 
 
@@ -145,7 +145,7 @@ def write(rows: Sequence[Row], path: Path = SUMMARY) -> None:
             "lost": row.lost,
             "seconds": round(row.seconds, 1),
             "announcements": row.announcements,
-            "held": row.held,
+            "held": row.passed,
             "why": row.why,
         }
         for row in rows

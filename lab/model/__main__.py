@@ -17,7 +17,7 @@ from typing import NamedTuple
 from lab.model.actions import Bounds
 from lab.model.explore import Report, Search, Violation
 from lab.model.process import Controllers, quiet
-from lab.model.random_walk import walk
+from lab.model.random_walk import random_walk
 from lab.model.scenario import settled
 
 SUMMARY = Path("build/model/summary.json")
@@ -61,12 +61,12 @@ def main(arguments: list[str]) -> int:
             reports.append(report)
             violations += report.violations
         began = time.monotonic()
-        walks = walk(range(seed, seed + WALKS), MOVES)
+        walks = random_walk(range(seed, seed + WALKS), MOVES)
         violations += walks.violations
         print(
             f"  random walks from seed {seed}, up to three hosts and three controllers at once, any "
             f"number of "
-            f"faults: {walks.walks} walks, {walks.moves:,} moves, {len(walks.violations)} violations, "
+            f"faults: {walks.walks} walks, {walks.actions:,} moves, {len(walks.violations)} violations, "
             f"{time.monotonic() - began:.0f} s"
         )
     for violation in violations:

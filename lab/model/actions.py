@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from lab.model.fake_aws import HOSTS, Trouble
 from lab.model.host import Fate, Host, Part, Slot, carry_out, fates
 from lab.model.process import Controllers, Process
-from lab.model.state import Call, Input, World, serve
+from lab.model.state import Call, Input, State, serve
 
 MINUTE = 60.0
 SILENCE = 660.0
@@ -43,7 +43,7 @@ TROUBLED = {
 """How calls fail. A read that fails ends its controller, as dying there does."""
 
 
-class Move(NamedTuple):
+class Action(NamedTuple):
     """`what` names its object: an input, a start, a controller's place, (host, command, fate)…"""
 
     kind: str
@@ -62,154 +62,154 @@ class Bounds(NamedTuple):
     controllers: int = 2
 
 
-def moves(world: World, bounds: Bounds) -> Iterator[Move]:
+def actions(state: State, bounds: Bounds) -> Iterator[Action]:
     """All that may happen next."""
-    for place, process in enumerate(world.running):
-        yield Move("call", place)
-        yield Move("die", place, fault=True)
+    for place, process in enumerate(state.running):
+        yield Action("call", place)
+        yield Action("die", place, fault=True)
         call = process.node.call
         for trouble in TROUBLED.get(call.kind, ()) if call else ():
-            yield Move("trouble", (place, trouble), fault=True)
-    yield from _on_hosts(world)
-    if len(world.running) < bounds.controllers:
-        for start in _starts(world):
-            yield Move("begin", start, fault=bool(world.running))
-    if not world.running:
-        happened = {happened.name for happened in world.inputs}
+            yield Action("trouble", (place, trouble), fault=True)
+    yield from _on_hosts(state)
+    if len(state.running) < bounds.controllers:
+        for start in _starts(state):
+            yield Action("begin", start, fault=bool(state.running))
+    if not state.running:
+        happened = {happened.name for happened in state.inputs}
         for names in bounds[:-1]:
             following = next((name for name in names if name not in happened), None)
             if following:
-                yield Move("happen", following)
-        yield Move("wait", MINUTE)
-        yield Move("wait", SILENCE, fault=True)
+                yield Action("happen", following)
+        yield Action("wait", MINUTE)
+        yield Action("wait", SILENCE, fault=True)
 
 
-def _starts(world: World) -> Iterator[tuple[str, ...]]:
-    for happened in world.inputs:
+def _starts(state: State) -> Iterator[tuple[str, ...]]:
+    for happened in state.inputs:
         if happened.name[0] in UPLOADS:
             yield ("upload", happened.name)
         elif happened.name[0] == "r":
             yield ("rollback", happened.name)
-        elif happened.name[0] == "n" and not any(command.verb == "report" for command in world.commands):
+        elif happened.name[0] == "n" and not any(command.verb == "report" for command in state.commands):
             yield ("ready", happened.name)
-    for command in world.commands[-1:] if world.running else world.commands:
+    for command in state.commands[-1:] if state.running else state.commands:
         if command.is_over:
             yield ("notice", command.id)
     yield TICK
 
 
-def _on_hosts(world: World) -> Iterator[Move]:
-    for place, host in enumerate(world.hosts):
-        for command in world.commands:
+def _on_hosts(state: State) -> Iterator[Action]:
+    for place, host in enumerate(state.hosts):
+        for command in state.commands:
             if not command.parts[place].over:
-                for fate in (Fate.WELL,) if world.running else fates(host, command):
-                    yield Move("host", (place, command.id, fate), fault=fate is not Fate.WELL)
-        if not world.running and host.live is not None and host.slots[1 - host.live].verified:
-            yield Move("cool", place, fault=True)
+                for fate in (Fate.WELL,) if state.running else fates(host, command):
+                    yield Action("host", (place, command.id, fate), fault=fate is not Fate.WELL)
+        if not state.running and host.live is not None and host.slots[1 - host.live].verified:
+            yield Action("cool", place, fault=True)
 
 
-def make(world: World, move: Move, controllers: Controllers) -> World:
+def make(state: State, move: Action, controllers: Controllers) -> State:
     """The world after a move."""
     what = move.what
     match move.kind:
         case "call":
-            return _call(world, what, None, controllers)
+            return _call(state, what, None, controllers)
         case "trouble":
             place, trouble = what
-            return _call(world, place, trouble, controllers)
+            return _call(state, place, trouble, controllers)
         case "die":
-            return world._replace(running=_without(world.running, what))
+            return state._replace(running=_without(state.running, what))
         case "begin":
-            return begin(world, what, controllers)
+            return begin(state, what, controllers)
         case "happen":
-            now = world.now + SECOND
-            happened = world._replace(now=now, inputs=(*world.inputs, Input(what, now)))
+            now = state.now + SECOND
+            happened = state._replace(now=now, inputs=(*state.inputs, Input(what, now)))
             if what[0] == "n":
                 return _replaced(happened)
             return begin(happened, (CALLS[what[0]], what), controllers) if what[0] in CALLS else happened
         case "wait":
-            return begin(world._replace(now=world.now + what), TICK, controllers)
+            return begin(state._replace(now=state.now + what), TICK, controllers)
         case "host":
-            return _carry_out(world, *what)
+            return _carry_out(state, *what)
         case "cool":
-            return _cool(world, what)
+            return _cool(state, what)
     raise NotImplementedError(move.kind)
 
 
-def begin(world: World, start: tuple[str, ...], controllers: Controllers) -> World:
+def begin(state: State, start: tuple[str, ...], controllers: Controllers) -> State:
     """A controller begins: its first call is made."""
-    process = controllers.begin(start, world)
-    begun = world._replace(running=(*world.running, process))
-    return _call(begun, len(world.running), None, controllers) if process.node.call else world
+    process = controllers.begin(start, state)
+    begun = state._replace(running=(*state.running, process))
+    return _call(begun, len(state.running), None, controllers) if process.node.call else state
 
 
-def _call(world: World, place: int, trouble: Trouble | None, controllers: Controllers) -> World:
-    process = world.running[place]
+def _call(state: State, place: int, trouble: Trouble | None, controllers: Controllers) -> State:
+    process = state.running[place]
     call: Call | None = process.node.call
     if call is None:
         raise AssertionError(f"a controller that is done runs no more: {process.node.error}")
     answer: Any
     if trouble is Trouble.THROTTLED:
-        after, answer = world, trouble
+        after, answer = state, trouble
     else:
-        after, answer = serve(world, call)
+        after, answer = serve(state, call)
         answer = trouble or answer
     process = controllers.answered(process, answer, after)
     if process.node.call or process.node.error:
-        return after._replace(running=(*world.running[:place], process, *world.running[place + 1 :]))
-    return after._replace(running=_without(world.running, place))
+        return after._replace(running=(*state.running[:place], process, *state.running[place + 1 :]))
+    return after._replace(running=_without(state.running, place))
 
 
 def _without(running: tuple[Process, ...], place: int) -> tuple[Process, ...]:
     return running[:place] + running[place + 1 :]
 
 
-def _carry_out(world: World, place: int, id: str, fate: Fate) -> World:
-    command = next(command for command in world.commands if command.id == id)
-    host, part = carry_out(world.hosts[place], command, fate)
+def _carry_out(state: State, place: int, id: str, fate: Fate) -> State:
+    command = next(command for command in state.commands if command.id == id)
+    host, part = carry_out(state.hosts[place], command, fate)
     after = command._replace(parts=(*command.parts[:place], part, *command.parts[place + 1 :]))
-    commands = tuple(after if each.id == id else each for each in world.commands)
-    return world._replace(hosts=(*world.hosts[:place], host, *world.hosts[place + 1 :]), commands=commands)
+    commands = tuple(after if each.id == id else each for each in state.commands)
+    return state._replace(hosts=(*state.hosts[:place], host, *state.hosts[place + 1 :]), commands=commands)
 
 
-def _replaced(world: World) -> World:
+def _replaced(state: State) -> State:
     """A host gives way to an empty one: what was sent to it is over."""
-    old = world.hosts[REPLACED]
+    old = state.hosts[REPLACED]
     commands = tuple(
         command._replace(parts=tuple(_cut(part) if at == REPLACED else part for at, part in parts))
-        for command in world.commands
+        for command in state.commands
         if (parts := tuple(enumerate(command.parts)))
     )
     # Fences of the old one are kept for the promise that no older command acts.
-    hosts = (*world.hosts[:REPLACED], Host(acted=old.acted, renewed=True), *world.hosts[REPLACED + 1 :])
-    return world._replace(hosts=hosts, commands=commands)
+    hosts = (*state.hosts[:REPLACED], Host(acted=old.acted, renewed=True), *state.hosts[REPLACED + 1 :])
+    return state._replace(hosts=hosts, commands=commands)
 
 
 def _cut(part: Part) -> Part:
     return part if part.over else Part(over=True)
 
 
-def _cool(world: World, place: int) -> World:
-    host = world.hosts[place]
+def _cool(state: State, place: int) -> State:
+    host = state.hosts[place]
     slots = tuple(
         slot if number == host.live else Slot(slot.release, False) for number, slot in enumerate(host.slots)
     )
     host = host._replace(slots=(slots[0], slots[1]))
-    return world._replace(hosts=(*world.hosts[:place], host, *world.hosts[place + 1 :]))
+    return state._replace(hosts=(*state.hosts[:place], host, *state.hosts[place + 1 :]))
 
 
-def words(world: World, move: Move) -> str:
+def words(state: State, move: Action) -> str:
     """What a move is to a reader, in the world in which it is made."""
     what = move.what
     match move.kind:
         case "call":
-            return f"controller {_who(world, what)} {_saying(world.running[what].node.call)}"
+            return f"controller {_who(state, what)} {_saying(state.running[what].node.call)}"
         case "trouble":
             place, trouble = what
             fate = "AWS throttles it" if trouble is Trouble.THROTTLED else "it is done, but no answer comes"
-            return f"controller {_who(world, place)} {_saying(world.running[place].node.call)}: {fate}"
+            return f"controller {_who(state, place)} {_saying(state.running[place].node.call)}: {fate}"
         case "die":
-            return f"controller {_who(world, what)} dies before it {_saying(world.running[what].node.call)}"
+            return f"controller {_who(state, what)} dies before it {_saying(state.running[what].node.call)}"
         case "begin":
             return f"a controller begins, for {_reason(what)}"
         case "happen" if what[0] in CALLS:
@@ -227,8 +227,8 @@ def words(world: World, move: Move) -> str:
     raise NotImplementedError(move.kind)
 
 
-def _who(world: World, place: int) -> str:
-    return f"{place + 1} (for {_reason(world.running[place].start)})"
+def _who(state: State, place: int) -> str:
+    return f"{place + 1} (for {_reason(state.running[place].start)})"
 
 
 def _reason(start: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from twinslot.aws.codec import decode_fields
 from twinslot.domain.model import Application, Deployment
 
 from lab.model.fake_aws import APP
-from lab.model.state import World, item
+from lab.model.state import State, item
 
 STATE = (f"APP#{APP}", "STATE")
 
@@ -23,16 +23,16 @@ def deployment_of(record: int) -> Deployment:
     return decode_fields(Deployment, item(record))
 
 
-def application(world: World) -> Application:
+def application(state: State) -> Application:
     """The aggregate of the app."""
-    state = world.table.get(STATE)
-    return Application(APP) if state is None else application_of(state)
+    found = state.table.get(STATE)
+    return Application(APP) if found is None else application_of(found)
 
 
-def records(world: World) -> dict[str, Deployment]:
+def records(state: State) -> dict[str, Deployment]:
     """The app's history, by id."""
     return {
         key[1].removeprefix("DEPLOYMENT#"): deployment_of(record)
-        for key, record in world.table.items()
+        for key, record in state.table.items()
         if key[1].startswith("DEPLOYMENT#")
     }

@@ -25,13 +25,13 @@ from twinslot.domain.model import (
     Deployment,
     Live,
     Outcome,
-    Passage,
+    PhaseEntry,
 )
 
 from lab.model.aggregate import STATE, application, application_of, deployment_of
 from lab.model.host import Command, Host, finished
 from lab.model.scenario import BEGIN, EPOCH
-from lab.model.state import Key, World, item, number
+from lab.model.state import Key, State, item, number
 
 LEFT_SECONDS = 300.0
 """What a deadline that has not passed is set to: a minute does not reach it, ten do."""
@@ -42,45 +42,45 @@ OUTCOMES = frozenset(Outcome)
 Shape = tuple[Any, ...]
 
 
-def forget(world: World) -> World:
+def forget(state: State) -> State:
     """The same world without what nobody will ask for."""
-    if world.running:
-        return world
-    now = BEGIN + len(world.inputs)
-    fence = application(world).fence
-    commands = tuple(command for command in world.commands if not _is_over(command, world.hosts, fence))
+    if state.running:
+        return state
+    now = BEGIN + len(state.inputs)
+    fence = application(state).fence
+    commands = tuple(command for command in state.commands if not _is_over(command, state.hosts, fence))
     sent = {(f"COMMAND#{command.id}", "COMMAND") for command in commands}
     steps = frozenset(f"{command.deployment}/{command.step}" for command in commands)
     table: dict[Key, int] = {}
-    for key, held in world.table.items():
+    for key, held in state.table.items():
         if key == STATE:
-            table[key] = _state(held, world.now, now)
+            table[key] = _state(held, state.now, now)
         elif key[1].startswith("DEPLOYMENT#"):
             table[key] = _record(held)
         elif key in sent:
             table[key] = _command(held)
-    hosts = tuple(_host(host, steps) for host in world.hosts)
-    outbox = application(world).outbox
+    hosts = tuple(_host(host, steps) for host in state.hosts)
+    outbox = application(state).outbox
     posted = {act.deployment.id for act in outbox if isinstance(act, Announce)}
     begun = {act.id for act in outbox if isinstance(act, AnnounceStart)}
     announced = frozenset(
         (id, outcome, message if id in posted or id in begun else 0)
-        for id, outcome, message in world.announced
+        for id, outcome, message in state.announced
         if outcome in OUTCOMES or id in begun
     )
-    return world._replace(now=now, table=table, hosts=hosts, commands=commands, announced=announced)
+    return state._replace(now=now, table=table, hosts=hosts, commands=commands, announced=announced)
 
 
-def shape(world: World) -> Shape:
+def shape(state: State) -> Shape:
     """What a world is compared by: equal for equal worlds, and small."""
     return (
-        world.now,
-        _small(world.inputs),
-        _small(tuple(sorted(world.table.items()))),
-        _small(world.hosts),
-        _small(world.commands),
-        _small(world.announced),
-        *sorted(id(process.node) for process in world.running),
+        state.now,
+        _small(state.inputs),
+        _small(tuple(sorted(state.table.items()))),
+        _small(state.hosts),
+        _small(state.commands),
+        _small(state.announced),
+        *sorted(id(process.node) for process in state.running),
     )
 
 
@@ -111,7 +111,7 @@ def _host(host: Host, steps: frozenset[str]) -> Host:
 @cache
 def _state(state: int, then: float, now: float) -> int:
     held = application_of(state)
-    calm = replace(
+    quiesce = replace(
         held,
         version=1,
         live=_live(held.live),
@@ -120,7 +120,7 @@ def _state(state: int, then: float, now: float) -> int:
         waiting=_deployment(held.waiting, then, now),
         outbox=tuple(_act(act, then, now) for act in held.outbox),
     )
-    return _rewritten(state, calm)
+    return _rewritten(state, quiesce)
 
 
 @cache
@@ -151,11 +151,11 @@ def _act(act: Act, then: float, now: float) -> Act:
 def _deployment(held: Deployment | None, then: float, now: float) -> Deployment | None:
     if held is None:
         return None
-    timeline = tuple(Passage(passage.phase, EPOCH) for passage in held.timeline)
+    timeline = tuple(PhaseEntry(passage.phase, EPOCH) for passage in held.timeline)
     step = held.step
     if step:
         step = replace(step, deadline=now - 1 if then > step.deadline else now + LEFT_SECONDS)
     elif held.timeline and then > held.timeline[-1].at + SURVEY_SECONDS:
-        timeline = (*timeline[:-1], Passage(timeline[-1].phase, now - SURVEY_SECONDS - 1))
+        timeline = (*timeline[:-1], PhaseEntry(timeline[-1].phase, now - SURVEY_SECONDS - 1))
     before, earlier = _live(held.live_before), _live(held.previous_before)
     return replace(held, timeline=timeline, step=step, live_before=before, previous_before=earlier)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lab.model.actions import Bounds, Move, make, moves, words
+from lab.model.actions import Action, Bounds, actions, make, words
 from lab.model.aggregate import application
 from lab.model.canonical import Shape, forget, shape
 from lab.model.invariants import ALWAYS, AT_THE_END
 from lab.model.process import Controllers
-from lab.model.scenario import calm
-from lab.model.state import World
+from lab.model.scenario import quiesce
+from lab.model.state import State
 
 ENOUGH_TICKS = 60
 """By then everything has ended, however it stood."""
@@ -41,14 +41,14 @@ class Report:
     violations: list[Violation] = field(default_factory=list)
 
 
-Way = tuple["Way", Move] | tuple[()]
+Trace = tuple["Trace", Action] | tuple[()]
 """The moves that led to a state, the last one outermost."""
 
 
 class Search:
     """One search from one world."""
 
-    def __init__(self, start: World, bounds: Bounds, controllers: Controllers) -> None:
+    def __init__(self, start: State, bounds: Bounds, controllers: Controllers) -> None:
         self.start = forget(start)
         self.bounds = bounds
         self.controllers = controllers
@@ -59,18 +59,18 @@ class Search:
         """Visit all that so many faults and moves lead to (no `depth`: to the end); or so many violations."""
         report = self.report
         reached: dict[Shape, int] = {shape(self.start): 0}
-        frontier: list[tuple[World, int, Way]] = [(self.start, 0, ())]
+        frontier: list[tuple[State, int, Trace]] = [(self.start, 0, ())]
         while frontier and report.depth != depth:
-            following: list[tuple[World, int, Way]] = []
-            for world, borne, way in frontier:
-                for move in moves(world, self.bounds):
+            following: list[tuple[State, int, Trace]] = []
+            for state, borne, way in frontier:
+                for move in actions(state, self.bounds):
                     bears = borne + move.fault
                     if bears > faults:
                         continue
                     report.transitions += 1
-                    after = forget(make(world, move, self.controllers))
-                    onward: Way = (way, move)
-                    violated = self.is_violated(world, after, onward)
+                    after = forget(make(state, move, self.controllers))
+                    onward: Trace = (way, move)
+                    violated = self.is_violated(state, after, onward)
                     key = shape(after)
                     known = reached.get(key)
                     if not violated and known is None:
@@ -87,54 +87,54 @@ class Search:
         report.states, report.complete = len(reached), not frontier
         return report
 
-    def is_violated(self, before: World, after: World, way: Way) -> bool:
+    def is_violated(self, before: State, after: State, way: Trace) -> bool:
         broken = broken_promise(before, after)
         if broken:
             self.tell(*broken, way)
         return bool(broken)
 
-    def check_end(self, world: World, way: Way) -> bool:
+    def check_end(self, state: State, way: Trace) -> bool:
         """Let all that runs die, and bring a state to its end: with hosts that are silent, then with hosts
         that do well."""
-        return any(self._check_end(world, way, silent) for silent in (True, False))
+        return any(self._check_end(state, way, silent) for silent in (True, False))
 
-    def _check_end(self, world: World, way: Way, silent: bool) -> bool:
+    def _check_end(self, state: State, way: Trace, silent: bool) -> bool:
         ended = self.ended[silent]
-        for _ in world.running:
-            way = (way, Move("die", 0))
-        world = forget(world._replace(running=()))
+        for _ in state.running:
+            way = (way, Action("die", 0))
+        state = forget(state._replace(running=()))
         passed: set[Shape] = set()
         ticks = 0
         while True:
-            if not world.running:
-                key = shape(world)
+            if not state.running:
+                key = shape(state)
                 if key in ended:
                     ended |= passed
                     return False
                 # A state that comes again would come for ever.
-                if key in passed or ticks == ENOUGH_TICKS or not application(world).busy:
+                if key in passed or ticks == ENOUGH_TICKS or not application(state).busy:
                     break
                 passed.add(key)
-            move = calm(world, silent)
+            move = quiesce(state, silent)
             ticks += move.kind == "wait"
-            after = forget(make(world, move, self.controllers))
+            after = forget(make(state, move, self.controllers))
             way = (way, move)
-            if self.is_violated(world, after, way):
+            if self.is_violated(state, after, way):
                 return True
-            world = after
+            state = after
         self.report.ends += 1
-        broken = broken_end(world)
+        broken = broken_end(state)
         if broken:
             self.tell(*broken, way)
         else:
-            ended |= {*passed, shape(world)}
+            ended |= {*passed, shape(state)}
         return bool(broken)
 
-    def tell(self, promise: str, why: str, way: Way) -> None:
+    def tell(self, promise: str, why: str, way: Trace) -> None:
         self.report.violations.append(Violation(promise, why, in_words(self.start, way, self.controllers)))
 
 
-def broken_promise(before: World, after: World) -> tuple[str, str] | None:
+def broken_promise(before: State, after: State) -> tuple[str, str] | None:
     """The first promise that a move breaks, and how."""
     for promise in ALWAYS:
         why = promise(before, after)
@@ -143,23 +143,23 @@ def broken_promise(before: World, after: World) -> tuple[str, str] | None:
     return None
 
 
-def broken_end(world: World) -> tuple[str, str] | None:
+def broken_end(state: State) -> tuple[str, str] | None:
     """The first promise that a run's end breaks, and how."""
     for promise in AT_THE_END:
-        why = promise(world)
+        why = promise(state)
         if why:
             return promise.__name__, why
     return None
 
 
-def in_words(world: World, way: Way, controllers: Controllers) -> list[str]:
+def in_words(state: State, way: Trace, controllers: Controllers) -> list[str]:
     """The moves of a way, each in the world in which it was made."""
-    path: list[Move] = []
+    path: list[Action] = []
     while way:
         way, move = way
         path.append(move)
     told = []
     for move in reversed(path):
-        told.append(words(world, move))
-        world = forget(make(world, move, controllers))
+        told.append(words(state, move))
+        state = forget(make(state, move, controllers))
     return told

@@ -31,7 +31,7 @@ class Trouble(StrEnum):
     UNANSWERED = "unanswered"
 
 
-class Wire(Protocol):
+class FakeAws(Protocol):
     """Brings a call to the world and returns its answer. While it `replays`, what a write says is not looked
     at: working that out is most of the work."""
 
@@ -43,9 +43,9 @@ class Wire(Protocol):
     def ask(self, call: Call) -> Any: ...
 
 
-def answer_of(wire: Wire, call: Call) -> Any:
+def answer_of(fake_aws: FakeAws, call: Call) -> Any:
     """What the world answers; its troubles are raised as botocore raises them."""
-    answer = wire.ask(call)
+    answer = fake_aws.ask(call)
     if answer is Trouble.THROTTLED:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slower"}}, call.kind)
     if answer is Trouble.UNANSWERED:
@@ -72,13 +72,13 @@ class DynamoDB:
 
     exceptions = SimpleNamespace(TransactionCanceledException=Cancelled)
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.fake_aws = fake_aws
 
     def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
         if not ConsistentRead:
             raise NotImplementedError("a read that may be stale")
-        found = answer_of(self.wire, Call("get", (Key["pk"]["S"], Key["sk"]["S"])))
+        found = answer_of(self.fake_aws, Call("get", (Key["pk"]["S"], Key["sk"]["S"])))
         return {} if found is None else {"Item": item(found)}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
@@ -86,8 +86,8 @@ class DynamoDB:
         writes = [write["Put"] for write in TransactItems if not _is_report(write["Put"])]
         if not writes:
             return {}
-        puts = () if self.wire.replays else tuple(_put(put) for put in writes)
-        lost = answer_of(self.wire, Call("write", puts))
+        puts = () if self.fake_aws.replays else tuple(_put(put) for put in writes)
+        lost = answer_of(self.fake_aws, Call("write", puts))
         if lost is None:
             return {}
         reason: dict[str, Any] = {"Code": "ConditionalCheckFailed"}
@@ -102,12 +102,12 @@ class DynamoDB:
     def _query(self, **query: Any) -> dict[str, Any]:
         if query.get("IndexName") == "busy":
             wanted = query["ExpressionAttributeValues"][":busy"]["S"]
-            found = answer_of(self.wire, Call("apps", wanted))
+            found = answer_of(self.fake_aws, Call("apps", wanted))
             return {"Items": [{"pk": item(held)["pk"]} for held in found]}
         values = query["ExpressionAttributeValues"]
         if query["KeyConditionExpression"] != "pk = :app AND begins_with(sk, :deployment)":
             raise NotImplementedError(query["KeyConditionExpression"])
-        found = [item(held) for held in answer_of(self.wire, Call("history", values[":app"]["S"]))]
+        found = [item(held) for held in answer_of(self.fake_aws, Call("history", values[":app"]["S"]))]
         wanted = query.get("FilterExpression")
         if wanted == "#outcome = :live AND #kind <> :join AND #release.#label = :label":
             found = [
@@ -142,8 +142,8 @@ def _put(put: dict[str, Any]) -> Put:
 class SSM:
     """Run Command. Which agents there are is no question here: all hosts are online."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.fake_aws = fake_aws
 
     def send_command(self, **request: Any) -> dict[str, Any]:
         values = {name: value for name, (value,) in request["Parameters"].items()}
@@ -156,7 +156,7 @@ class SSM:
             _label(values.get("release")) or "",
             _label(values.get("previous")),
         )
-        return {"Command": {"CommandId": answer_of(self.wire, Call("send", sending))}}
+        return {"Command": {"CommandId": answer_of(self.fake_aws, Call("send", sending))}}
 
     def get_paginator(self, operation: str) -> Pages:
         return Pages(
@@ -168,11 +168,11 @@ class SSM:
         )
 
     def _agents(self, **_: Any) -> dict[str, Any]:
-        agents = [{"InstanceId": host, "PingStatus": "Online"} for host in HOSTS[: self.wire.fleet_size]]
+        agents = [{"InstanceId": host, "PingStatus": "Online"} for host in HOSTS[: self.fake_aws.fleet_size]]
         return {"InstanceInformationList": agents}
 
     def _commands(self, **_: Any) -> dict[str, Any]:
-        sent = answer_of(self.wire, Call("commands"))
+        sent = answer_of(self.fake_aws, Call("commands"))
         began = datetime(2026, 1, 1, tzinfo=UTC)
         return {
             "Commands": [
@@ -186,7 +186,7 @@ class SSM:
         }
 
     def _invocations(self, *, CommandId: str, Details: bool) -> dict[str, Any]:  # noqa: N803
-        parts = answer_of(self.wire, Call("results", CommandId))
+        parts = answer_of(self.fake_aws, Call("results", CommandId))
         told = [(host, part) for host, part in zip(HOSTS, parts, strict=False) if part.sent]
         return {"CommandInvocations": [_invocation(host, part, CommandId) for host, part in told]}
 
@@ -253,8 +253,8 @@ def _label(packed: str | None) -> str | None:
 class EC2:
     """The hosts of the app, all running."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.fake_aws = fake_aws
 
     def get_paginator(self, operation: str) -> Pages:
         return Pages({"describe_instances": self._instances}[operation])
@@ -262,7 +262,7 @@ class EC2:
     def _instances(self, *, Filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         wanted = {each["Name"]: each["Values"] for each in Filters}
         tags = [{"Key": "twinslot", "Value": APP}]
-        hosts = HOSTS[: self.wire.fleet_size]
+        hosts = HOSTS[: self.fake_aws.fleet_size]
         found = [host for host in hosts if host in wanted.get("instance-id", hosts)]
         return {"Reservations": [{"Instances": [{"InstanceId": host, "Tags": tags} for host in found]}]}
 
@@ -270,11 +270,11 @@ class EC2:
 class SNS:
     """One topic."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.fake_aws = fake_aws
 
     def publish(self, *, Message: str, MessageAttributes: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
         attributes = {name: value["StringValue"] for name, value in MessageAttributes.items()}
         told = (attributes["announcement"], attributes["outcome"], number(Message))
-        answer_of(self.wire, Call("publish", told))
+        answer_of(self.fake_aws, Call("publish", told))
         return {}

@@ -17,14 +17,14 @@ from lab.model.aggregate import application
 from lab.model.aggregate import records as history
 from lab.model.fake_aws import HOSTS
 from lab.model.host import Command, Host, finished
-from lab.model.state import World
+from lab.model.state import State
 
 
-def _changed(before: World, after: World) -> bool:
+def _changed(before: State, after: State) -> bool:
     return before.table is not after.table
 
 
-def traffic_goes_to_verified_releases_only(before: World, after: World) -> str:
+def traffic_goes_to_verified_releases_only(before: State, after: State) -> str:
     """Traffic is never sent to a release that was not verified on that host."""
     for name, was, is_ in zip(HOSTS, before.hosts, after.hosts, strict=False):
         traffic = is_.traffic
@@ -35,7 +35,7 @@ def traffic_goes_to_verified_releases_only(before: World, after: World) -> str:
     return ""
 
 
-def flips_wait_for_every_host(before: World, after: World) -> str:
+def flips_wait_for_every_host(before: State, after: State) -> str:
     """Hosts are told to flip only when every one of them has verified the release."""
     if before.commands is after.commands:
         return ""
@@ -59,7 +59,7 @@ def _has_staged(host: Host, staged: Command) -> bool:
     return host.renewed if report is None else report.ok
 
 
-def one_deployment_acts(before: World, after: World) -> str:
+def one_deployment_acts(before: State, after: State) -> str:
     """At most one deployment of an app acts on a host: once a newer command acted, no older one does."""
     for name, was, is_ in zip(HOSTS, before.hosts, after.hosts, strict=False):
         if is_.acted < was.acted:
@@ -67,7 +67,7 @@ def one_deployment_acts(before: World, after: World) -> str:
     return ""
 
 
-def nothing_accepted_is_lost(before: World, after: World) -> str:
+def nothing_accepted_is_lost(before: State, after: State) -> str:
     """What was accepted waits, is under way or has ended: no other controller's write makes it vanish."""
     if not _changed(before, after):
         return ""
@@ -81,7 +81,7 @@ def nothing_accepted_is_lost(before: World, after: World) -> str:
     return f"{', '.join(ended)} has ended, and is still worked on" if ended else ""
 
 
-def an_outcome_never_changes(before: World, after: World) -> str:
+def an_outcome_never_changes(before: State, after: State) -> str:
     """A deployment that has ended keeps its outcome, and its record."""
     if not _changed(before, after):
         return ""
@@ -94,7 +94,7 @@ def an_outcome_never_changes(before: World, after: World) -> str:
     return ""
 
 
-def one_input_is_one_deployment(before: World, after: World) -> str:
+def one_input_is_one_deployment(before: State, after: State) -> str:
     """The same event twice is one deployment."""
     if not _changed(before, after):
         return ""
@@ -106,7 +106,7 @@ def one_input_is_one_deployment(before: World, after: World) -> str:
     return ""
 
 
-def announcements_are_true_and_recognisable(before: World, after: World) -> str:
+def announcements_are_true_and_recognisable(before: State, after: State) -> str:
     """All announcements of a deployment's end are the same message under its id, and tell the outcome it has;
     and so are those of its start, which say no more than that it was accepted."""
     if before.announced is after.announced:
@@ -124,7 +124,7 @@ def announcements_are_true_and_recognisable(before: World, after: World) -> str:
     return ""
 
 
-def the_newest_begins(before: World, after: World) -> str:
+def the_newest_begins(before: State, after: State) -> str:
     """What begins is newer than all that was accepted before; only something newer supersedes. A join is
     neither newer nor older than anything."""
     if not _changed(before, after):
@@ -153,7 +153,7 @@ def _taken(record: Deployment) -> bool:
     return record.outcome is not Outcome.REFUSED
 
 
-def a_join_is_for_newcomers_alone(before: World, after: World) -> str:
+def a_join_is_for_newcomers_alone(before: State, after: State) -> str:
     """A join commands no host that was not replaced, and never counts as what brought a release live."""
     if before.commands is not after.commands:
         for command in after.commands:
@@ -169,7 +169,7 @@ def a_join_is_for_newcomers_alone(before: World, after: World) -> str:
     return ""
 
 
-def what_is_held_back_does_not_begin(before: World, after: World) -> str:
+def what_is_held_back_does_not_begin(before: State, after: State) -> str:
     """While an app is held no upload begins."""
     if not _changed(before, after):
         return ""
@@ -180,12 +180,12 @@ def what_is_held_back_does_not_begin(before: World, after: World) -> str:
     return ""
 
 
-def no_controller_is_surprised(before: World, after: World) -> str:
+def no_controller_is_surprised(before: State, after: State) -> str:
     """A controller ends well or with an error of its own, never with one that nobody thought of."""
     return next((process.node.error for process in after.running if process.node.error), "")
 
 
-ALWAYS: tuple[Callable[[World, World], str], ...] = (
+ALWAYS: tuple[Callable[[State, State], str], ...] = (
     traffic_goes_to_verified_releases_only,
     flips_wait_for_every_host,
     one_deployment_acts,
@@ -200,7 +200,7 @@ ALWAYS: tuple[Callable[[World, World], str], ...] = (
 )
 
 
-def everything_ends(end: World) -> str:
+def everything_ends(end: State) -> str:
     """After the last event and enough ticks nothing is under way and nothing is left to do."""
     held = application(end)
     if held.busy:
@@ -210,7 +210,7 @@ def everything_ends(end: World) -> str:
     return ""
 
 
-def everything_is_announced(end: World) -> str:
+def everything_is_announced(end: State) -> str:
     """Every deployment that was accepted has ended in one outcome and was announced at least once, but for
     the upload that a hold keeps waiting."""
     told = {id for id, _, _ in end.announced}
@@ -225,7 +225,7 @@ def everything_is_announced(end: World) -> str:
     return ""
 
 
-def the_newest_wins(end: World) -> str:
+def the_newest_wins(end: State) -> str:
     """The newest of all that was accepted ended on its own merits; if that is LIVE, it is what is live."""
     records = [each for each in history(end).values() if _taken(each) and each.kind is not Kind.JOIN]
     last = max((record.order.at for record in records), default=0.0)
@@ -241,4 +241,4 @@ def the_newest_wins(end: World) -> str:
     return ""
 
 
-AT_THE_END: tuple[Callable[[World], str], ...] = (everything_ends, everything_is_announced, the_newest_wins)
+AT_THE_END: tuple[Callable[[State], str], ...] = (everything_ends, everything_is_announced, the_newest_wins)

@@ -22,12 +22,12 @@ from twinslot.aws.fleet import Fleet
 from twinslot.aws.store import Store
 from twinslot.controller import Controller
 from twinslot.domain.deployment_id import deployment_id
-from twinslot.domain.model import HostReport, Order, Release, Settings
+from twinslot.domain.model import HostReport, Release, Settings, UploadOrder
 from twinslot.errors import NotAJar, TwinslotError
 from twinslot.intake.upload import Upload
 
 from lab.model.fake_aws import APP, EC2, HOSTS, SNS, SSM, DynamoDB
-from lab.model.state import Call, Item, World, serve
+from lab.model.state import Call, Item, State, serve
 
 Start = tuple[str, ...]
 """What a controller is started with: ("upload", input), ("rollback", input), ("hold", input),
@@ -89,45 +89,45 @@ class Controllers:
         self._first: dict[Root, Node] = {}
         self.runs = 0
 
-    def begin(self, start: Start, world: World) -> Process:
+    def begin(self, start: Start, state: State) -> Process:
         """A controller before its first call."""
-        happened = next((happened.at for happened in world.inputs if happened.name in start), 0.0)
-        root = Root(start, world.now, happened, len(world.hosts))
+        happened = next((happened.at for happened in state.inputs if happened.name in start), 0.0)
+        root = Root(start, state.now, happened, len(state.hosts))
         node = self._first.get(root)
         if node is None:
             node = self._first[root] = Node(root, None, None)
-            self._run(node, world)
+            self._run(node, state)
         return Process(node)
 
-    def answered(self, process: Process, answer: Any, world: World) -> Process:
+    def answered(self, process: Process, answer: Any, state: State) -> Process:
         """The controller after its call was answered; the world is as that call left it."""
         node = process.node
         after = node.next.get(answer)
         if after is None:
             after = node.next[answer] = Node(node.root, node, answer)
-            self._run(after, world)
+            self._run(after, state)
         return Process(after)
 
-    def _run(self, node: Node, world: World) -> None:
+    def _run(self, node: Node, state: State) -> None:
         """Run from the start to this node on its answers, and on to the end as if nothing came between."""
         self.runs += 1
-        wire = _Replay(node, world)
+        fake_aws = _Replay(node, state)
         try:
-            _work(wire, node.root)
+            _work(fake_aws, node.root)
         except TwinslotError:
             pass
         except Exception as error:
-            wire.node.error = f"{type(error).__name__}: {error}"
+            fake_aws.node.error = f"{type(error).__name__}: {error}"
 
 
 class _Replay:
     """Answers what was answered before, then what the world answers; notes each call at its node."""
 
-    def __init__(self, node: Node, world: World) -> None:
+    def __init__(self, node: Node, state: State) -> None:
         self.known = node.heard()
         self.asked = 0
         self.node = node
-        self.world = world
+        self.state = state
         self.fleet_size = node.root.hosts
 
     @property
@@ -142,7 +142,7 @@ class _Replay:
                 raise AssertionError(f"the same answers led to {call}, and to {before} before")
             return answer
         self.node.call = call
-        self.world, answer = serve(self.world, call)
+        self.state, answer = serve(self.state, call)
         after = self.node.next[answer] = Node(self.node.root, self.node, answer)
         self.node = after
         return answer
@@ -165,16 +165,16 @@ class _Defaults:
         return Settings()
 
 
-def _work(wire: _Replay, root: Root) -> None:
+def _work(fake_aws: _Replay, root: Root) -> None:
     """Do what a function's handler does."""
     # A rollback stands where it is delivered: after the upload that happened last, never beside it.
     now = root.now + HALF_A_SECOND if root.start[0] == "rollback" else root.now
     clock: Callable[[], float] = lambda: now  # noqa: E731
     controller = Controller(
-        store=Store("twinslot", cast("Any", DynamoDB(wire)), clock),
-        fleet=Fleet("twinslot-host", "1", cast("Any", SSM(wire)), cast("Any", EC2(wire))),
+        store=Store("twinslot", cast("Any", DynamoDB(fake_aws)), clock),
+        fleet=Fleet("twinslot-host", "1", cast("Any", SSM(fake_aws)), cast("Any", EC2(fake_aws))),
         artifacts=cast("Any", _Jars()),
-        announcer=Announcer("topic", "twinslot-rollback", "twinslot-hold", cast("Any", SNS(wire))),
+        announcer=Announcer("topic", "twinslot-rollback", "twinslot-hold", cast("Any", SNS(fake_aws))),
         settings=cast("Any", _Defaults()),
         clock=clock,
     )
@@ -203,7 +203,7 @@ def _work(wire: _Replay, root: Root) -> None:
 def upload_of(name: str, at: float) -> Upload:
     """The upload of this name, which happened at this time. Every upload has a key of its own."""
     key = f"{APP}/{name}.jar"
-    order = Order(key, "0A", at)
+    order = UploadOrder(key, "0A", at)
     return Upload(APP, BUCKET, key, f"version-{name}", 1, order, deployment_id(at, BUCKET, key, name), "ann")
 
 

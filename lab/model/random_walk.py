@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from lab.model.actions import Bounds, Move, make, moves, words
+from lab.model.actions import Action, Bounds, actions, make, words
 from lab.model.aggregate import application
 from lab.model.explore import ENOUGH_TICKS, Violation, broken_end, broken_promise
 from lab.model.process import Controllers
-from lab.model.scenario import calm, settled
+from lab.model.scenario import quiesce, settled
 
 BOUNDS = Bounds(
     uploads=("u1", "u2", "x1", "u3", "u4", "u5", "x2", "u6"),
@@ -21,7 +21,7 @@ BOUNDS = Bounds(
     replaced=("n1", "n2"),
     controllers=3,
 )
-MOST_HOSTS = 3
+MAX_HOSTS = 3
 WEIGHTS = {"call": 8, "host": 4, "begin": 3, "happen": 2, "wait": 1, "trouble": 1, "die": 1, "cool": 1}
 """How often a kind of move is made when it can be: controllers mostly go on, or nothing would happen."""
 
@@ -31,11 +31,11 @@ class Walks:
     """What random runs came to."""
 
     walks: int = 0
-    moves: int = 0
+    actions: int = 0
     violations: list[Violation] = field(default_factory=list)
 
 
-def walk(seeds: range, length: int) -> Walks:
+def random_walk(seeds: range, length: int) -> Walks:
     """A walk of `length` moves for each seed, each brought to its end."""
     told = Walks()
     for seed in seeds:
@@ -49,31 +49,31 @@ def walk(seeds: range, length: int) -> Walks:
 
 def _walk(random: Random, length: int, told: Walks) -> Violation | None:
     controllers = Controllers()
-    world = settled(random.randint(1, MOST_HOSTS), controllers)
+    state = settled(random.randint(1, MAX_HOSTS), controllers)
     trace: list[str] = []
     for _ in range(length):
-        kinds: dict[str, list[Move]] = {}
-        for move in moves(world, BOUNDS):
+        kinds: dict[str, list[Action]] = {}
+        for move in actions(state, BOUNDS):
             kinds.setdefault(move.kind, []).append(move)
         names = list(kinds)
         (kind,) = random.choices(names, [WEIGHTS[name] for name in names])
         move = random.choice(kinds[kind])
-        trace.append(words(world, move))
-        after = make(world, move, controllers)
-        told.moves += 1
-        broken = broken_promise(world, after)
+        trace.append(words(state, move))
+        after = make(state, move, controllers)
+        told.actions += 1
+        broken = broken_promise(state, after)
         if broken:
             return Violation(*broken, trace)
-        world = after
+        state = after
     silent, ticks = random.random() < 0.5, 0
-    while world.running or (application(world).busy and ticks < ENOUGH_TICKS):
-        move = calm(world, silent)
+    while state.running or (application(state).busy and ticks < ENOUGH_TICKS):
+        move = quiesce(state, silent)
         ticks += move.kind == "wait"
-        trace.append(words(world, move))
-        after = make(world, move, controllers)
-        broken = broken_promise(world, after)
+        trace.append(words(state, move))
+        after = make(state, move, controllers)
+        broken = broken_promise(state, after)
         if broken:
             return Violation(*broken, trace)
-        world = after
-    broken = broken_end(world)
+        state = after
+    broken = broken_end(state)
     return Violation(*broken, trace) if broken else None

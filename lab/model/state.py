@@ -61,7 +61,7 @@ class Input(NamedTuple):
     at: float
 
 
-class World(NamedTuple):
+class State(NamedTuple):
     """`now` is in seconds; `inputs` are in the order they happened; `table` maps keys to items (see `item`);
     `commands` are in the order they were sent; `announced` holds (announcement, outcome, message); `running`
     are the controllers between two calls."""
@@ -109,47 +109,47 @@ def version(number: int | None) -> int:
     return 0 if number is None else int(item(number).get("version", {"N": "0"})["N"])
 
 
-def serve(world: World, call: Call) -> tuple[World, Any]:
+def serve(state: State, call: Call) -> tuple[State, Any]:
     """The world after a call, and its answer."""
     what = call.what
     match call.kind:
         case "get":
-            return world, world.table.get(what)
+            return state, state.table.get(what)
         case "write":
-            return _write(world, what)
+            return _write(state, what)
         case "apps":
-            return world, tuple(
-                held for held in world.table.values() if item(held).get("busy", {}).get("S") == what
+            return state, tuple(
+                held for held in state.table.values() if item(held).get("busy", {}).get("S") == what
             )
         case "history":
-            keys = sorted((key for key in world.table if key[0] == what and key[1] != "STATE"), reverse=True)
-            return world, tuple(world.table[key] for key in keys)
+            keys = sorted((key for key in state.table if key[0] == what and key[1] != "STATE"), reverse=True)
+            return state, tuple(state.table[key] for key in keys)
         case "send":
-            return _send(world, what)
+            return _send(state, what)
         case "commands":
-            return world, tuple(command.id for command in world.commands)
+            return state, tuple(command.id for command in state.commands)
         case "results":
-            return world, next((command.parts for command in world.commands if command.id == what), ())
+            return state, next((command.parts for command in state.commands if command.id == what), ())
         case "publish":
-            return world._replace(announced=world.announced | {what}), None
+            return state._replace(announced=state.announced | {what}), None
     raise NotImplementedError(call.kind)
 
 
-def _write(world: World, puts: tuple[Put, ...]) -> tuple[World, Lost | None]:
+def _write(state: State, puts: tuple[Put, ...]) -> tuple[State, Lost | None]:
     """All puts, or none when a condition fails."""
     for put in puts:
-        found = world.table.get(put.key)
+        found = state.table.get(put.key)
         if put.condition is not None and (put.condition or None) != (
             None if found is None else version(found)
         ):
-            return world, Lost(found)
-    return world._replace(table={**world.table, **{put.key: put.item for put in puts}}), None
+            return state, Lost(found)
+    return state._replace(table={**state.table, **{put.key: put.item for put in puts}}), None
 
 
-def _send(world: World, sending: Sending) -> tuple[World, str]:
+def _send(state: State, sending: Sending) -> tuple[State, str]:
     """SSM takes every command, also one that it has taken before: it knows no token."""
     name = f"{sending.deployment or 'app'}/{sending.step}"
-    repeats = sum(command.id.rpartition("/")[0] == name for command in world.commands)
-    parts = tuple(Part() if place in sending.hosts else ELSEWHERE for place in range(len(world.hosts)))
+    repeats = sum(command.id.rpartition("/")[0] == name for command in state.commands)
+    parts = tuple(Part() if place in sending.hosts else ELSEWHERE for place in range(len(state.hosts)))
     command = Command(f"{name}/{repeats}", *sending[1:], parts)
-    return world._replace(commands=(*world.commands, command)), command.id
+    return state._replace(commands=(*state.commands, command)), command.id

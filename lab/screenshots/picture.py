@@ -7,7 +7,7 @@ from lab.project import ROOT
 from lab.screenshots.browser import Browser
 
 IMAGES = ROOT / "docs" / "images"
-LARGEST_BYTES = 400_000
+MAX_BYTES = 400_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ def photograph(browser: Browser, name: str, selector: str = "html") -> Path:
     path = IMAGES / f"{name}.png"
     browser.photograph(path, selector)
     size = path.stat().st_size
-    if size > LARGEST_BYTES:
-        raise ValueError(f"{path} has {size:,} bytes, and a README's picture may have {LARGEST_BYTES:,}")
+    if size > MAX_BYTES:
+        raise ValueError(f"{path} has {size:,} bytes, and a README's picture may have {MAX_BYTES:,}")
     return path

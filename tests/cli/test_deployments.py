@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 
 from tests.cli.conftest import Run, World
 
@@ -30,7 +30,7 @@ def test_the_history_says_whose_credentials_uploaded_it(
     world: World, twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch, size: int, caller: str
 ) -> None:
     app = world.app()
-    monkeypatch.setattr(Account, "caller", caller)
+    monkeypatch.setattr(Stack, "caller", caller)
 
     assert twinslot("deploy", str(world.jar("1.0.0", size)), "--app", app).code == 0
 

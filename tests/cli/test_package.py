@@ -18,11 +18,11 @@ from twinslot.domain.model import (
     Hold,
     Kind,
     Live,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
+    UploadOrder,
 )
 from twinslot_cli import docs
 from twinslot_cli.checks.check import Check
@@ -72,10 +72,10 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
     label, key, by, reason, host, log, what, why, remedy, name, version, id = texts
     release = Release("bucket", key, version, 1, label)
     failure = Failure(Phase.BAKING, reason, host, (log, log))
-    timeline = (Passage(Phase.WAITING, 1.0), Passage(Phase.STAGING, 2.0), Passage(Phase.ENDED, 3.0))
+    timeline = (PhaseEntry(Phase.WAITING, 1.0), PhaseEntry(Phase.STAGING, 2.0), PhaseEntry(Phase.ENDED, 3.0))
     deployment = Deployment(
-        id, "shop", Kind.UPLOAD, Order(key, "", 1.0), release, by, Phase.ENDED, Outcome.FAILED, timeline,
-        failure=failure, unconfirmed=(host,),
+        id, "shop", Kind.UPLOAD, UploadOrder(key, "", 1.0), release, by, Phase.ENDED, Outcome.FAILED,
+        timeline, failure=failure, unconfirmed=(host,),
     )  # fmt: skip
     live = Live(release, id, 1.0)
     application = Application(
@@ -84,7 +84,7 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
     out = io.StringIO()
     terminal = Terminal(out=out)
     for told in [
-        *watch.ending(watch.Sight(application, deployment)),
+        *watch.ending(watch.Snapshot(application, deployment)),
         *watch.story(deployment, application),
         *watch.phases(deployment, application, 5.0),
         *history.lines([deployment], 80),

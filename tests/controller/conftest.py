@@ -24,7 +24,7 @@ from twinslot.aws.fleet import Fleet
 from twinslot.aws.store import Store
 
 from tests.controller import dynamodb_local
-from tests.controller.controller_fixture import House
+from tests.controller.controller_fixture import ControllerFixture
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -135,8 +135,8 @@ def engine(request: pytest.FixtureRequest) -> DynamoDBClient:
 
 
 @pytest.fixture
-def house(aws: boto3.Session, moto: DynamoDBClient) -> House:
-    return House(aws, moto, TABLE)
+def fixture(aws: boto3.Session, moto: DynamoDBClient) -> ControllerFixture:
+    return ControllerFixture(aws, moto, TABLE)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def clients(aws: boto3.Session) -> tuple[S3Client, SQSClient, SNSClient, SSMClie
     return aws.client("s3"), aws.client("sqs"), aws.client("sns"), aws.client("ssm")
 
 
-class House:
+class ControllerFixture:
     """A bucket, a topic with a queue that hears it, the table, and the controller between them."""
 
     def __init__(self, aws: boto3.Session, dynamodb: DynamoDBClient, table: str) -> None:

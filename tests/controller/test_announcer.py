@@ -15,10 +15,10 @@ from twinslot.domain.model import (
     Deployment,
     Difference,
     Kind,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
+    UploadOrder,
     Warn,
 )
 from twinslot.errors import GiveUp, TryAgain
@@ -31,12 +31,12 @@ REFUSED = Deployment(
     ID,
     "shop",
     Kind.UPLOAD,
-    Order("shop/a.jar", "1", 0.0),
+    UploadOrder("shop/a.jar", "1", 0.0),
     None,
     "somebody",
     Phase.ENDED,
     Outcome.REFUSED,
-    (Passage(Phase.ENDED, 1.0),),
+    (PhaseEntry(Phase.ENDED, 1.0),),
 )
 ACT = Announce("act", 1.0, REFUSED, None)
 

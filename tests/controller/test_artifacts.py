@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from twinslot.aws.artifacts import Artifact, ArtifactGone, Artifacts, ArtifactUnreadable
-from twinslot.domain.model import Order, Release
+from twinslot.domain.model import Release, UploadOrder
 from twinslot.errors import NotAJar, TryAgain
-from twinslot.intake.upload import LONGEST_BY, Upload
+from twinslot.intake.upload import MAX_BY_CHARACTERS, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +39,7 @@ def s3(aws: boto3.Session) -> S3Client:
 
 def uploaded(s3: S3Client, content: bytes, **how: Any) -> Upload:
     version = s3.put_object(Bucket=BUCKET, Key=KEY, Body=content, **how)["VersionId"]
-    return Upload("shop", BUCKET, KEY, version, len(content), Order(KEY, "1", 0.0), "id", "somebody")
+    return Upload("shop", BUCKET, KEY, version, len(content), UploadOrder(KEY, "1", 0.0), "id", "somebody")
 
 
 def gets(s3: S3Client) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def test_a_checksum_of_s3_does_not_stand_in_the_way_of_a_range(s3: S3Client) -> 
         ({}, "somebody"),
         ({"by": "  "}, "somebody"),
         ({"by": "anna\tb"}, "anna b"),
-        ({"by": "a" * 500}, "a" * (LONGEST_BY - 1) + "…"),
+        ({"by": "a" * 500}, "a" * (MAX_BY_CHARACTERS - 1) + "…"),
     ],
 )
 def test_who_uploaded_it_is_whom_the_object_names(s3: S3Client, metadata: dict[str, str], by: str) -> None:

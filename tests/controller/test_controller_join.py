@@ -4,7 +4,7 @@ import pytest
 from twinslot.domain.model import HostReport, HostResult, Kind, SlotReport
 from twinslot.errors import CommandRefused, NothingToRollBackTo, TryAgain
 
-from tests.controller.controller_fixture import House
+from tests.controller.controller_fixture import ControllerFixture
 
 
 def empty(host: str) -> HostResult:
@@ -14,69 +14,71 @@ def empty(host: str) -> HostResult:
     return HostResult(host, True, report=said)
 
 
-def appears(house: House, host: str) -> None:
+def appears(fixture: ControllerFixture, host: str) -> None:
     """A host that was prepared is told of, asked, and says that it holds nothing."""
-    house.fleet.apps[host] = "shop"
-    house.fleet.online += (host,)
-    house.controller.host_ready(host)
-    assert house.fleet.asked[-1] == ("shop", (host,))
-    house.fleet.reported = (empty(host),)
-    house.controller.hosts_reported("shop", "report-of-shop")
+    fixture.fleet.apps[host] = "shop"
+    fixture.fleet.online += (host,)
+    fixture.controller.host_ready(host)
+    assert fixture.fleet.asked[-1] == ("shop", (host,))
+    fixture.fleet.reported = (empty(host),)
+    fixture.controller.hosts_reported("shop", "report-of-shop")
 
 
-def test_a_new_host_joins_what_is_live(house: House) -> None:
-    first = house.deploy("1.0.0")
-    appears(house, "i-0c")
-    current = house.application().current
+def test_a_new_host_joins_what_is_live(fixture: ControllerFixture) -> None:
+    first = fixture.deploy("1.0.0")
+    appears(fixture, "i-0c")
+    current = fixture.application().current
     assert current and (current.kind, current.hosts) == (Kind.JOIN, ("i-0c",))
     for _ in ("stage", "flip", "bake"):
-        house.end_step()
-    assert [sent[:2] for sent in house.fleet.sent[-3:]] == [
+        fixture.end_step()
+    assert [sent[:2] for sent in fixture.fleet.sent[-3:]] == [
         (current.id, step) for step in ("stage", "flip", "bake")
     ]
-    live = house.application().live
+    live = fixture.application().live
     assert live and live.deployment == first
-    assert house.told()[2:] == [(f"{current.id}/started", "STARTED"), (current.id, "LIVE")]
+    assert fixture.told()[2:] == [(f"{current.id}/started", "STARTED"), (current.id, "LIVE")]
     with pytest.raises(NothingToRollBackTo):
-        house.controller.rollback("shop", current.id, "ann", "request-1")
+        fixture.controller.rollback("shop", current.id, "ann", "request-1")
 
 
-def test_a_host_whose_event_was_lost_joins_by_an_inspection(house: House) -> None:
-    house.deploy("1.0.0")
-    house.fleet.online += ("i-0c",)
-    house.controller.inspect()
-    house.fleet.reported = (empty("i-0c"),)
-    house.controller.hosts_reported("shop", "report-of-shop")
-    current = house.application().current
+def test_a_host_whose_event_was_lost_joins_by_an_inspection(fixture: ControllerFixture) -> None:
+    fixture.deploy("1.0.0")
+    fixture.fleet.online += ("i-0c",)
+    fixture.controller.inspect()
+    fixture.fleet.reported = (empty("i-0c"),)
+    fixture.controller.hosts_reported("shop", "report-of-shop")
+    current = fixture.application().current
     assert current and current.hosts == ("i-0c",)
 
 
-def test_a_new_host_during_a_deployment_joins_after_it(house: House) -> None:
-    house.deploy("1.0.0")
-    house.upload("1.1.0")
-    appears(house, "i-0c")
+def test_a_new_host_during_a_deployment_joins_after_it(fixture: ControllerFixture) -> None:
+    fixture.deploy("1.0.0")
+    fixture.upload("1.1.0")
+    appears(fixture, "i-0c")
     for _ in ("stage", "flip", "bake"):
-        house.end_step()
-    current = house.application().current
+        fixture.end_step()
+    current = fixture.application().current
     assert current and current.release and (current.kind, current.release.label) == (Kind.JOIN, "1.1.0")
 
 
 @pytest.mark.parametrize("app", [None, "billing"])
 def test_an_instance_of_no_app_or_of_one_without_a_live_release_is_asked_nothing(
-    house: House, app: str | None
+    fixture: ControllerFixture, app: str | None
 ) -> None:
     if app:
-        house.fleet.apps["i-0c"] = app
-    house.controller.host_ready("i-0c")
-    assert house.fleet.asked == []
+        fixture.fleet.apps["i-0c"] = app
+    fixture.controller.host_ready("i-0c")
+    assert fixture.fleet.asked == []
 
 
-def test_a_new_host_that_ssm_does_not_take_a_command_for_is_left_to_the_inspection(house: House) -> None:
-    house.deploy("1.0.0")
-    house.fleet.apps["i-0c"] = "shop"
-    house.fleet.trouble = CommandRefused("InvalidInstanceId")
-    house.controller.host_ready("i-0c")
-    assert house.application().current is None
-    house.fleet.trouble = TryAgain("throttled")
+def test_a_new_host_that_ssm_does_not_take_a_command_for_is_left_to_the_inspection(
+    fixture: ControllerFixture,
+) -> None:
+    fixture.deploy("1.0.0")
+    fixture.fleet.apps["i-0c"] = "shop"
+    fixture.fleet.trouble = CommandRefused("InvalidInstanceId")
+    fixture.controller.host_ready("i-0c")
+    assert fixture.application().current is None
+    fixture.fleet.trouble = TryAgain("throttled")
     with pytest.raises(TryAgain):
-        house.controller.host_ready("i-0c")
+        fixture.controller.host_ready("i-0c")

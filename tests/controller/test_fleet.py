@@ -19,12 +19,12 @@ from twinslot.domain.model import (
     HostResult,
     Kind,
     Live,
-    Order,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
     Settings,
     Step,
+    UploadOrder,
 )
 from twinslot.errors import CommandRefused, GiveUp, TryAgain
 
@@ -44,11 +44,11 @@ DEPLOYMENT = Deployment(
     id=ID,
     app="shop",
     kind=Kind.UPLOAD,
-    order=Order(NEW.key, "0061", NOW),
+    order=UploadOrder(NEW.key, "0061", NOW),
     release=NEW,
     by="somebody",
     phase=Phase.STAGING,
-    timeline=(Passage(Phase.STAGING, NOW),),
+    timeline=(PhaseEntry(Phase.STAGING, NOW),),
     fence=7,
     hosts=HOSTS,
     settings=Settings(java_options=("-Dgreeting=ü $(id)",)),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from twinslot.controller import Holding, Rollback
-from twinslot.domain.model import Deployment, Kind, Live, Order, Release
+from twinslot.domain.model import Deployment, Kind, Live, Release, UploadOrder
 from twinslot.errors import BadEvent
 from twinslot.intake.upload import Upload
 
@@ -49,7 +49,7 @@ class RecordingController:
     def resume(self, app: str, by: str) -> Holding:
         self.calls.append(("resume", app, by))
         release = Release("b", "shop/2.jar", "v", 1, "2.0.0")
-        waiting = Deployment("01J", app, Kind.UPLOAD, Order("", "", 0.0), release, "ann")
+        waiting = Deployment("01J", app, Kind.UPLOAD, UploadOrder("", "", 0.0), release, "ann")
         return Holding(False, True, None, None, waiting)
 
     def host_ready(self, instance: str) -> None:

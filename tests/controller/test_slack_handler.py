@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from twinslot.errors import BadEvent, GiveUp, TryAgain
 
-from functions.slack.ledger import Posted
+from functions.slack.ledger import Ledger
 from functions.slack.secret import FRESH_SECONDS, Secret
 from lab.sandbox.services.slack import CHANNEL, TOKEN, WEBHOOK, Reply, Slack
 from tests.controller.conftest import TABLE
 from tests.controller.test_handlers import Context
 from tests.hostile import JSON, ODD, Cases
-from tests.unit.announcement_samples import DRIFT, EACH, ID, STARTED, Told
+from tests.unit.announcement_samples import DRIFT, EACH, ID, STARTED, Sample
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -81,7 +81,7 @@ def slack(
     function.put(WEBHOOK)
     monkeypatch.setenv("SLACK_ENDPOINT_URL", server.endpoint)
     monkeypatch.setattr(module, "SECRET", Secret(PARAMETER, function.ssm))
-    monkeypatch.setattr(module, "POSTED", Posted(TABLE, dynamodb))
+    monkeypatch.setattr(module, "LEDGER", Ledger(TABLE, dynamodb))
     monkeypatch.setattr(module, "CHANNEL", "")
     usual = server.answer
     yield function
@@ -121,7 +121,7 @@ def test_the_end_stands_in_the_thread_of_its_start_and_a_failure_in_the_channel_
     bot(EACH["FAILED"])
     start, end = bot.slack.posts
     assert "thread_ts" not in start.message
-    assert end.message["thread_ts"] == bot.module.POSTED.name(f"{ID}/started")
+    assert end.message["thread_ts"] == bot.module.LEDGER.name(f"{ID}/started")
     assert end.message["reply_broadcast"] is True
 
 
@@ -137,7 +137,7 @@ def test_a_start_that_cannot_be_looked_up_costs_the_thread_alone(
     def throttled(announcement: str) -> None:
         raise TryAgain(f"{announcement}: throttled")
 
-    monkeypatch.setattr(bot.module.POSTED, "name", throttled)
+    monkeypatch.setattr(bot.module.LEDGER, "name", throttled)
     bot(EACH["LIVE"])
     assert headlines(bot) == ["✅ shop 1.4.2 is live"]
 
@@ -148,7 +148,7 @@ def test_a_message_that_could_not_be_noted_is_no_failure(
     def throttled(announcement: str, name: str | None) -> None:
         raise TryAgain(f"{announcement}: throttled")
 
-    monkeypatch.setattr(slack.module.POSTED, "note", throttled)
+    monkeypatch.setattr(slack.module.LEDGER, "note", throttled)
     slack(EACH["LIVE"])
     assert len(slack.slack.messages) == 1
 
@@ -195,7 +195,7 @@ def test_the_secret_is_read_once_in_a_while_and_stands_in_no_log(
     assert WEBHOOK.rpartition("/")[2] not in logged
 
 
-def told_of(event: Any) -> Told:
+def told_of(event: Any) -> Sample:
     return {"Records": [{"Sns": {"Message": event}}]}
 
 

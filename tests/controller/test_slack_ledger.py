@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from twinslot.errors import GiveUp
 
-from functions.slack.ledger import BeingPosted, Posted
+from functions.slack.ledger import BeingPosted, Ledger
 from tests.controller.conftest import NOW, TABLE
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def posted(engine: DynamoDBClient, clock: Clock) -> Posted:
-    return Posted(TABLE, engine, clock)
+def posted(engine: DynamoDBClient, clock: Clock) -> Ledger:
+    return Ledger(TABLE, engine, clock)
 
 
-def test_what_was_posted_is_not_claimed_again_and_its_name_is_known(posted: Posted) -> None:
+def test_what_was_posted_is_not_claimed_again_and_its_name_is_known(posted: Ledger) -> None:
     assert posted.name(f"{ID}/started") is None
     assert posted.claim(f"{ID}/started", 60)
     posted.note(f"{ID}/started", "1794441604.000100")
@@ -44,7 +44,7 @@ def test_what_was_posted_is_not_claimed_again_and_its_name_is_known(posted: Post
     assert posted.claim(ID, 60)
 
 
-def test_what_another_posts_just_now_is_asked_for_later(posted: Posted, clock: Clock) -> None:
+def test_what_another_posts_just_now_is_asked_for_later(posted: Ledger, clock: Clock) -> None:
     assert posted.claim(ID, 60)
     with pytest.raises(BeingPosted, match=ID):
         posted.claim(ID, 60)
@@ -53,20 +53,20 @@ def test_what_another_posts_just_now_is_asked_for_later(posted: Posted, clock: C
     assert posted.claim(ID, 60)
 
 
-def test_what_failed_may_be_claimed_at_once(posted: Posted) -> None:
+def test_what_failed_may_be_claimed_at_once(posted: Ledger) -> None:
     assert posted.claim(ID, 60)
     posted.release(ID)
     assert posted.claim(ID, 60)
 
 
-def test_a_message_without_a_name_counts_as_posted(posted: Posted) -> None:
+def test_a_message_without_a_name_counts_as_posted(posted: Ledger) -> None:
     posted.claim(ID, 60)
     posted.note(ID, None)
     assert not posted.claim(ID, 60)
     assert posted.name(ID) is None
 
 
-def test_of_many_at_once_one_posts(posted: Posted) -> None:
+def test_of_many_at_once_one_posts(posted: Ledger) -> None:
     def claimed(_: int) -> bool:
         try:
             return posted.claim(ID, 60)
@@ -77,7 +77,7 @@ def test_of_many_at_once_one_posts(posted: Posted) -> None:
         assert sum(pool.map(claimed, range(16))) == 1
 
 
-def test_notes_expire_and_stand_beside_the_controllers_items(engine: DynamoDBClient, posted: Posted) -> None:
+def test_notes_expire_and_stand_beside_the_controllers_items(engine: DynamoDBClient, posted: Ledger) -> None:
     posted.claim(ID, 60)
     posted.note(ID, "1.2")
     (item,) = engine.scan(TableName=TABLE)["Items"]
@@ -91,4 +91,4 @@ def test_notes_expire_and_stand_beside_the_controllers_items(engine: DynamoDBCli
 
 def test_a_table_that_is_not_there_is_said(dynamodb: DynamoDBClient) -> None:
     with pytest.raises(GiveUp, match=f"claiming {ID} for Slack"):
-        Posted("nothing", dynamodb).claim(ID, 60)
+        Ledger("nothing", dynamodb).claim(ID, 60)

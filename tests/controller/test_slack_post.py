@@ -19,11 +19,11 @@ from functions.slack.client import (
     AddressGone,
     Answer,
     Bot,
-    Door,
     MessageRefused,
     NoAddress,
     NotSlack,
     Redirected,
+    SlackClient,
     SlackFailed,
     TooManyMessages,
     Unreachable,
@@ -84,10 +84,10 @@ def bot() -> Bot:
 
 
 def send(
-    door: Door, clock: Clock | None = None, thread: str | None = None, loudly: bool = False
+    client: SlackClient, clock: Clock | None = None, thread: str | None = None, loudly: bool = False
 ) -> str | None:
     clock = clock or Clock(55)
-    return post(door, MESSAGE, thread, loudly=loudly, seconds_left=clock.left, sleep=clock.sleep)
+    return post(client, MESSAGE, thread, loudly=loudly, seconds_left=clock.left, sleep=clock.sleep)
 
 
 def test_a_webhook_gets_the_message_as_it_is(slack: Slack) -> None:
@@ -176,14 +176,14 @@ def test_an_answer_to_a_bot_that_is_not_slacks_is_no_success(slack: Slack, body:
 @pytest.mark.parametrize(
     "reply", [Reply(500, "rollup_error"), Reply(502, "<html>bad gateway</html>"), Reply(429), Reply(0)]
 )
-@pytest.mark.parametrize("door", [webhook, bot])
+@pytest.mark.parametrize("client", [webhook, bot])
 def test_what_may_pass_is_tried_again_with_pauses(
-    slack: Slack, door: Callable[[], Door], reply: Reply
+    slack: Slack, client: Callable[[], SlackClient], reply: Reply
 ) -> None:
-    good = Reply(200, "ok") if door is webhook else Reply(200, '{"ok":true,"ts":"1.2"}')
+    good = Reply(200, "ok") if client is webhook else Reply(200, '{"ok":true,"ts":"1.2"}')
     slack.answer = answering(reply, reply, good)
     clock = Clock(55)
-    send(door(), clock)
+    send(client(), clock)
     assert clock.pauses == [1.0, 2.0]
 
 
@@ -301,10 +301,10 @@ def test_what_is_no_channel_is_refused(channel: str) -> None:
 @pytest.mark.hostile("announcements")
 @given(st.integers(100, 599), TEXT, st.none() | TEXT)
 def test_any_answer_is_a_success_or_a_named_error(status: int, body: str, after: str | None) -> None:
-    for door in (webhook(), bot()):
+    for client in (webhook(), bot()):
         said: Any = ""
         try:
-            door.posted(Answer(status, body, after))
+            client.posted(Answer(status, body, after))
         except (GiveUp, TryAgain) as error:
             said = str(error)
         assert status == 200 or said

@@ -21,14 +21,14 @@ from twinslot.domain.model import (
     HostReport,
     Kind,
     Live,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
     SlotReport,
     Step,
     Survey,
+    UploadOrder,
 )
 from twinslot.errors import GiveUp, LostRace, TryAgain, UnknownCommand
 
@@ -54,12 +54,12 @@ def deployment(number: int, label: str = "1.4.2", outcome: Outcome | None = None
         id=identity(number),
         app="shop",
         kind=Kind.UPLOAD,
-        order=Order("shop/a.jar", f"{number:X}", NOW + number),
+        order=UploadOrder("shop/a.jar", f"{number:X}", NOW + number),
         release=Release("artifacts", "shop/a.jar", f"v{number}", 10, label),
         by="somebody",
         phase=Phase.ENDED if outcome else Phase.STAGING,
         outcome=outcome,
-        timeline=(Passage(Phase.STAGING, NOW), Passage(Phase.FLIPPING, NOW + 4.25)),
+        timeline=(PhaseEntry(Phase.STAGING, NOW), PhaseEntry(Phase.FLIPPING, NOW + 4.25)),
     )
 
 
@@ -82,7 +82,7 @@ def test_a_saved_application_is_loaded_a_version_on(store: Store) -> None:
     current = replace(deployment(1), hosts=("i-1", "i-2"), step=step)
     live = Live(Release("b", "k", "v", 2**40, ""), identity(9), NOW)
     outbox = (Survey("a", NOW, identity(1)), Announce("b", NOW, deployment(3, outcome=Outcome.LIVE), None))
-    application = Application("shop", live, None, current, deployment(2), Order("", "", 0.5), 7, outbox)
+    application = Application("shop", live, None, current, deployment(2), UploadOrder("", "", 0.5), 7, outbox)
     after = store.save(Application("shop"), Decision(application))
     assert after == replace(application, version=1)
     assert store.load("shop") == after

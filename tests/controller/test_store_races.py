@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from twinslot.aws.store import Store
-from twinslot.domain.model import Application, Decision, Deployment, Kind, Order
+from twinslot.domain.model import Application, Decision, Deployment, Kind, UploadOrder
 from twinslot.errors import LostRace
 
 from tests.controller.conftest import NOW, TABLE, session
@@ -36,7 +36,7 @@ def dynamodb(engine: DynamoDBClient) -> DynamoDBClient:
     return engine
 
 
-DEPLOYMENT = Deployment(f"01JD{1:022}", "shop", Kind.UPLOAD, Order("", "", NOW), None, "somebody")
+DEPLOYMENT = Deployment(f"01JD{1:022}", "shop", Kind.UPLOAD, UploadOrder("", "", NOW), None, "somebody")
 
 
 def each_writer(work: Callable[[int], list[int]]) -> list[list[int]]:

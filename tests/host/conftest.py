@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.sandbox.hosts.machine import Machine, Rack, unavailable
-from tests.host.host_fixture import Hosted, Release, jar
+from tests.host.host_fixture import HostFixture, Release, jar
 
 Boot = Callable[..., Machine]
 
@@ -26,13 +26,13 @@ def machine(rack: Rack) -> Machine:
 
 
 @pytest.fixture(scope="module")
-def v1(host: Hosted) -> Release:
+def v1(host: HostFixture) -> Release:
     """In the bucket of a module's own `host`."""
     return host.bucket.put(jar("1.0"))
 
 
 @pytest.fixture(scope="module")
-def v2(host: Hosted) -> Release:
+def v2(host: HostFixture) -> Release:
     """In the bucket of a module's own `host`."""
     return host.bucket.put(jar("2.0"))
 

@@ -21,7 +21,7 @@ Report = dict[str, Any]
 JARS = STATE.parent / "host-jars"
 SCRIPT = "/var/lib/amazon/ssm/_script.sh"
 SETTINGS = {"start_seconds": 20, "bake_seconds": 0, "keep_warm_seconds": 600}
-MOST_REPORT_BYTES = 2400
+MAX_REPORT_BYTES = 2400
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -30,7 +30,7 @@ def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-class Hosted:
+class HostFixture:
     """A machine, the bucket that it reads from, and the deployments that this test makes there."""
 
     def __init__(self, machine: Machine, bucket: Bucket) -> None:
@@ -68,7 +68,7 @@ class Hosted:
         done = self.machine.run(argv, env=environment, timeout_seconds=100)
         assert done.stderr == ""
         assert done.stdout.count("\n") == 1
-        assert len(done.stdout.encode()) <= MOST_REPORT_BYTES
+        assert len(done.stdout.encode()) <= MAX_REPORT_BYTES
         report: Report = json.loads(done.stdout)
         assert done.returncode == (0 if report["ok"] else 1)
         assert (report["twinslot"], report["host"], report["verb"]) == (1, self.machine.name, verb)
@@ -131,12 +131,12 @@ class Hosted:
 
 
 @contextlib.contextmanager
-def host_on(rack: Rack, name: str, *, java: bool = True) -> Iterator[Hosted]:
+def host_on(rack: Rack, name: str, *, java: bool = True) -> Iterator[HostFixture]:
     """A bare host, with Java or without, and a bucket beside it."""
     bucket = Bucket(rack.gateway)
     machine = rack.boot(name, java=java)
     try:
-        yield Hosted(machine, bucket)
+        yield HostFixture(machine, bucket)
     finally:
         machine.kill()
         bucket.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import Hosted, host_on
+from tests.host.host_fixture import HostFixture, host_on
 
 PACKAGES = (
     "nginx",
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaab0", java=False) as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaab0", java=False) as host_fixture:
+        yield host_fixture
 
 
-def is_bare(host: Hosted) -> bool:
+def is_bare(host: HostFixture) -> bool:
     """No nginx, no Java, no link that led there; and dpkg knows of none."""
     known = host.shell("dpkg-query --show --showformat='${Package}\\n'").split()
     links = host.shell(
@@ -45,11 +45,11 @@ def is_bare(host: Hosted) -> bool:
     )
 
 
-def test_it_has_neither_nginx_nor_java_and_dpkg_knows_of_none(host: Hosted) -> None:
+def test_it_has_neither_nginx_nor_java_and_dpkg_knows_of_none(host: HostFixture) -> None:
     assert is_bare(host)
 
 
-def test_a_java_that_its_repositories_lack_leaves_it_as_bare_as_it_was(host: Hosted) -> None:
+def test_a_java_that_its_repositories_lack_leaves_it_as_bare_as_it_was(host: HostFixture) -> None:
     report = host.command("provision", settings={"java": 25})
     assert not report["ok"]
     assert re.fullmatch(

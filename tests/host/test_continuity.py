@@ -9,34 +9,34 @@ import pytest
 
 from lab.sandbox.hosts.machine import Rack
 from lab.sandbox.traffic.load_generator import Load
-from tests.host.host_fixture import Hosted, Release, host_on, jar
+from tests.host.host_fixture import HostFixture, Release, host_on, jar
 
-MOST_UNDER_WAY = 4
+MAX_UNDER_WAY = 4
 """Requests of 400 a second that a process has in hand when it dies."""
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaaa3") as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaaa3") as host_fixture:
+        yield host_fixture
 
 
 @pytest.fixture
-def warm(host: Hosted, v1: Release, v2: Release) -> tuple[Release, Release]:
+def warm(host: HostFixture, v1: Release, v2: Release) -> tuple[Release, Release]:
     """1.0 is warm in one slot and 2.0 live in the other."""
     host.deploy(v1)
     host.deploy(v2)
     return v1, v2
 
 
-def slot_with(host: Hosted, label: str) -> tuple[str, dict[str, object]]:
+def slot_with(host: HostFixture, label: str) -> tuple[str, dict[str, object]]:
     """The slot that holds a release, and what is said of it."""
     slots = host.go("report", fence=0)["slots"]
     return next((name, slot) for name, slot in slots.items() if slot["label"] == label)
 
 
 def test_flips_and_stagings_lose_no_request(
-    host: Hosted, warm: tuple[Release, Release], tmp_path: Path
+    host: HostFixture, warm: tuple[Release, Release], tmp_path: Path
 ) -> None:
     with Load(host.machine.address, tmp_path / "records", rate=400, connections=32) as load:
         for release, _ in zip(itertools.cycle(warm), range(10), strict=False):
@@ -48,7 +48,7 @@ def test_flips_and_stagings_lose_no_request(
 
 
 def test_the_standby_answers_when_the_live_process_is_killed(
-    host: Hosted, warm: tuple[Release, Release], tmp_path: Path
+    host: HostFixture, warm: tuple[Release, Release], tmp_path: Path
 ) -> None:
     pid = slot_with(host, "2.0")[1]["pid"]
     with Load(host.machine.address, tmp_path / "records", rate=400, connections=32) as load:
@@ -61,11 +61,13 @@ def test_the_standby_answers_when_the_live_process_is_killed(
         traffic = load.stop()
     # What cannot be repeated: a POST that was with the process when it died, an answer that had begun.
     at_the_kill = traffic.during(before - 1, after + 1)
-    assert traffic.lost == at_the_kill.lost <= MOST_UNDER_WAY
+    assert traffic.lost == at_the_kill.lost <= MAX_UNDER_WAY
     assert traffic.served_by()["1.0"] > 50
 
 
-def test_a_warm_process_that_ends_is_no_standby_at_once(host: Hosted, warm: tuple[Release, Release]) -> None:
+def test_a_warm_process_that_ends_is_no_standby_at_once(
+    host: HostFixture, warm: tuple[Release, Release]
+) -> None:
     slot, about = slot_with(host, "1.0")
     flag = f"/run/twinslot/shop/standby/{slot}"
     host.shell(f"test -e {flag} && kill -9 {about['pid']}")
@@ -76,7 +78,7 @@ def test_a_warm_process_that_ends_is_no_standby_at_once(host: Hosted, warm: tupl
 
 
 def test_the_live_slot_and_the_time_of_the_warm_one_survive_a_reboot(
-    host: Hosted, warm: tuple[Release, Release]
+    host: HostFixture, warm: tuple[Release, Release]
 ) -> None:
     before = host.go("report", fence=0)["live"]
     due = host.shell("cat /var/lib/twinslot/shop/retire_at")
@@ -95,7 +97,9 @@ def test_the_live_slot_and_the_time_of_the_warm_one_survive_a_reboot(
     assert (host.release(), slot_with(host, "1.0")[1]["pid"]) == ("1.0", pid)
 
 
-def test_power_loss_right_after_a_flip_keeps_the_flip(host: Hosted, warm: tuple[Release, Release]) -> None:
+def test_power_loss_right_after_a_flip_keeps_the_flip(
+    host: HostFixture, warm: tuple[Release, Release]
+) -> None:
     host.go("flip", deployment=host.deployment(), release=warm[0])
     host.machine.kill()
     host.machine.start()
@@ -103,7 +107,7 @@ def test_power_loss_right_after_a_flip_keeps_the_flip(host: Hosted, warm: tuple[
 
 
 def test_the_old_slot_ends_when_its_time_is_over_and_its_last_request_answered(
-    host: Hosted, v1: Release, v2: Release, tmp_path: Path
+    host: HostFixture, v1: Release, v2: Release, tmp_path: Path
 ) -> None:
     host.deploy(v1)
     host.go("stage", deployment=(deployment := host.deployment()), release=v2)
@@ -125,7 +129,7 @@ def test_the_old_slot_ends_when_its_time_is_over_and_its_last_request_answered(
 
 
 def test_a_release_that_fails_is_no_standby_and_its_time_is_over(
-    host: Hosted, warm: tuple[Release, Release]
+    host: HostFixture, warm: tuple[Release, Release]
 ) -> None:
     report = host.go("flip", step="revert", deployment=host.deployment(), release=warm[0])
     assert (report["standby"], slot_with(host, "2.0")[1]["verified"]) == (False, False)

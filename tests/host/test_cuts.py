@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import SCRIPT, Hosted, Release, Report, host_on, jar
+from tests.host.host_fixture import SCRIPT, HostFixture, Release, Report, host_on, jar
 
 # Runs the document's script but for its last line, and counts. argv: script, where to cut, the script's own.
 CUTTER = """
@@ -53,19 +53,19 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaaa4") as hosted:
-        hosted.machine.write("/root/cutter.py", CUTTER)
-        hosted.go("provision")
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaaa4") as host_fixture:
+        host_fixture.machine.write("/root/cutter.py", CUTTER)
+        host_fixture.go("provision")
+        yield host_fixture
 
 
 @pytest.fixture(scope="module")
-def releases(host: Hosted) -> tuple[Release, Release]:
+def releases(host: HostFixture) -> tuple[Release, Release]:
     return host.bucket.put(jar("1.0")), host.bucket.put(jar("2.0"))
 
 
-def cut(host: Hosted, at: int, verb: str, **given: Any) -> bool:
+def cut(host: HostFixture, at: int, verb: str, **given: Any) -> bool:
     """Carries a command out until its `at`-th lasting thing. False: it came to its end before."""
     argv = ["python3", "/root/cutter.py", SCRIPT, str(at)]
     done = host.machine.run(argv, env=host.environment(verb, **given), timeout_seconds=60)
@@ -73,13 +73,13 @@ def cut(host: Hosted, at: int, verb: str, **given: Any) -> bool:
     return done.returncode not in (0, 1)
 
 
-def litter(host: Hosted) -> str:
+def litter(host: HostFixture) -> str:
     """Temporary files that something left behind."""
-    places = "/opt/twinslot /var/lib/twinslot /run/twinslot /etc/nginx /etc/systemd"
-    return host.shell(f"find {places} -name '.*' -o -name '*.new'").strip()
+    paths = "/opt/twinslot /var/lib/twinslot /run/twinslot /etc/nginx /etc/systemd"
+    return host.shell(f"find {paths} -name '.*' -o -name '*.new'").strip()
 
 
-def every_cut(host: Hosted, prepare: Callable[[int], dict[str, Any]], verb: str) -> Iterator[Report]:
+def every_cut(host: HostFixture, prepare: Callable[[int], dict[str, Any]], verb: str) -> Iterator[Report]:
     """For each place where the verb can be cut: prepares, cuts, runs it again and gives that report."""
     for at in range(1, 200):
         given = prepare(at)
@@ -89,7 +89,7 @@ def every_cut(host: Hosted, prepare: Callable[[int], dict[str, Any]], verb: str)
         yield host.command(verb, **given)
 
 
-def test_provision(host: Hosted) -> None:
+def test_provision(host: HostFixture) -> None:
     def bare(_: int) -> dict[str, Any]:
         host.shell(
             "systemctl stop nginx; systemctl disable --quiet nginx; userdel -f twinslot-shop 2>/dev/null;"
@@ -109,7 +109,7 @@ def test_provision(host: Hosted) -> None:
     host.go("provision", fence=0)
 
 
-def test_stage(host: Hosted, releases: tuple[Release, Release]) -> None:
+def test_stage(host: HostFixture, releases: tuple[Release, Release]) -> None:
     host.deploy(releases[0])
     live = host.go("report", fence=0)["live"]
 
@@ -126,7 +126,7 @@ def test_stage(host: Hosted, releases: tuple[Release, Release]) -> None:
 
 
 @pytest.mark.parametrize("step", ["flip", "revert"])
-def test_flip(host: Hosted, releases: tuple[Release, Release], step: str) -> None:
+def test_flip(host: HostFixture, releases: tuple[Release, Release], step: str) -> None:
     host.deploy(releases[0])
 
     def unflipped(at: int) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def test_flip(host: Hosted, releases: tuple[Release, Release], step: str) -> Non
         assert litter(host) == ""
 
 
-def test_bake(host: Hosted, releases: tuple[Release, Release]) -> None:
+def test_bake(host: HostFixture, releases: tuple[Release, Release]) -> None:
     host.deploy(releases[0])
     host.deploy(releases[1])
 
@@ -157,7 +157,7 @@ def test_bake(host: Hosted, releases: tuple[Release, Release]) -> None:
         assert litter(host) == ""
 
 
-def test_a_bake_that_goes_back(host: Hosted, releases: tuple[Release, Release]) -> None:
+def test_a_bake_that_goes_back(host: HostFixture, releases: tuple[Release, Release]) -> None:
     host.deploy(releases[0])
     host.deploy(releases[1])
 
@@ -174,7 +174,7 @@ def test_a_bake_that_goes_back(host: Hosted, releases: tuple[Release, Release]) 
         assert litter(host) == ""
 
 
-def test_retire(host: Hosted, releases: tuple[Release, Release]) -> None:
+def test_retire(host: HostFixture, releases: tuple[Release, Release]) -> None:
     for at in range(1, 50):
         host.deploy(releases[at % 2])
         host.deploy(releases[1 - at % 2])

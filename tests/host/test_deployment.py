@@ -6,31 +6,31 @@ from collections.abc import Iterator
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import Hosted, Release, host_on, jar
+from tests.host.host_fixture import HostFixture, Release, host_on, jar
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaaa2") as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaaa2") as host_fixture:
+        yield host_fixture
 
 
 @pytest.fixture
-def live(host: Hosted, v1: Release) -> Release:
+def live(host: HostFixture, v1: Release) -> Release:
     """1.0 is live, whatever was before."""
     if host.release() != "1.0":
         host.deploy(v1)
     return v1
 
 
-def standing(host: Hosted) -> tuple[str, bool, dict[str, tuple[str | None, bool]]]:
+def standing(host: HostFixture) -> tuple[str, bool, dict[str, tuple[str | None, bool]]]:
     """The live slot, whether there is a standby, and of each slot the release and whether it is verified."""
     report = host.go("report", fence=0)
     slots = {name: (slot["label"], slot["verified"]) for name, slot in report["slots"].items()}
     return report["live"], report["standby"], slots
 
 
-def test_a_first_release_goes_live_on_a_bare_host(host: Hosted, v1: Release) -> None:
+def test_a_first_release_goes_live_on_a_bare_host(host: HostFixture, v1: Release) -> None:
     deployment = host.deployment()
     staged = host.go("stage", deployment=deployment, release={**v1, "sha256": None})
     assert staged["live"] is None
@@ -45,7 +45,9 @@ def test_a_first_release_goes_live_on_a_bare_host(host: Hosted, v1: Release) -> 
     assert baked["slots"]["blue"]["state"] == "inactive"
 
 
-def test_the_app_runs_as_a_user_of_its_own_and_cannot_write_the_system(host: Hosted, live: Release) -> None:
+def test_the_app_runs_as_a_user_of_its_own_and_cannot_write_the_system(
+    host: HostFixture, live: Release
+) -> None:
     pid = host.go("report", fence=0)["slots"]["green"]["pid"]
     assert host.shell(f"stat -c %U /proc/{pid}").strip() == "twinslot-shop"
     assert "NoNewPrivs:\t1" in host.shell(f"cat /proc/{pid}/status")
@@ -55,7 +57,9 @@ def test_the_app_runs_as_a_user_of_its_own_and_cannot_write_the_system(host: Hos
     assert host.shell(f"readlink /proc/{pid}/cwd; stat -c %U:%a {own}") == f"{own}\ntwinslot-shop:750\n"
 
 
-def test_staging_leaves_users_alone_and_a_flip_moves_them(host: Hosted, live: Release, v2: Release) -> None:
+def test_staging_leaves_users_alone_and_a_flip_moves_them(
+    host: HostFixture, live: Release, v2: Release
+) -> None:
     deployment = host.deployment()
     staged = host.go("stage", deployment=deployment, release=v2)
     assert (host.release(), staged["live"], staged["standby"]) == ("1.0", "green", False)
@@ -65,7 +69,7 @@ def test_staging_leaves_users_alone_and_a_flip_moves_them(host: Hosted, live: Re
     assert (baked["live"], baked["standby"]) == ("blue", True)
 
 
-def test_going_back_to_a_warm_slot_starts_nothing(host: Hosted, v1: Release, v2: Release) -> None:
+def test_going_back_to_a_warm_slot_starts_nothing(host: HostFixture, v1: Release, v2: Release) -> None:
     host.deploy(v1)
     before = host.go("report", fence=0)["slots"]
     host.deploy(v2)
@@ -78,7 +82,7 @@ def test_going_back_to_a_warm_slot_starts_nothing(host: Hosted, v1: Release, v2:
     assert standing(host)[2]["green"] == ("1.0", True)
 
 
-def test_a_step_that_was_done_is_not_done_again(host: Hosted, v1: Release, v2: Release) -> None:
+def test_a_step_that_was_done_is_not_done_again(host: HostFixture, v1: Release, v2: Release) -> None:
     deployment = host.deployment()
     first = host.go("stage", deployment=deployment, release=v2)
     host.go("flip", deployment=deployment, release=v2)
@@ -88,7 +92,7 @@ def test_a_step_that_was_done_is_not_done_again(host: Hosted, v1: Release, v2: R
     assert host.release() == "1.0"
 
 
-def test_a_command_with_a_lower_fence_is_refused(host: Hosted, live: Release, v2: Release) -> None:
+def test_a_command_with_a_lower_fence_is_refused(host: HostFixture, live: Release, v2: Release) -> None:
     host.deployment()
     host.go("stage", deployment=host.deployment(), release=v2)
     report = host.command("flip", deployment="01ARZ3NDEKTSV4RRFFQ69G5FZZ", release=v2, fence=host.fence - 1)
@@ -97,7 +101,9 @@ def test_a_command_with_a_lower_fence_is_refused(host: Hosted, live: Release, v2
     assert host.release() == "1.0"
 
 
-def test_a_verb_that_runs_gives_way_to_a_newer_deployment(host: Hosted, live: Release, v2: Release) -> None:
+def test_a_verb_that_runs_gives_way_to_a_newer_deployment(
+    host: HostFixture, live: Release, v2: Release
+) -> None:
     slow = host.bucket.put(jar("1.9", "slow-start=30"))
     first, older = host.deployment(), host.fence
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -120,7 +126,7 @@ def test_a_verb_that_runs_gives_way_to_a_newer_deployment(host: Hosted, live: Re
     ],
 )
 def test_a_start_that_fails_leaves_users_alone(
-    host: Hosted, live: Release, faults: str, reason: str, log: str
+    host: HostFixture, live: Release, faults: str, reason: str, log: str
 ) -> None:
     bad = host.bucket.put(jar("6.6", faults))
     report = host.command("stage", deployment=host.deployment(), release=bad, settings={"start_seconds": 8})
@@ -132,7 +138,7 @@ def test_a_start_that_fails_leaves_users_alone(
     assert (label, idle["state"], idle["verified"], report["standby"]) == ("6.6", "inactive", False, False)
 
 
-def test_what_never_came_up_is_not_flipped_to(host: Hosted, live: Release) -> None:
+def test_what_never_came_up_is_not_flipped_to(host: HostFixture, live: Release) -> None:
     bad = host.bucket.put(jar("6.6", "dies-at-start"))
     deployment = host.deployment()
     assert not host.command("stage", deployment=deployment, release=bad)["ok"]
@@ -140,7 +146,7 @@ def test_what_never_came_up_is_not_flipped_to(host: Hosted, live: Release) -> No
     assert host.release() == "1.0"
 
 
-def test_a_stranger_on_the_idle_port_is_named(host: Hosted, live: Release, v2: Release) -> None:
+def test_a_stranger_on_the_idle_port_is_named(host: HostFixture, live: Release, v2: Release) -> None:
     slot = "blue" if standing(host)[0] == "green" else "green"
     port = {"blue": 8081, "green": 8082}[slot]
     host.shell(f"systemctl stop twinslot-shop@{slot}")
@@ -162,7 +168,7 @@ def test_a_stranger_on_the_idle_port_is_named(host: Hosted, live: Release, v2: R
     ],
 )
 def test_another_jar_than_the_controller_saw_touches_no_slot(
-    host: Hosted, live: Release, changes: dict[str, object], reason: str
+    host: HostFixture, live: Release, changes: dict[str, object], reason: str
 ) -> None:
     release = host.bucket.put(jar("2.6")) | changes
     before = standing(host)
@@ -173,7 +179,9 @@ def test_another_jar_than_the_controller_saw_touches_no_slot(
     assert host.shell("ls -A /opt/twinslot/shop/releases | grep '^[.]' || true") == ""
 
 
-def test_a_release_that_answers_5xx_in_its_bake_is_taken_back_at_once(host: Hosted, live: Release) -> None:
+def test_a_release_that_answers_5xx_in_its_bake_is_taken_back_at_once(
+    host: HostFixture, live: Release
+) -> None:
     bad = host.bucket.put(jar("6.7", "errors-after=live+1"))
     deployment, settings = host.deployment(), {"bake_seconds": 30}
     host.go("stage", deployment=deployment, release=bad)
@@ -193,7 +201,7 @@ def test_a_release_that_answers_5xx_in_its_bake_is_taken_back_at_once(host: Host
     assert revert["live"] == report["live"]
 
 
-def test_a_release_that_dies_in_its_bake_is_taken_back_at_once(host: Hosted, live: Release) -> None:
+def test_a_release_that_dies_in_its_bake_is_taken_back_at_once(host: HostFixture, live: Release) -> None:
     bad = host.bucket.put(jar("6.8", "dies-after=live+1"))
     deployment = host.deployment()
     given = {"deployment": deployment, "release": bad, "previous": live, "settings": {"bake_seconds": 30}}
@@ -208,7 +216,7 @@ def test_a_release_that_dies_in_its_bake_is_taken_back_at_once(host: Hosted, liv
 
 
 def test_a_host_that_somebody_flipped_by_hand_goes_back_to_what_its_users_had(
-    host: Hosted, v1: Release, v2: Release
+    host: HostFixture, v1: Release, v2: Release
 ) -> None:
     host.deploy(v1)
     host.deploy(v2, previous=v1)
@@ -225,7 +233,9 @@ def test_a_host_that_somebody_flipped_by_hand_goes_back_to_what_its_users_had(
     assert host.release() == v1["label"]
 
 
-def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hosted, live: Release) -> None:
+def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(
+    host: HostFixture, live: Release
+) -> None:
     bad = host.bucket.put(jar("6.9", "dies-after=live+0"))
     deployment = host.deployment()
     host.go("stage", deployment=deployment, release=bad)
@@ -238,7 +248,9 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(host: Hos
     assert host.release() == "1.0"
 
 
-def test_a_warm_slot_that_died_is_started_by_the_flip_back(host: Hosted, v1: Release, v2: Release) -> None:
+def test_a_warm_slot_that_died_is_started_by_the_flip_back(
+    host: HostFixture, v1: Release, v2: Release
+) -> None:
     host.deploy(v1)
     host.deploy(v2, previous=v1)
     warm = "blue" if standing(host)[0] == "green" else "green"
@@ -249,7 +261,7 @@ def test_a_warm_slot_that_died_is_started_by_the_flip_back(host: Hosted, v1: Rel
     assert host.release() == "1.0"
 
 
-def test_a_jar_uploaded_again_with_other_options_is_started_anew(host: Hosted, v1: Release) -> None:
+def test_a_jar_uploaded_again_with_other_options_is_started_anew(host: HostFixture, v1: Release) -> None:
     host.deploy(v1)
     again = host.bucket.put(jar("1.0"))
     options = {"java_options": ['-Dgreeting=good "day" \\o/', "-Xmx64m"], "management_port": 9100}
@@ -262,13 +274,13 @@ def test_a_jar_uploaded_again_with_other_options_is_started_anew(host: Hosted, v
     assert standing(host)[0] != live
 
 
-def test_a_release_that_no_slot_holds_cannot_be_flipped_to(host: Hosted, live: Release) -> None:
+def test_a_release_that_no_slot_holds_cannot_be_flipped_to(host: HostFixture, live: Release) -> None:
     report = host.command("flip", deployment=host.deployment(), release=host.bucket.put(jar("3.3")))
     assert not report["ok"]
     assert "stage it first" in report["reason"]
 
 
-def test_only_the_newest_releases_stay_on_the_disk(host: Hosted, v1: Release) -> None:
+def test_only_the_newest_releases_stay_on_the_disk(host: HostFixture, v1: Release) -> None:
     host.deploy(v1)
     for number in range(6):
         bad = host.bucket.put(jar(f"7.{number}", "dies-at-start"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twinslot_host.slot.environment import compose, fits_in
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import Hosted, Release, Report, host_on, jar
+from tests.host.host_fixture import HostFixture, Release, Report, host_on, jar
 
 PATH = "/twinslot/apps/shop/env"
 SECRETS = "/var/lib/twinslot/shop/secrets"
@@ -34,21 +34,21 @@ NO_TIMER = "systemctl stop twinslot-shop-retire.timer twinslot-shop-retire.servi
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaac1") as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaac1") as host_fixture:
+        yield host_fixture
 
 
-def give(host: Hosted, **values: str) -> None:
+def give(host: HostFixture, **values: str) -> None:
     """What Parameter Store holds for the app from now on."""
     host.bucket.parameters = {f"{PATH}/{name}": value for name, value in values.items()}
 
 
-def upload(host: Hosted, label: str = "1.0") -> Release:
+def upload(host: HostFixture, label: str = "1.0") -> Release:
     return host.bucket.put(jar(label))
 
 
-def environ(host: Hosted, pid: int) -> dict[str, str]:
+def environ(host: HostFixture, pid: int) -> dict[str, str]:
     """The environment of a process, read from the kernel."""
     raw = base64.b64decode(host.shell(f"base64 -w0 /proc/{pid}/environ"))
     pairs = (entry.decode().partition("=") for entry in raw.split(b"\0") if entry)
@@ -60,7 +60,7 @@ def pid_of(report: Report) -> int:
     return int(report["slots"][report["live"]]["pid"])
 
 
-def test_every_value_reaches_the_process_as_it_is(host: Hosted) -> None:
+def test_every_value_reaches_the_process_as_it_is(host: HostFixture) -> None:
     give(host, **VALUES)
     host.bucket.parameters[f"{PATH}/deeper/NOT"] = "read"
     host.bucket.parameters["/twinslot/apps/shop/other"] = "not read"
@@ -70,7 +70,7 @@ def test_every_value_reaches_the_process_as_it_is(host: Hosted) -> None:
     assert not {"NOT", "other"} & set(found)
 
 
-def test_only_root_reads_it_and_nothing_else_has_it(host: Hosted) -> None:
+def test_only_root_reads_it_and_nothing_else_has_it(host: HostFixture) -> None:
     modes = host.shell(f"find {SECRETS} ! -type l -printf '%U %m %y\\n' | sort -u")
     assert modes == "0 600 f\n0 700 d\n"
     files = host.shell(
@@ -82,14 +82,14 @@ def test_only_root_reads_it_and_nothing_else_has_it(host: Hosted) -> None:
     assert told == "0\n"
 
 
-def test_systemd_starts_the_process_again_with_it(host: Hosted) -> None:
+def test_systemd_starts_the_process_again_with_it(host: HostFixture) -> None:
     before = pid_of(host.go("report", fence=0))
     host.shell(f"kill -9 {before}")
     host.until(lambda: pid_of(host.go("report", fence=0)) not in (0, before))
     assert environ(host, pid_of(host.go("report", fence=0)))["PASSWORD"] == SECRET
 
 
-def test_the_same_jar_is_started_anew_when_its_environment_changed(host: Hosted) -> None:
+def test_the_same_jar_is_started_anew_when_its_environment_changed(host: HostFixture) -> None:
     give(host, PASSWORD="old")
     before = pid_of(host.deploy(upload(host)))
     assert pid_of(host.deploy(upload(host))) == before
@@ -98,7 +98,7 @@ def test_the_same_jar_is_started_anew_when_its_environment_changed(host: Hosted)
     assert environ(host, before)["PASSWORD"] == "old"
 
 
-def test_a_warm_slot_that_died_is_started_with_what_it_was_staged_with(host: Hosted) -> None:
+def test_a_warm_slot_that_died_is_started_with_what_it_was_staged_with(host: HostFixture) -> None:
     give(host, PASSWORD="first")
     one = upload(host, "1.0")
     warm = host.deploy(one)["live"]
@@ -111,7 +111,7 @@ def test_a_warm_slot_that_died_is_started_with_what_it_was_staged_with(host: Hos
     assert len(host.bucket.requests) == asked
 
 
-def test_a_retired_slot_leaves_no_secret_and_is_started_with_those_of_today(host: Hosted) -> None:
+def test_a_retired_slot_leaves_no_secret_and_is_started_with_those_of_today(host: HostFixture) -> None:
     give(host, PASSWORD="first")
     one = upload(host, "1.0")
     host.deploy(one)
@@ -140,7 +140,7 @@ def test_a_retired_slot_leaves_no_secret_and_is_started_with_those_of_today(host
     ],
 )
 def test_an_environment_that_cannot_be_read_fails_the_staging_alone(
-    host: Hosted, refusal: tuple[int, object], reason: str
+    host: HostFixture, refusal: tuple[int, object], reason: str
 ) -> None:
     host.shell(NO_TIMER)
     before = host.go("report", fence=0)
@@ -151,7 +151,7 @@ def test_an_environment_that_cannot_be_read_fails_the_staging_alone(
     assert report["slots"] == before["slots"]
 
 
-def test_a_variable_that_is_refused_is_named_and_its_value_is_not(host: Hosted) -> None:
+def test_a_variable_that_is_refused_is_named_and_its_value_is_not(host: HostFixture) -> None:
     give(host, LD_PRELOAD=SECRET)
     report = host.command("stage", deployment=host.deployment(), release=upload(host, "2.0"))
     assert not report["ok"]
@@ -159,7 +159,7 @@ def test_a_variable_that_is_refused_is_named_and_its_value_is_not(host: Hosted) 
     assert SECRET not in json.dumps(report)
 
 
-def test_parameter_store_that_throttles_is_asked_again(host: Hosted) -> None:
+def test_parameter_store_that_throttles_is_asked_again(host: HostFixture) -> None:
     give(host, PASSWORD="patient")
     host.bucket.refusals = [(400, {"__type": "ThrottlingException"}), (503, b"<html>")]
     assert environ(host, pid_of(host.deploy(upload(host, "2.0"))))["PASSWORD"] == "patient"
@@ -171,7 +171,7 @@ SHARP = st.text(st.sampled_from("\"'\\`$%\n\r\t #;={}a"), max_size=20)
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(ANY | SHARP, min_size=20, max_size=60))
-def test_systemd_reads_back_whatever_was_written(host: Hosted, values: list[str]) -> None:
+def test_systemd_reads_back_whatever_was_written(host: HostFixture, values: list[str]) -> None:
     given = {f"V{number}": value for number, value in enumerate(values)}
     host.machine.write("/root/any.env", compose(PATH, given), 0o600)
     run = "systemd-run --quiet --pipe --wait --property=EnvironmentFile=/root/any.env env -0 | base64 -w0"

@@ -14,7 +14,7 @@ import pytest
 from lab.samples.build import build_spring
 from lab.sandbox.hosts.machine import Rack
 from tests.certificates import issue
-from tests.host.host_fixture import JARS, SCRIPT, Hosted, Release, host_on
+from tests.host.host_fixture import JARS, SCRIPT, HostFixture, Release, host_on
 
 NAME = "shop.example.com"
 LOOPBACK = """
@@ -25,7 +25,7 @@ for scheme in ("http", "https"):
 """
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 CHALLENGE = "/.well-known/acme-challenge/token-1"
-MOST_BEGUN = 2
+MAX_BEGUN = 2
 TLS = {"tls_certificate": "/etc/tls/shop.pem", "tls_key": "/etc/tls/shop.key"}
 
 
@@ -33,7 +33,9 @@ class User(http.client.HTTPConnection):
     """Somebody who trusts the host's certificate and reaches it by its name, over one connection; over the
     next one only where an answer said that it is the last."""
 
-    def __init__(self, host: Hosted, certificate: bytes, protocols: tuple[str, ...] = ("http/1.1",)) -> None:
+    def __init__(
+        self, host: HostFixture, certificate: bytes, protocols: tuple[str, ...] = ("http/1.1",)
+    ) -> None:
         super().__init__(NAME)
         self.address = host.machine.address
         self.trust = ssl.create_default_context(cadata=certificate.decode())
@@ -57,25 +59,25 @@ def certificate() -> tuple[bytes, bytes]:
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack, certificate: tuple[bytes, bytes]) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaac2") as hosted:
-        hosted.machine.write(TLS["tls_certificate"], certificate[0])
-        hosted.machine.write(TLS["tls_key"], certificate[1], 0o600)
-        yield hosted
+def host(rack: Rack, certificate: tuple[bytes, bytes]) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaac2") as host_fixture:
+        host_fixture.machine.write(TLS["tls_certificate"], certificate[0])
+        host_fixture.machine.write(TLS["tls_key"], certificate[1], 0o600)
+        yield host_fixture
 
 
 @pytest.fixture
-def user(host: Hosted, certificate: tuple[bytes, bytes]) -> Iterator[User]:
+def user(host: HostFixture, certificate: tuple[bytes, bytes]) -> Iterator[User]:
     with contextlib.closing(User(host, certificate[0])) as made:
         yield made
 
 
-def listens(host: Hosted, port: int) -> bool:
+def listens(host: HostFixture, port: int) -> bool:
     with socket.socket() as user:
         return user.connect_ex((host.machine.address, port)) == 0
 
 
-def test_a_challenge_is_answered_before_there_is_a_certificate(host: Hosted, v1: Release) -> None:
+def test_a_challenge_is_answered_before_there_is_a_certificate(host: HostFixture, v1: Release) -> None:
     host.deploy(v1)
     assert not listens(host, 443)
     assert host.get(CHALLENGE)[1]["x-release"] == "1.0"  # where certbot put nothing, the app is asked
@@ -101,7 +103,7 @@ def test_a_challenge_is_answered_before_there_is_a_certificate(host: Hosted, v1:
     ],
 )
 def test_a_certificate_that_cannot_be_used_leaves_everything_as_it_is(
-    host: Hosted, v2: Release, settings: dict[str, str], reason: str
+    host: HostFixture, v2: Release, settings: dict[str, str], reason: str
 ) -> None:
     host.machine.write("/etc/tls/other.key", issue(NAME)[1], 0o600)
     look = f"stat --format='%y %i' {CONF}; pgrep -P $(cat /run/nginx.pid)"
@@ -113,7 +115,7 @@ def test_a_certificate_that_cannot_be_used_leaves_everything_as_it_is(
     assert (host.release(), listens(host, 443)) == ("1.0", False)
 
 
-def test_a_port_that_somebody_has_is_not_fought_for(host: Hosted) -> None:
+def test_a_port_that_somebody_has_is_not_fought_for(host: HostFixture) -> None:
     host.shell("systemd-run --quiet --unit=squatter python3 -m http.server 443")
     host.until(lambda: listens(host, 443))
     report = host.command("provision", settings=TLS)
@@ -123,7 +125,7 @@ def test_a_port_that_somebody_has_is_not_fought_for(host: Hosted) -> None:
     assert host.release() == "1.0"
 
 
-def test_a_configuration_that_nginx_does_not_come_to_run_goes_again(host: Hosted) -> None:
+def test_a_configuration_that_nginx_does_not_come_to_run_goes_again(host: HostFixture) -> None:
     before = host.machine.read(CONF)
     host.shell("systemctl stop nginx; systemd-run --quiet --unit=squatter python3 -m http.server 80")
     host.until(lambda: listens(host, 80))
@@ -137,7 +139,7 @@ def test_a_configuration_that_nginx_does_not_come_to_run_goes_again(host: Hosted
 
 
 def test_with_a_certificate_users_get_https_and_are_sent_there(
-    host: Hosted, certificate: tuple[bytes, bytes]
+    host: HostFixture, certificate: tuple[bytes, bytes]
 ) -> None:
     host.go("provision", settings=TLS)
     with contextlib.closing(User(host, certificate[0])) as user:
@@ -161,7 +163,7 @@ def told(answer: tuple[int, dict[str, str], str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name in wanted}
 
 
-def test_the_app_is_told_how_users_came_and_not_what_they_claim(host: Hosted, user: User) -> None:
+def test_the_app_is_told_how_users_came_and_not_what_they_claim(host: HostFixture, user: User) -> None:
     own = {"host": NAME, "x-forwarded-host": NAME, "x-forwarded-port": "443", "x-forwarded-proto": "https"}
     claims = {"X_Forwarded_Host": "evil.example", "Forwarded": "host=evil.example;proto=http"}
     assert told(user.get("/echo-headers", **claims)) == own
@@ -174,7 +176,7 @@ def test_the_app_is_told_how_users_came_and_not_what_they_claim(host: Hosted, us
 
 
 def test_flips_stagings_and_a_kill_lose_no_request_over_https(
-    host: Hosted, certificate: tuple[bytes, bytes], v1: Release, v2: Release
+    host: HostFixture, certificate: tuple[bytes, bytes], v1: Release, v2: Release
 ) -> None:
     ended, lost, served = threading.Event(), list[object](), set[str]()
 
@@ -204,13 +206,13 @@ def test_flips_stagings_and_a_kill_lose_no_request_over_https(
         for thread in users:
             thread.join()
     # An answer that had begun when the process died can be given by nobody else.
-    assert len(lost) <= MOST_BEGUN, lost
+    assert len(lost) <= MAX_BEGUN, lost
     assert not [each for each in lost if isinstance(each, int)], "a status is an answer"
     assert served == {"1.0", "2.0"}
 
 
 def test_a_remedy_without_settings_keeps_those_that_users_are_served_with(
-    host: Hosted, certificate: tuple[bytes, bytes]
+    host: HostFixture, certificate: tuple[bytes, bytes]
 ) -> None:
     environment = host.environment("provision")
     del environment["SSM_settings"]
@@ -227,7 +229,7 @@ def test_a_remedy_without_settings_keeps_those_that_users_are_served_with(
 
 @pytest.mark.parametrize("strategy", ["framework", "native"])
 def test_spring_sends_users_to_addresses_that_are_theirs(
-    host: Hosted, certificate: tuple[bytes, bytes], strategy: str
+    host: HostFixture, certificate: tuple[bytes, bytes], strategy: str
 ) -> None:
     release = host.bucket.put(build_spring(JARS, "1.0.0"))
     options = {"java_options": [f"-Dserver.forward-headers-strategy={strategy}", "-XX:TieredStopAtLevel=1"]}
@@ -243,7 +245,7 @@ def test_spring_sends_users_to_addresses_that_are_theirs(
     assert host.get("/login", Host=NAME)[1]["location"] == f"http://{NAME}/welcome"
 
 
-def test_a_certificate_that_was_renewed_counts_from_the_reload(host: Hosted) -> None:
+def test_a_certificate_that_was_renewed_counts_from_the_reload(host: HostFixture) -> None:
     host.go("provision", settings=TLS)
     renewed, key = issue(NAME)
     host.machine.write(TLS["tls_certificate"], renewed)
@@ -258,7 +260,7 @@ def test_a_certificate_that_was_renewed_counts_from_the_reload(host: Hosted) -> 
     host.until(is_served)
 
 
-def test_without_the_settings_it_is_plain_http_again(host: Hosted, v1: Release) -> None:
+def test_without_the_settings_it_is_plain_http_again(host: HostFixture, v1: Release) -> None:
     host.deploy(v1)
     host.until(lambda: not listens(host, 443))
     assert host.get()[::2][0] == 200

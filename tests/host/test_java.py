@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import JARS, Hosted, Release, host_on, jar
+from tests.host.host_fixture import JARS, HostFixture, Release, host_on, jar
 
 HOMES = "/usr/lib/jvm"
 CORRETTO = f"{HOMES}/java-21-amazon-corretto.x86_64"
@@ -23,11 +23,11 @@ WRITTEN = "/etc/nginx /etc/systemd /opt /var/lib/twinslot /etc/passwd"
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
+def host(rack: Rack) -> Iterator[HostFixture]:
     """Whatever else this system has, the machine has Java 17 alone."""
-    with host_on(rack, "i-0aaaaaaaaaaaaaac1") as hosted:
-        hosted.shell(f"find {HOMES} -mindepth 1 -maxdepth 1 ! -name '*17*' -exec rm -r {{}} +")
-        yield hosted
+    with host_on(rack, "i-0aaaaaaaaaaaaaac1") as host_fixture:
+        host_fixture.shell(f"find {HOMES} -mindepth 1 -maxdepth 1 ! -name '*17*' -exec rm -r {{}} +")
+        yield host_fixture
 
 
 def built_for(version: int, label: str) -> Path:
@@ -42,24 +42,24 @@ def built_for(version: int, label: str) -> Path:
     return path
 
 
-def home_of(host: Hosted, slot: str) -> str:
+def home_of(host: HostFixture, slot: str) -> str:
     """Where the Java lies that a slot's process was started with."""
     return host.shell(f"readlink -f /opt/twinslot/shop/slots/{slot}.jdk").strip()
 
 
-def runs_by(host: Hosted, slot: str) -> str:
+def runs_by(host: HostFixture, slot: str) -> str:
     """What the environment of a slot's process says of the launcher that started it."""
     pid = host.shell(f"systemctl show --property=MainPID --value twinslot-shop@{slot}").strip()
     return host.shell(f"tr '\\0' '\\n' < /proc/{pid}/environ | sed -n 's/^STARTED_BY=//p'").strip()
 
 
-def refuses(host: Hosted) -> bool:
+def refuses(host: HostFixture) -> bool:
     """Whether nothing listens on port 80."""
     with socket.socket() as user:
         return user.connect_ex((host.machine.address, 80)) == errno.ECONNREFUSED
 
 
-def test_a_prepared_machine_has_nginx_and_java_and_answers_nobody(host: Hosted) -> None:
+def test_a_prepared_machine_has_nginx_and_java_and_answers_nobody(host: HostFixture) -> None:
     report = host.go("provision", app="", settings={})
     assert (report["app"], report["live"]) == ("", None)
     assert host.succeeds("which", "nginx", "java")
@@ -68,7 +68,7 @@ def test_a_prepared_machine_has_nginx_and_java_and_answers_nobody(host: Hosted) 
     host.until(lambda: refuses(host))
 
 
-def test_preparing_a_machine_that_has_its_app_changes_nothing(host: Hosted) -> None:
+def test_preparing_a_machine_that_has_its_app_changes_nothing(host: HostFixture) -> None:
     host.go("provision")
     host.until_reloaded()
     look = f"find {WRITTEN} -printf '%p %C@ %i\\n'"
@@ -79,27 +79,27 @@ def test_preparing_a_machine_that_has_its_app_changes_nothing(host: Hosted) -> N
 
 
 @pytest.fixture(scope="module")
-def seventeen(host: Hosted) -> Release:
+def seventeen(host: HostFixture) -> Release:
     return host.bucket.put(built_for(17, "7.1"))
 
 
 @pytest.fixture(scope="module")
-def twenty_one(host: Hosted) -> Release:
+def twenty_one(host: HostFixture) -> Release:
     return host.bucket.put(built_for(18, "7.2"))
 
 
-def test_a_jar_for_the_java_that_is_there_runs_with_it(host: Hosted, seventeen: Release) -> None:
+def test_a_jar_for_the_java_that_is_there_runs_with_it(host: HostFixture, seventeen: Release) -> None:
     host.deploy(seventeen)
     assert host.release() == "7.1"
     assert home_of(host, "green").startswith(f"{HOMES}/java-17-openjdk")
 
 
 def test_a_java_that_cannot_be_installed_refuses_the_release_and_nothing_else_changes(
-    host: Hosted, seventeen: Release, twenty_one: Release
+    host: HostFixture, seventeen: Release, twenty_one: Release
 ) -> None:
     host.deploy(seventeen)
-    places = "/etc/nginx /etc/systemd /opt/twinslot/shop/slots /run/twinslot/shop/*/"
-    look = f"cd /var/lib/twinslot/shop; find live *e*n.json {places} -printf '%p %C@ %i\\n'"
+    paths = "/etc/nginx /etc/systemd /opt/twinslot/shop/slots /run/twinslot/shop/*/"
+    look = f"cd /var/lib/twinslot/shop; find live *e*n.json {paths} -printf '%p %C@ %i\\n'"
     before = host.shell(look)
     report = host.command("stage", deployment=host.deployment(), release=twenty_one)
     assert not report["ok"]
@@ -113,7 +113,7 @@ def test_a_java_that_cannot_be_installed_refuses_the_release_and_nothing_else_ch
 
 
 def test_the_setting_runs_a_jar_by_another_version_than_it_was_built_for(
-    host: Hosted, twenty_one: Release
+    host: HostFixture, twenty_one: Release
 ) -> None:
     host.deploy(twenty_one, settings={"java": 17})
     assert host.release() == "7.2"
@@ -121,7 +121,7 @@ def test_the_setting_runs_a_jar_by_another_version_than_it_was_built_for(
 
 
 def test_two_slots_run_two_versions_and_each_keeps_its_own(
-    host: Hosted, seventeen: Release, twenty_one: Release
+    host: HostFixture, seventeen: Release, twenty_one: Release
 ) -> None:
     host.deploy(seventeen)
     old = host.go("report", fence=0)["live"]
@@ -142,16 +142,18 @@ def test_two_slots_run_two_versions_and_each_keeps_its_own(
         assert runs_by(host, slot) == by
 
 
-def test_a_host_of_before_that_had_one_java_for_both_slots_starts_its_live_one_again(host: Hosted) -> None:
+def test_a_host_of_before_that_had_one_java_for_both_slots_starts_its_live_one_again(
+    host: HostFixture,
+) -> None:
     live = host.go("report", fence=0)["live"]
-    held = f"/var/lib/twinslot/shop/{live}.json"
-    noted = json.loads(host.machine.read(held))
+    content = f"/var/lib/twinslot/shop/{live}.json"
+    noted = json.loads(host.machine.read(content))
     for part, name in (
         (noted, "java"),
         *((noted["settings"], n) for n in ("java", "tls_certificate", "tls_key")),
     ):
         del part[name]
-    host.machine.write(held, json.dumps(noted), 0o600)
+    host.machine.write(content, json.dumps(noted), 0o600)
     host.shell("rm /opt/twinslot/shop/slots/*.jdk")
     host.go("provision")
     host.shell(f"systemctl restart twinslot-shop@{live}")

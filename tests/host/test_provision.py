@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import SCRIPT, Hosted, host_on
+from tests.host.host_fixture import SCRIPT, HostFixture, host_on
 
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 
@@ -57,19 +57,19 @@ http {
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaaaa1") as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaaaa1") as host_fixture:
+        yield host_fixture
 
 
-def files(host: Hosted) -> str:
+def files(host: HostFixture) -> str:
     """Everything that provision may write, with the times of the last change."""
     return host.shell(
         "find /etc/nginx /etc/systemd /opt/twinslot /var/lib/twinslot /etc/passwd -printf '%p %C@ %i\\n'"
     )
 
 
-def test_an_installation_that_is_cut_does_not_stop_the_next_one(host: Hosted) -> None:
+def test_an_installation_that_is_cut_does_not_stop_the_next_one(host: HostFixture) -> None:
     assert host.machine.run(["which", "nginx"], timeout_seconds=9).returncode
     unpacked = "/var/lib/dpkg/info/nginx-common.list"
     cutter = f'setsid "$0" & until [ -e {unpacked} ]; do sleep 0.01; done; kill -9 -$!'
@@ -83,14 +83,14 @@ def test_an_installation_that_is_cut_does_not_stop_the_next_one(host: Hosted) ->
     assert host.get()[0] == 502
 
 
-def test_doing_it_again_changes_nothing(host: Hosted) -> None:
+def test_doing_it_again_changes_nothing(host: HostFixture) -> None:
     before = files(host), host.workers()
     report = host.go("provision")
     assert (files(host), host.workers()) == before
     assert report["seconds"] == {}
 
 
-def test_what_somebody_changed_is_put_back_and_nginx_reloaded(host: Hosted) -> None:
+def test_what_somebody_changed_is_put_back_and_nginx_reloaded(host: HostFixture) -> None:
     first = host.workers()
     host.shell(f"echo 'server {{ listen 81; return 200 mine; }}' >> {CONF}; nginx -s reload")
     host.until_reloaded(first)
@@ -102,20 +102,20 @@ def test_what_somebody_changed_is_put_back_and_nginx_reloaded(host: Hosted) -> N
     assert "mine" not in host.shell(f"cat {CONF}")
 
 
-def test_a_proxy_that_was_stopped_is_started(host: Hosted) -> None:
+def test_a_proxy_that_was_stopped_is_started(host: HostFixture) -> None:
     host.shell("systemctl stop nginx")
     host.go("provision")
     assert host.shell("systemctl is-active nginx") == "active\n"
 
 
-def test_another_server_name_is_configured(host: Hosted) -> None:
+def test_another_server_name_is_configured(host: HostFixture) -> None:
     host.go("provision", settings={"server_name": "shop.example.com"})
     assert "server_name shop.example.com;" in host.shell(f"cat {CONF}")
     assert host.get()[0] == 502  # any other name comes here too: load balancers ask for health by address
     host.go("provision")
 
 
-def test_a_configuration_that_nginx_rejects_leaves_the_old_one(host: Hosted) -> None:
+def test_a_configuration_that_nginx_rejects_leaves_the_old_one(host: HostFixture) -> None:
     old = host.shell(f"cat {CONF}")
     host.shell("echo 'nonsense;' > /etc/nginx/conf.d/other.conf")
     report = host.command("provision", settings={"server_name": "shop.example.com"})
@@ -127,7 +127,7 @@ def test_a_configuration_that_nginx_rejects_leaves_the_old_one(host: Hosted) -> 
     host.go("provision")
 
 
-def test_a_default_site_that_somebody_made_theirs_stays(host: Hosted) -> None:
+def test_a_default_site_that_somebody_made_theirs_stays(host: HostFixture) -> None:
     site, link = "/etc/nginx/sites-available/default", "/etc/nginx/sites-enabled/default"
     host.shell(f"cp {site} /root/default; echo '# mine' >> {site}; ln -s {site} {link}")
     report = host.command("provision", settings={"server_name": "shop.example.com"})
@@ -139,13 +139,13 @@ def test_a_default_site_that_somebody_made_theirs_stays(host: Hosted) -> None:
     assert host.machine.run(["readlink", link], timeout_seconds=9).returncode == 1
 
 
-def test_a_second_app_is_refused(host: Hosted) -> None:
+def test_a_second_app_is_refused(host: HostFixture) -> None:
     report = host.command("provision", app="till")
     assert not report["ok"]
     assert "this host serves shop already" in report["reason"]
 
 
-def test_only_the_host_itself_may_ask_which_slot_is_live(host: Hosted) -> None:
+def test_only_the_host_itself_may_ask_which_slot_is_live(host: HostFixture) -> None:
     assert host.get("/.twinslot/live")[0] == 404
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1/.twinslot/live').read().decode())"
     own = host.shell(f'python3 -c "{ask}"')
@@ -153,7 +153,7 @@ def test_only_the_host_itself_may_ask_which_slot_is_live(host: Hosted) -> None:
 
 
 @pytest.fixture(scope="module")
-def echo(host: Hosted) -> None:
+def echo(host: HostFixture) -> None:
     """Something that answers on blue's port, where users go as long as nothing is live."""
     host.machine.write("/root/echo.py", ECHO)
     host.shell("systemd-run --quiet --unit=echo python3 /root/echo.py")
@@ -161,7 +161,7 @@ def echo(host: Hosted) -> None:
 
 
 @pytest.mark.usefixtures("echo")
-def test_the_app_sees_the_user_behind_the_proxy(host: Hosted) -> None:
+def test_the_app_sees_the_user_behind_the_proxy(host: HostFixture) -> None:
     status, _, body = host.get("/a%20b/%2e?c=%2F", Host="shop.example.com", X_Forwarded_For="10.1.1.1")
     lines = body.splitlines()
     own = next(line for line in lines if line.startswith("X-Real-IP: ")).split()[1]
@@ -175,13 +175,13 @@ def test_the_app_sees_the_user_behind_the_proxy(host: Hosted) -> None:
 
 
 @pytest.mark.usefixtures("echo")
-def test_a_load_balancer_that_ended_tls_is_believed(host: Hosted) -> None:
+def test_a_load_balancer_that_ended_tls_is_believed(host: HostFixture) -> None:
     assert "X-Forwarded-Proto: https" in host.get("/", X_Forwarded_Proto="https")[2].splitlines()
     assert "X-Forwarded-Proto: http" in host.get("/", X_Forwarded_Proto="gopher")[2].splitlines()
 
 
 @pytest.mark.usefixtures("echo")
-def test_websockets_pass(host: Hosted) -> None:
+def test_websockets_pass(host: HostFixture) -> None:
     with socket.create_connection((host.machine.address, 80), timeout=5) as user:
         user.sendall(
             b"GET /ws HTTP/1.1\r\nHost: shop\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -198,7 +198,7 @@ def test_websockets_pass(host: Hosted) -> None:
 
 
 @pytest.mark.usefixtures("echo")
-def test_the_server_of_amazon_linux_does_not_take_our_traffic(host: Hosted) -> None:
+def test_the_server_of_amazon_linux_does_not_take_our_traffic(host: HostFixture) -> None:
     host.machine.write("/etc/nginx/nginx.conf", AMAZON_CONF)
     host.shell("systemctl restart nginx")
     host.go("provision")
@@ -206,7 +206,7 @@ def test_the_server_of_amazon_linux_does_not_take_our_traffic(host: Hosted) -> N
     assert "listen [::]:80 default_server;" in host.shell(f"cat {CONF}")
 
 
-def test_bad_settings_are_refused_by_name(host: Hosted) -> None:
+def test_bad_settings_are_refused_by_name(host: HostFixture) -> None:
     report = host.command("provision", settings={"colour": "red"})
     assert not report["ok"]
     assert "'colour' is no setting" in report["reason"]

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import SCRIPT, Hosted, host_on, jar
+from tests.host.host_fixture import SCRIPT, HostFixture, host_on, jar
 
 OTHER = "/etc/nginx/conf.d/other.conf"
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
-    with host_on(rack, "i-0aaaaaaaaaaaaac2") as hosted:
-        yield hosted
+def host(rack: Rack) -> Iterator[HostFixture]:
+    with host_on(rack, "i-0aaaaaaaaaaaaac2") as host_fixture:
+        yield host_fixture
 
 
-def ask(host: Hosted, verb: str, **given: Any) -> tuple[int, str]:
+def ask(host: HostFixture, verb: str, **given: Any) -> tuple[int, str]:
     """The exit code and the output."""
     environment = host.environment(verb, fence=0, **given)
     done = host.machine.run(["sh", "-c", SCRIPT], env=environment, timeout_seconds=60)
@@ -28,7 +28,7 @@ def ask(host: Hosted, verb: str, **given: Any) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def examine(host: Hosted, **given: Any) -> dict[str, dict[str, Any]]:
+def examine(host: HostFixture, **given: Any) -> dict[str, dict[str, Any]]:
     """doctor's checks by their names."""
     code, text = ask(host, "doctor", **given)
     told = json.loads(text)
@@ -41,11 +41,11 @@ def examine(host: Hosted, **given: Any) -> dict[str, dict[str, Any]]:
     return {check["name"]: check for check in told["checks"]}
 
 
-def faults(host: Hosted, **given: Any) -> set[str]:
+def faults(host: HostFixture, **given: Any) -> set[str]:
     return {name for name, check in examine(host, **given).items() if check["ok"] is False}
 
 
-def test_a_bare_host_lacks_what_provision_brings(host: Hosted) -> None:
+def test_a_bare_host_lacks_what_provision_brings(host: HostFixture) -> None:
     checks = examine(host)
     missing = {name for name, check in checks.items() if check["ok"] is False}
     assert {"nginx installed", "nginx site", "provisioned"} <= missing
@@ -56,7 +56,7 @@ def test_a_bare_host_lacks_what_provision_brings(host: Hosted) -> None:
     assert "no release of shop is live" in json.loads(text)["reason"]
 
 
-def test_a_host_that_serves_is_sound_and_tells_what_its_app_said(host: Hosted) -> None:
+def test_a_host_that_serves_is_sound_and_tells_what_its_app_said(host: HostFixture) -> None:
     host.deploy(host.bucket.put(jar("1.0")))
     assert faults(host) == set()
     code, text = ask(host, "logs")
@@ -66,7 +66,7 @@ def test_a_host_that_serves_is_sound_and_tells_what_its_app_said(host: Hosted) -
     assert ask(host, "logs", slot="idle")[0] == 1
 
 
-def test_both_answer_while_a_slot_is_staged_and_neither_disturbs_it(host: Hosted) -> None:
+def test_both_answer_while_a_slot_is_staged_and_neither_disturbs_it(host: HostFixture) -> None:
     slow = host.bucket.put(jar("1.9", "slow-start=10"))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         staging = pool.submit(host.go, "stage", deployment=host.deployment(), release=slow)
@@ -76,7 +76,7 @@ def test_both_answer_while_a_slot_is_staged_and_neither_disturbs_it(host: Hosted
         assert staging.result()["ok"]
 
 
-def test_planted_faults_are_found_and_nothing_else(host: Hosted) -> None:
+def test_planted_faults_are_found_and_nothing_else(host: HostFixture) -> None:
     host.shell(
         "systemctl stop twinslot-shop@blue; systemd-run --quiet --unit=stranger python3 -m http.server 8081;"
         "until ss -ltn | grep -q :8081; do sleep 0.05; done;"
@@ -118,7 +118,7 @@ def test_planted_faults_are_found_and_nothing_else(host: Hosted) -> None:
         ("twinslot-shop-retire.timer", "provisioned"),
     ],
 )
-def test_what_would_not_come_back_after_a_boot_is_found(host: Hosted, unit: str, check: str) -> None:
+def test_what_would_not_come_back_after_a_boot_is_found(host: HostFixture, unit: str, check: str) -> None:
     host.shell(f"systemctl disable {unit}")
     found = examine(host)
     host.shell(f"systemctl enable {unit}")

@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 
 from lab.sandbox.hosts.machine import Rack
-from tests.host.host_fixture import SCRIPT, Hosted, host_on, jar
+from tests.host.host_fixture import SCRIPT, HostFixture, host_on, jar
 from tests.pages import ROOT, Page
 
 NAME = "shop.example.com"
@@ -43,7 +43,7 @@ class Users:
     """They ask for the service by this name, one connection a request, as long as the context lasts.
     `answers` are (status, the release that answered)."""
 
-    def __init__(self, host: Hosted, name: str) -> None:
+    def __init__(self, host: HostFixture, name: str) -> None:
         self.answers: list[tuple[int, str]] = []
         self._host, self._name = host, name
         self._stop = threading.Event()
@@ -64,7 +64,7 @@ class Users:
             self.answers.append(seen(self._host, self._name))
 
 
-def seen(host: Hosted, name: str) -> tuple[int, str]:
+def seen(host: HostFixture, name: str) -> tuple[int, str]:
     """What a user gets who asks for the service by this name; the status 0 when there is no answer."""
     try:
         status, headers, _ = host.get(Host=name, Connection="close")
@@ -78,31 +78,31 @@ def in_turn(answers: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return [after for before, after in itertools.pairwise([(0, "none"), *answers]) if before != after]
 
 
-def type_as_told(host: Hosted, command: str) -> str:
+def type_as_told(host: HostFixture, command: str) -> str:
     """What a command of the page says on the host; it has to succeed."""
     assert command in TOLD, f"docs/migrating.md does not say: {command}"
     return host.shell(command)
 
 
-def listeners(host: Hosted) -> str:
+def listeners(host: HostFixture) -> str:
     return type_as_told(host, "ss -ltnp '( sport = :8081 or sport = :8082 )'")
 
 
-def examine(host: Hosted) -> dict[str, dict[str, Any]]:
+def examine(host: HostFixture) -> dict[str, dict[str, Any]]:
     """doctor's checks by their names."""
     asked = host.machine.run(["sh", "-c", SCRIPT], env=host.environment("doctor"), timeout_seconds=60)
     return {each["name"]: each for each in json.loads(asked.stdout)["checks"]}
 
 
 @contextlib.contextmanager
-def reload(host: Hosted) -> Iterator[None]:
+def reload(host: HostFixture) -> Iterator[None]:
     """Waits until the reload of nginx that happens within is over."""
     before = host.workers()
     yield
     host.until_reloaded(before)
 
 
-def move_old(host: Hosted, before: int, after: int) -> None:
+def move_old(host: HostFixture, before: int, after: int) -> None:
     """Has the old release run on another port, and no longer on the one before."""
     host.shell(f"systemctl start old@{after}")
     host.until(lambda: host.succeeds("curl", "-sf", f"http://127.0.0.1:{after}/"))
@@ -112,14 +112,14 @@ def move_old(host: Hosted, before: int, after: int) -> None:
     host.shell(f"systemctl stop old@{before}")
 
 
-def write_old_site(host: Hosted, names: str, flag: str = "") -> None:
+def write_old_site(host: HostFixture, names: str, flag: str = "") -> None:
     host.machine.write(SITE, OLD_SITE % {"names": names, "flag": flag})
     with reload(host):
         host.shell("nginx -t && nginx -s reload")
 
 
 @pytest.fixture(scope="module")
-def host(rack: Rack) -> Iterator[Hosted]:
+def host(rack: Rack) -> Iterator[HostFixture]:
     """A host as the script leaves it: its release runs on port 8081."""
     with host_on(rack, "i-0aaaaaaaaaaaaaaa7") as host:
         host.machine.write("/home/ec2-user/app/app.jar", jar(OLD).read_bytes())
@@ -140,7 +140,7 @@ def host(rack: Rack) -> Iterator[Hosted]:
     ],
 )
 def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
-    host: Hosted, port: int, why: str, check: str
+    host: HostFixture, port: int, why: str, check: str
 ) -> None:
     release = host.bucket.put(jar("1.0.0"))
     write_old_site(host, "_")
@@ -171,7 +171,7 @@ def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
     assert in_turn(users.answers) == [(200, OLD)]
 
 
-def test_a_site_that_was_left_behind_by_a_process_that_is_gone_cuts_nobody_off(host: Hosted) -> None:
+def test_a_site_that_was_left_behind_by_a_process_that_is_gone_cuts_nobody_off(host: HostFixture) -> None:
     write_old_site(host, "_")
     host.shell("systemctl stop old@8081")
     told = examine(host)["users"]
@@ -182,7 +182,7 @@ def test_a_site_that_was_left_behind_by_a_process_that_is_gone_cuts_nobody_off(h
     assert told["ok"], told
 
 
-def test_a_site_that_claims_the_port_as_its_own_is_left_to_its_users(host: Hosted) -> None:
+def test_a_site_that_claims_the_port_as_its_own_is_left_to_its_users(host: HostFixture) -> None:
     write_old_site(host, NAME, " default_server")
 
     with Users(host, NAME) as users:
@@ -196,7 +196,7 @@ def test_a_site_that_claims_the_port_as_its_own_is_left_to_its_users(host: Hoste
     assert in_turn(users.answers) == [(200, OLD)]
 
 
-def test_a_release_does_not_push_the_old_one_from_the_port_of_the_first_slot(host: Hosted) -> None:
+def test_a_release_does_not_push_the_old_one_from_the_port_of_the_first_slot(host: HostFixture) -> None:
     host.shell("systemctl start old@8082")
     host.until(lambda: ":8082" in listeners(host))
     assert type_as_told(host, "cat /etc/nginx/conf.d/service-url.inc").endswith(":8081;\n")
@@ -209,7 +209,7 @@ def test_a_release_does_not_push_the_old_one_from_the_port_of_the_first_slot(hos
     assert seen(host, NAME) == seen(host, OTHER_NAME) == (200, OLD)
 
 
-def test_users_go_from_the_old_release_to_the_new_one_and_none_is_lost(host: Hosted) -> None:
+def test_users_go_from_the_old_release_to_the_new_one_and_none_is_lost(host: HostFixture) -> None:
     with Users(host, NAME) as named, Users(host, OTHER_NAME) as others:
         host.deploy(host.bucket.put(jar("1.0.0")))
         assert seen(host, NAME) == (200, OLD), "the old site passes on whom it names"
@@ -227,7 +227,7 @@ def test_users_go_from_the_old_release_to_the_new_one_and_none_is_lost(host: Hos
     assert set(named.answers[after_reload:]) == {(200, "1.0.0")}
 
 
-def test_users_can_be_sent_back_to_the_old_release_by_hand(host: Hosted) -> None:
+def test_users_can_be_sent_back_to_the_old_release_by_hand(host: HostFixture) -> None:
     with Users(host, NAME) as users:
         host.until(lambda: bool(users.answers))
         type_as_told(host, "rm /var/lib/twinslot/shop/live/green")
@@ -238,7 +238,7 @@ def test_users_can_be_sent_back_to_the_old_release_by_hand(host: Hosted) -> None
     assert in_turn(users.answers) == [(200, "1.0.0"), (200, OLD), (200, "1.0.0")]
 
 
-def test_what_was_there_before_can_be_put_back(host: Hosted) -> None:
+def test_what_was_there_before_can_be_put_back(host: HostFixture) -> None:
     type_as_told(host, "mv /etc/nginx/conf.d/shop.conf.before /etc/nginx/conf.d/shop.conf")
     type_as_told(host, "mv /etc/nginx/conf.d/twinslot-shop.conf /etc/nginx/conf.d/twinslot-shop.conf.before")
     with reload(host):
@@ -251,7 +251,7 @@ def test_what_was_there_before_can_be_put_back(host: Hosted) -> None:
     host.until(lambda: seen(host, NAME) == (200, "1.0.0"))
 
 
-def test_the_next_release_waits_until_the_old_one_has_left_the_port(host: Hosted) -> None:
+def test_the_next_release_waits_until_the_old_one_has_left_the_port(host: HostFixture) -> None:
     second = host.bucket.put(jar("1.1.0"))
     report = host.command("stage", deployment=host.deployment(), release=second)
     assert "port 8081 of the slot blue is taken by process" in report["reason"]
@@ -264,7 +264,7 @@ def test_the_next_release_waits_until_the_old_one_has_left_the_port(host: Hosted
     assert in_turn(users.answers) == [(200, "1.0.0"), (200, "1.1.0")]
 
 
-def test_a_host_that_is_ours_is_never_refused_whatever_else_is_there(host: Hosted) -> None:
+def test_a_host_that_is_ours_is_never_refused_whatever_else_is_there(host: HostFixture) -> None:
     write_old_site(host, OTHER_NAME)
     host.go("provision")
 

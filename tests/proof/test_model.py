@@ -9,7 +9,7 @@ from twinslot.aws.store import Store
 from twinslot.controller import Controller
 from twinslot.domain.events import CommandEnded, Surveyed
 from twinslot.domain.lifecycle import _Rules
-from twinslot.domain.model import Application, Deployment, Kind, Order
+from twinslot.domain.model import Application, Deployment, Kind, UploadOrder
 
 from lab.model import host
 from lab.model.__main__ import RENEWED
@@ -18,7 +18,7 @@ from lab.model.explore import Report, Search
 from lab.model.fake_aws import DynamoDB
 from lab.model.host import Command
 from lab.model.process import Controllers, quiet
-from lab.model.random_walk import walk
+from lab.model.random_walk import random_walk
 from lab.model.scenario import settled
 from lab.model.state import Call
 
@@ -56,9 +56,9 @@ def test_every_promise_holds_in_every_run(
 
 
 def test_every_promise_holds_in_random_runs_with_any_number_of_faults() -> None:
-    walks = walk(range(10), 150)
+    walks = random_walk(range(10), 150)
     assert walks.violations == []
-    assert walks.moves == 10 * 150
+    assert walks.actions == 10 * 150
 
 
 def test_the_same_search_sees_the_same_states() -> None:
@@ -115,7 +115,7 @@ def know_nothing(controller: Controller, app: str, event: object) -> bool:
     return False
 
 
-def come_after(order: Order, other: Order | None) -> bool:
+def come_after(order: UploadOrder, other: UploadOrder | None) -> bool:
     return True
 
 
@@ -125,7 +125,7 @@ def come_after(order: Order, other: Order | None) -> bool:
         (_Rules, "command_ended", believe_one_host, "flips_wait_for_every_host"),
         (_Rules, "drop_acts_of", keep_acts, "everything_ends"),
         (Controller, "_was_accepted", know_nothing, "one_input_is_one_deployment"),
-        (Order, "is_after", come_after, "the_newest_begins"),
+        (UploadOrder, "is_after", come_after, "the_newest_begins"),
     ],
 )
 def test_a_rule_that_is_taken_out_is_missed(

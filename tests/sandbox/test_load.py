@@ -18,11 +18,11 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Release: 1.0.0\r\n\r\nhi\n"
 
-Turn = Callable[[socket.socket, int], bool]
+Transition = Callable[[socket.socket, int], bool]
 """Answers a connection's request, the n-th of the server's, from 0; False ends the connection."""
 
 
-def answer(data: bytes) -> Turn:
+def answer(data: bytes) -> Transition:
     def turn(connection: socket.socket, number: int) -> bool:
         connection.sendall(data)
         return True
@@ -33,7 +33,7 @@ def answer(data: bytes) -> Turn:
 class Server:
     """A server of one connection at a time that does with each request what `turn` says."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Transition) -> None:
         self._turn = turn
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -70,7 +70,7 @@ class Server:
 
 
 @contextmanager
-def serving(turn: Turn) -> Iterator[Server]:
+def serving(turn: Transition) -> Iterator[Server]:
     server = Server(turn)
     try:
         yield server

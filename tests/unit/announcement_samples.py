@@ -21,17 +21,17 @@ from twinslot.domain.model import (
 from tests.hostile import PIECES, TEXT
 from tests.unit.test_announcements import FAILED, ID, LIVE, NEW_LIVE, OLD
 
-Told = dict[str, Any]
+Sample = dict[str, Any]
 
 
-def told(deployment: Any = LIVE, live: Any = NEW_LIVE, previous: Any = OLD) -> Told:
+def told(deployment: Any = LIVE, live: Any = NEW_LIVE, previous: Any = OLD) -> Sample:
     """The JSON of a deployment's end."""
     announcement = compose(Announce("act", 1.0, deployment, live, previous), "twinslot-rollback")
-    data: Told = json.loads(announcement.json)
+    data: Sample = json.loads(announcement.json)
     return data
 
 
-def of(outcome: Outcome, **changes: Any) -> Told:
+def of(outcome: Outcome, **changes: Any) -> Sample:
     return told(replace(LIVE, outcome=outcome, **changes), OLD)
 
 
@@ -40,13 +40,13 @@ REVERTED = of(
     failure=Failure(Phase.BAKING, "12 of 60 answers were 5xx", "i-0a1b2c3d4e5f60718", ("line 1", "line 2")),
     unconfirmed=("i-0a1b2c3d4e5f60719",),
 )
-STARTED: Told = json.loads(start(AnnounceStart(f"{ID}/started", 1.0, LIVE, OLD)).json)
-DRIFT: Told = json.loads(
+STARTED: Sample = json.loads(start(AnnounceStart(f"{ID}/started", 1.0, LIVE, OLD)).json)
+DRIFT: Sample = json.loads(
     warn(Warn("shop/drift-1", 5.0, "shop", (Difference("i-1", "users get 1.4.1"),), NEW_LIVE)).json
 )
 
 
-def hold_told(held: bool, waiting: str | None) -> Told:
+def hold_told(held: bool, waiting: str | None) -> Sample:
     """The JSON of a hold, or of its end."""
     act = AnnounceHold(
         id="shop/held-1",
@@ -59,13 +59,13 @@ def hold_told(held: bool, waiting: str | None) -> Told:
         waiting=waiting,
         live=OLD,
     )
-    data: Told = json.loads(hold(act, "twinslot-hold").json)
+    data: Sample = json.loads(hold(act, "twinslot-hold").json)
     return data
 
 
 HELD, RESUMED = hold_told(True, None), hold_told(False, "1.4.3")
 
-EACH: dict[str, Told] = {
+EACH: dict[str, Sample] = {
     "LIVE": told(),
     "FAILED": told(FAILED, OLD),
     "REVERTED": REVERTED,
@@ -85,7 +85,7 @@ EACH: dict[str, Told] = {
 """An announcement of each kind that people are told of."""
 
 
-def written_by_a_stranger(name: str, text: str) -> Told:
+def written_by_a_stranger(name: str, text: str) -> Sample:
     """The announcement of this name with this text in every place that a stranger has a hand in."""
     failure = {"phase": "staging", "host": text, "reason": text, "log": [text, "```", text]}
     release = {"label": text} if name != "REFUSED" else None
@@ -99,7 +99,7 @@ LIVE_PART = st.none() | st.fixed_dictionaries({"label": WORDS, "since": MOMENT})
 PHASES = st.sampled_from([phase.value for phase in Phase])
 
 
-def _shape(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Told]:
+def _shape(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Sample]:
     common = {"twinslot": st.just(1), "app": WORDS, "announcement": st.just(f"{ID}/x"), "live": LIVE_PART}
     return st.fixed_dictionaries({**common, **fields})
 

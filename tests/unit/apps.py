@@ -12,12 +12,12 @@ from twinslot.domain.model import (
     HostReport,
     Kind,
     Live,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
     SlotReport,
+    UploadOrder,
 )
 
 from functions.widget.reading import Shown
@@ -40,17 +40,17 @@ def ended(number: int, label: str, outcome: Outcome, ago: float, why: str = "", 
         id=f"01JD{number:022}",
         app="shop",
         kind=Kind.UPLOAD,
-        order=Order(f"shop/shop-{label}.jar", "1", at - 40),
+        order=UploadOrder(f"shop/shop-{label}.jar", "1", at - 40),
         release=release(label, number),
         by=by,
         phase=Phase.ENDED,
         outcome=outcome,
         timeline=(
-            Passage(Phase.WAITING, at - 39.5),
-            Passage(Phase.STAGING, at - 39.4),
-            Passage(Phase.FLIPPING, at - 31),
-            Passage(Phase.BAKING, at - 30),
-            Passage(Phase.ENDED, at),
+            PhaseEntry(Phase.WAITING, at - 39.5),
+            PhaseEntry(Phase.STAGING, at - 39.4),
+            PhaseEntry(Phase.FLIPPING, at - 31),
+            PhaseEntry(Phase.BAKING, at - 30),
+            PhaseEntry(Phase.ENDED, at),
         ),
         hosts=(HOST,),
         failure=Failure(Phase.BAKING, why, HOST) if why else None,
@@ -86,10 +86,10 @@ NEXT = replace(
     phase=Phase.BAKING,
     outcome=None,
     timeline=(
-        Passage(Phase.WAITING, NOW - 23),
-        Passage(Phase.STAGING, NOW - 22.9),
-        Passage(Phase.FLIPPING, NOW - 14),
-        Passage(Phase.BAKING, NOW - 13),
+        PhaseEntry(Phase.WAITING, NOW - 23),
+        PhaseEntry(Phase.STAGING, NOW - 22.9),
+        PhaseEntry(Phase.FLIPPING, NOW - 14),
+        PhaseEntry(Phase.BAKING, NOW - 13),
     ),
 )
 MOVING = replace(QUIET, application=replace(QUIET.application, current=NEXT))
@@ -110,7 +110,7 @@ def written_by_a_stranger(text: str) -> Shown:
         ended(5, "1.0.0", Outcome.FAILED, 500, "why"),
         release=said,
         by=text,
-        order=Order(text, text, NOW),
+        order=UploadOrder(text, text, NOW),
         failure=Failure(Phase.STAGING, text, text, (text,)),
     )
     now = replace(NEXT, release=said, by=text, order=past.order)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.sandbox.stack.template import translate
-from tests.unit.lifecycle_driver import House
+from tests.unit.lifecycle_driver import LifecycleDriver
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,14 +25,14 @@ def resources(stack: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def driver() -> LifecycleDriver:
+    return LifecycleDriver()
 
 
 @pytest.fixture
-def running() -> House:
+def running() -> LifecycleDriver:
     """v1 and then v2 went live."""
-    house = House()
-    house.deploy("v1")
-    house.deploy("v2")
-    return house
+    driver = LifecycleDriver()
+    driver.deploy("v1")
+    driver.deploy("v2")
+    return driver

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 TRUTH: Mapping[str, int] = {}
-MOST_READS = 3
-MOST_BYTES = 1_000_000
+MAX_READS = 3
+MAX_BYTES = 1_000_000
 NAME = b"META-INF/MANIFEST.MF"
 SPRING = (
     b"Manifest-Version: 1.0\r\nMain-Class: org.springframework.boot.loader.launch.JarLauncher\r\n"
@@ -37,8 +37,8 @@ class Sparse:
 
     def _read(self, start: int, length: int) -> bytes:
         self.reads.append(length)
-        assert len(self.reads) <= MOST_READS
-        assert sum(self.reads) <= MOST_BYTES
+        assert len(self.reads) <= MAX_READS
+        assert sum(self.reads) <= MAX_BYTES
         found = bytearray(length)
         for at, piece in self.pieces.items():
             first, last = max(at, start), min(at + len(piece), start + length)

@@ -11,13 +11,13 @@ from twinslot.domain.model import (
     Deployment,
     HostReport,
     HostResult,
-    Order,
     Outcome,
     Release,
     SendCommand,
     Settings,
     SlotReport,
     Survey,
+    UploadOrder,
     Warn,
 )
 
@@ -29,7 +29,7 @@ def jar(label: str) -> Release:
 
 
 def upload(label: str, at: float) -> UploadArrived:
-    return UploadArrived(f"D{label}", "shop", jar(label), Order(jar(label).key, "0A", at), "ann")
+    return UploadArrived(f"D{label}", "shop", jar(label), UploadOrder(jar(label).key, "0A", at), "ann")
 
 
 def result(host: str, ok: bool | None = True, sha256: str | None = None, reason: str = "") -> HostResult:
@@ -42,7 +42,7 @@ def result(host: str, ok: bool | None = True, sha256: str | None = None, reason:
     return HostResult(host, ok, reason, (), report)
 
 
-class House:
+class LifecycleDriver:
     """An application that lives through events; what was announced and commanded is kept in order."""
 
     def __init__(self, application: Application | None = None) -> None:
@@ -53,7 +53,7 @@ class House:
         self.commanded: list[tuple[str, str, int]] = []
         self.recorded: dict[str, Deployment] = {}
 
-    def meet(self, event: Event, after: float = 1.0) -> Decision:
+    def receive(self, event: Event, after: float = 1.0) -> Decision:
         self.now += after
         decision = decide(self.application, event, self.now)
         self.application = decision.application
@@ -78,21 +78,21 @@ class House:
 
     def survey(self, hosts: tuple[str, ...] = HOSTS, **more: object) -> Decision:
         answer = Surveyed(f"{self.current.id}/survey", self.current.id, hosts, Settings(), **more)  # type: ignore[arg-type]
-        return self.meet(answer)
+        return self.receive(answer)
 
     def send(self) -> str:
         assert self.current.step
         name = self.current.step.name
         command = f"command-{self.current.id}-{name}"
-        self.meet(CommandSent(f"{self.current.id}/{name}", self.current.id, name, command))
+        self.receive(CommandSent(f"{self.current.id}/{name}", self.current.id, name, command))
         return command
 
     def end(self, *results: HostResult, after: float = 1.0) -> Decision:
         command = self.send()
-        return self.meet(CommandEnded(command, results or tuple(result(host) for host in HOSTS)), after)
+        return self.receive(CommandEnded(command, results or tuple(result(host) for host in HOSTS)), after)
 
     def deploy(self, label: str) -> None:
-        self.meet(upload(label, self.now))
+        self.receive(upload(label, self.now))
         self.survey()
         for _ in ("stage", "flip", "bake"):
             self.end()

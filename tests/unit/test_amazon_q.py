@@ -10,19 +10,19 @@ from hypothesis import given
 from twinslot.announce.amazon_q import custom_notification
 
 from tests.hostile import PIECES, Cases
-from tests.unit.announcement_samples import ANY, EACH, ID, Told, told, written_by_a_stranger
+from tests.unit.announcement_samples import ANY, EACH, ID, Sample, told, written_by_a_stranger
 from tests.unit.test_announcements import FAILED, OLD, ROLLBACK
 
 MARKUP = re.compile(r"<|>|&(?!amp;|lt;|gt;)")
 CODE = re.compile(r"```\n.*?\n```|`[^`]*`", re.DOTALL)
 
 
-def notification(announcement: Told) -> dict[str, Any]:
+def notification(announcement: Sample) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(custom_notification(announcement))
     return made
 
 
-def judge(announcement: Told) -> None:
+def judge(announcement: Sample) -> None:
     """The schema's fields, types and lengths
     (https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
     made = notification(announcement)
@@ -93,5 +93,5 @@ def test_no_label_mentions_anybody_or_ends_its_code(cases: Cases[Any]) -> None:
 
 @pytest.mark.hostile("announcements")
 @given(ANY)
-def test_any_announcement_fits_the_schema(announcement: Told) -> None:
+def test_any_announcement_fits_the_schema(announcement: Sample) -> None:
     judge(announcement)

@@ -17,11 +17,11 @@ from twinslot.domain.model import (
     Failure,
     Kind,
     Live,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
+    UploadOrder,
     Warn,
 )
 
@@ -34,17 +34,17 @@ LIVE = Deployment(
     id=ID,
     app="shop",
     kind=Kind.UPLOAD,
-    order=Order("shop/shop-1.4.2.jar", "0061", 1_794_441_600.0),
+    order=UploadOrder("shop/shop-1.4.2.jar", "0061", 1_794_441_600.0),
     release=NEW,
     by="123456789012",
     phase=Phase.ENDED,
     outcome=Outcome.LIVE,
     timeline=(
-        Passage(Phase.WAITING, 1_794_441_600.0),
-        Passage(Phase.STAGING, 1_794_441_600.5),
-        Passage(Phase.FLIPPING, 1_794_441_604.75),
-        Passage(Phase.BAKING, 1_794_441_605.0),
-        Passage(Phase.ENDED, 1_794_441_635.0),
+        PhaseEntry(Phase.WAITING, 1_794_441_600.0),
+        PhaseEntry(Phase.STAGING, 1_794_441_600.5),
+        PhaseEntry(Phase.FLIPPING, 1_794_441_604.75),
+        PhaseEntry(Phase.BAKING, 1_794_441_605.0),
+        PhaseEntry(Phase.ENDED, 1_794_441_635.0),
     ),
     hosts=("i-1", "i-2"),
 )
@@ -52,7 +52,7 @@ NEW_LIVE = Live(NEW, ID, 1_794_441_604.75)
 FAILED = replace(
     LIVE,
     outcome=Outcome.FAILED,
-    timeline=(*LIVE.timeline[:2], Passage(Phase.ENDED, 1_794_441_700.0)),
+    timeline=(*LIVE.timeline[:2], PhaseEntry(Phase.ENDED, 1_794_441_700.0)),
     failure=Failure(Phase.STAGING, "never answered /actuator/health", "i-2", ("Started", "OutOfMemoryError")),
 )
 ROLLBACK = "aws lambda invoke --function-name twinslot-rollback --cli-binary-format raw-in-base64-out"
@@ -151,7 +151,7 @@ def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
         id=ID,
         app=NOBODY,
         kind=Kind.UPLOAD,
-        order=Order("Shop/my app.jar", "0061", 0.0),
+        order=UploadOrder("Shop/my app.jar", "0061", 0.0),
         release=None,
         by="unknown",
         outcome=Outcome.REFUSED,
@@ -172,7 +172,7 @@ def test_no_rollback_command_is_told_where_nothing_was_live_before() -> None:
 
 
 def test_a_rollback_is_told_with_the_person_who_asked() -> None:
-    rollback = replace(LIVE, kind=Kind.ROLLBACK, order=Order("", "", 0.0), by="rollback")
+    rollback = replace(LIVE, kind=Kind.ROLLBACK, order=UploadOrder("", "", 0.0), by="rollback")
     assert "a rollback that rollback asked for." in told(rollback).text
 
 
@@ -205,7 +205,7 @@ HOSTILE = st.text(st.characters(), max_size=300)
 @given(HOSTILE, HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=60))
 def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: str, log: list[str]) -> None:
     failure = Failure(Phase.STAGING, reason, host, tuple(log))
-    announcement = told(replace(FAILED, release=None, order=Order(key, "", 0.0), failure=failure))
+    announcement = told(replace(FAILED, release=None, order=UploadOrder(key, "", 0.0), failure=failure))
     assert len(announcement.subject) < 100
     assert announcement.subject.isascii()
     assert announcement.subject.isprintable()
@@ -304,7 +304,9 @@ def test_whatever_a_hold_is_told_with_stays_printable(by: str, why: str, waiting
     assert 0 < len(announcement.subject) < 100
 
 
-JOINED = replace(LIVE, kind=Kind.JOIN, by="twinslot", order=Order("", "", 1_794_441_600.0), hosts=("i-3",))
+JOINED = replace(
+    LIVE, kind=Kind.JOIN, by="twinslot", order=UploadOrder("", "", 1_794_441_600.0), hosts=("i-3",)
+)
 
 
 def test_a_join_is_told_by_its_hosts_and_offers_no_rollback() -> None:

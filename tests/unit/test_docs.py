@@ -10,7 +10,7 @@ from twinslot.announce.publish import DRIFT, HELD, RESUMED, STARTED
 from twinslot.domain.model import Outcome
 
 from lab.bench.cost import alarm_metrics
-from tests.doc_commands_not_run import UNRUN
+from tests.doc_commands_not_run import DOC_COMMANDS_NOT_RUN
 from tests.pages import ROOT, Page, Section, pages
 
 PAGES = pages()
@@ -80,7 +80,7 @@ def test_the_table_of_settings_is_linked_from_the_readme() -> None:
 
 def test_no_reason_against_a_command_outlives_it() -> None:
     commands = [command for page in PAGES for block in page.blocks for command in block.commands]
-    for pattern in UNRUN:
+    for pattern in DOC_COMMANDS_NOT_RUN:
         assert any(re.fullmatch(pattern, command) for command in commands), f"no page has {pattern}"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from twinslot.domain.drift import difference, truth
+from twinslot.domain.drift import difference, served_by_all
 from twinslot.domain.events import Inspected, UploadArrived
 from twinslot.domain.lifecycle import decide
 from twinslot.domain.model import (
@@ -15,7 +15,7 @@ from twinslot.domain.model import (
     SlotReport,
     Warn,
 )
-from twinslot.domain.model import Order as At
+from twinslot.domain.model import UploadOrder as At
 
 ONE, TWO = "11" * 32, "22" * 32
 LIVE = Live(Release("b", "shop/2.jar", "v2", 10, "2.0.0", TWO), "D2", 1.0)
@@ -101,7 +101,7 @@ def test_a_host_under_a_deployment_is_judged_by_that_and_not_by_an_inspection() 
 
 
 def test_the_truth_is_what_all_hosts_agree_on() -> None:
-    assert truth((stands("i-0a", live="blue"), stands("i-0b", live="blue"))) == ONE
-    assert truth((stands("i-0a", live="blue"), stands("i-0b"))) is None
-    assert truth((HostResult("i-0a", False, "gone"),)) is None
-    assert truth((replace(stands("i-0a"), report=None),)) is None
+    assert served_by_all((stands("i-0a", live="blue"), stands("i-0b", live="blue"))) == ONE
+    assert served_by_all((stands("i-0a", live="blue"), stands("i-0b"))) is None
+    assert served_by_all((HostResult("i-0a", False, "gone"),)) is None
+    assert served_by_all((replace(stands("i-0a"), report=None),)) is None

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from embed import DOCUMENT, MOST_BYTES, document, is_in_step, parted, script, sources, unpack
+from embed import DOCUMENT, MAX_BYTES, document, is_in_step, parted, script, sources, unpack
 from twinslot_host.command.request import PATTERNS
 
 ROOT = DOCUMENT.parent.parent
@@ -26,7 +26,7 @@ def test_a_document_that_is_out_of_step_is_found() -> None:
 
 
 def test_the_document_leaves_room_below_what_ssm_allows() -> None:
-    assert DOCUMENT.stat().st_size < MOST_BYTES - 10_000
+    assert DOCUMENT.stat().st_size < MAX_BYTES - 10_000
 
 
 def test_nothing_is_pasted_into_the_script() -> None:

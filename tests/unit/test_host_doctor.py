@@ -10,15 +10,15 @@ from twinslot_host.doctor.probes import (
     Certificate,
     Clock,
     Disk,
+    HostProbe,
     Memory,
     Nginx,
-    Patient,
     Reading,
     Served,
     Site,
 )
 from twinslot_host.doctor.run import CHECKS
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 
 MIB = 1024**2
 READ = Reading("host-role", 206, "", "s3://artifacts/shop/shop.jar", "", 0.2)
@@ -87,7 +87,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("clock", Clock(False, None), "not synchronised", "chronyd"),
     ("metadata", Reading("", 0, "", "", "the service did not answer", None), "did not answer", "options"),
     ("s3", Reading("", 0, "", "", "x", None), "no credentials", "see metadata"),
-    ("s3", READ._replace(status=0, trouble="S3 did not answer"), "S3 did not answer", "gateway endpoint"),
+    ("s3", READ._replace(status=0, failure="S3 did not answer"), "S3 did not answer", "gateway endpoint"),
     (
         "s3",
         READ._replace(status=403, code="AccessDenied"),
@@ -161,10 +161,10 @@ def test_what_is_no_fault_is_not_called_one(name: str, found: Any) -> None:
 
 
 def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_look(_: Patient) -> None:
-        raise Trouble("systemctl\x1b[31m is not there " + "x" * 400)
+    def no_look(_: HostProbe) -> None:
+        raise StepFailed("systemctl\x1b[31m is not there " + "x" * 400)
 
-    monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
+    monkeypatch.setattr(HostProbe, "read_one_byte", lambda _: READ)
     monkeypatch.setattr(run, "CHECKS", {name: (no_look, judge) for name, (_, judge) in CHECKS.items()})
     text = run.doctor(Request("doctor", "shop", "doctor"), "i-1")
     told = json.loads(text)
@@ -182,7 +182,7 @@ def test_what_cannot_be_looked_at_hides_nothing_else(monkeypatch: pytest.MonkeyP
 
 
 def test_a_check_that_is_met_offers_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Patient, "read_one_byte", lambda _: READ)
+    monkeypatch.setattr(HostProbe, "read_one_byte", lambda _: READ)
     monkeypatch.setattr(run, "CHECKS", {"units": (lambda _: [], checks.judge_units)})
     assert json.loads(run.doctor(Request("doctor", "shop", "doctor"), ""))["checks"] == [
         {"name": "units", "ok": True, "what": "no unit of twinslot or nginx has failed", "remedy": ""}

@@ -12,8 +12,8 @@ from twinslot_host.slot.environment import (
     keep,
     lay_environment,
 )
-from twinslot_host.system.errors import Trouble
-from twinslot_host.system.paths import Places
+from twinslot_host.system.errors import StepFailed
+from twinslot_host.system.paths import Paths
 
 PATH = "/twinslot/apps/shop/env"
 SECRET = "hunter2"
@@ -40,7 +40,7 @@ SECRET = "hunter2"
     ],
 )
 def test_a_name_that_would_break_the_slot_is_refused_without_its_value(name: str, why: str) -> None:
-    with pytest.raises(Trouble, match=f"^{PATH}/(.|\n)*{why}") as refused:
+    with pytest.raises(StepFailed, match=f"^{PATH}/(.|\n)*{why}") as refused:
         compose(PATH, {"FINE": SECRET, name: SECRET})
     assert SECRET not in str(refused.value)
     assert "aws ssm delete-parameter" in refused.value.reason
@@ -48,7 +48,9 @@ def test_a_name_that_would_break_the_slot_is_refused_without_its_value(name: str
 
 @pytest.mark.parametrize("character", ["\0", "\ud800", "\ufdd0", "\ufffe", "\U0010ffff"])
 def test_a_character_that_systemd_would_drop_and_log_is_refused(character: str) -> None:
-    with pytest.raises(Trouble, match=f"^{PATH}/KEY has a character that no environment can hold") as refused:
+    with pytest.raises(
+        StepFailed, match=f"^{PATH}/KEY has a character that no environment can hold"
+    ) as refused:
         compose(PATH, {"KEY": SECRET + character})
     assert SECRET not in str(refused.value)
 
@@ -69,34 +71,34 @@ def test_no_parameters_are_no_environment() -> None:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places("shop", str(tmp_path))
+def paths(tmp_path: Path) -> Paths:
+    return Paths("shop", str(tmp_path))
 
 
 def mode(path: str) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def test_an_environment_is_kept_where_only_its_owner_reads(places: Places) -> None:
-    mark = keep(places, 'A="1"\n')
-    assert lay_environment(places, "blue", mark)
-    assert Path(places.environment("blue")).read_text() == 'A="1"\n'
-    assert mode(places.secrets) == 0o700
-    assert {mode(f"{places.secrets}/{name}") for name in os.listdir(places.secrets)} == {0o600}
+def test_an_environment_is_kept_where_only_its_owner_reads(paths: Paths) -> None:
+    mark = keep(paths, 'A="1"\n')
+    assert lay_environment(paths, "blue", mark)
+    assert Path(paths.environment("blue")).read_text() == 'A="1"\n'
+    assert mode(paths.secrets) == 0o700
+    assert {mode(f"{paths.secrets}/{name}") for name in os.listdir(paths.secrets)} == {0o600}
 
 
 def test_a_fingerprint_tells_environments_apart_and_means_nothing_on_another_host(
-    places: Places, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
-    assert fingerprint(places, "a") == fingerprint(places, "a") != fingerprint(places, "b")
-    assert fingerprint(Places("shop", str(tmp_path / "other")), "a") != fingerprint(places, "a")
+    assert fingerprint(paths, "a") == fingerprint(paths, "a") != fingerprint(paths, "b")
+    assert fingerprint(Paths("shop", str(tmp_path / "other")), "a") != fingerprint(paths, "a")
 
 
-def test_what_no_slot_was_staged_with_is_forgotten(places: Places) -> None:
-    old, new = keep(places, "old"), keep(places, "new")
-    lay_environment(places, "blue", old)
-    lay_environment(places, "green", new)
-    forget_environments(places, new)
-    assert sorted(os.listdir(places.secrets)) == sorted([new, "green.env", "key"])
-    assert not lay_environment(places, "blue", old)
-    assert not lay_environment(places, "blue", None)
+def test_what_no_slot_was_staged_with_is_forgotten(paths: Paths) -> None:
+    old, new = keep(paths, "old"), keep(paths, "new")
+    lay_environment(paths, "blue", old)
+    lay_environment(paths, "green", new)
+    forget_environments(paths, new)
+    assert sorted(os.listdir(paths.secrets)) == sorted([new, "green.env", "key"])
+    assert not lay_environment(paths, "blue", old)
+    assert not lay_environment(paths, "blue", None)

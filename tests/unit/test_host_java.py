@@ -11,7 +11,7 @@ from twinslot_host.command.request import JAVA_VERSIONS, Settings
 from twinslot_host.runtime import java
 from twinslot_host.runtime.java import Java, find, installed, wanted
 from twinslot_host.runtime.manifest import HEAD_BYTES, built_for, unpack, version_in
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 
 from tests.hostile import PIECES, Cases
 from tests.unit.jars import NAME, SPRING, local
@@ -70,7 +70,7 @@ def test_the_setting_goes_before_the_manifest(tmp_path: Path) -> None:
 
 
 def test_a_jar_for_a_java_of_tomorrow_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=r"asks for Java 26, and the newest .* is 25: .* set `java`"):
+    with pytest.raises(StepFailed, match=r"asks for Java 26, and the newest .* is 25: .* set `java`"):
         wanted(Settings(), jar(tmp_path, b"Build-Jdk-Spec: 26\n"))
 
 

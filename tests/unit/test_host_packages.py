@@ -9,8 +9,8 @@ from twinslot_host.command.request import Request
 from twinslot_host.runtime import java
 from twinslot_host.runtime.java import need
 from twinslot_host.runtime.packages import NGINX, ensure
-from twinslot_host.system.errors import Trouble
-from twinslot_host.system.paths import Places
+from twinslot_host.system.errors import StepFailed
+from twinslot_host.system.paths import Paths
 
 from tests.waiting import wait_until
 
@@ -28,8 +28,8 @@ class Programs:
         self.bin.mkdir()
         self.log = folder / "log"
         self.log.touch()
-        self.command = Command(Request("provision", "shop", "provision"), Places("shop", str(folder)))
-        self.note = Path(self.command.places.installing)
+        self.command = Command(Request("provision", "shop", "provision"), Paths("shop", str(folder)))
+        self.note = Path(self.command.paths.installing)
 
     def has(self, name: str, lines: str = "") -> None:
         program = self.bin / name
@@ -86,7 +86,7 @@ def test_an_installation_that_did_not_end_is_done_again_though_the_programs_are_
     programs: Programs,
 ) -> None:
     programs.has("dnf", MAKE + "exit 1\n")
-    with pytest.raises(Trouble, match=r"`dnf .*` failed with 1"):
+    with pytest.raises(StepFailed, match=r"`dnf .*` failed with 1"):
         programs.ensure()
     programs.has("dnf")
     programs.ensure()
@@ -96,10 +96,10 @@ def test_an_installation_that_did_not_end_is_done_again_though_the_programs_are_
 
 def test_what_another_app_or_none_left_halfway_is_done_again_too(programs: Programs, tmp_path: Path) -> None:
     programs.has("dnf", MAKE + "exit 1\n")
-    with pytest.raises(Trouble):
+    with pytest.raises(StepFailed):
         programs.ensure()
     programs.has("dnf")
-    programs.command = Command(Request("provision", "", "provision"), Places("", str(tmp_path)))
+    programs.command = Command(Request("provision", "", "provision"), Paths("", str(tmp_path)))
     programs.ensure()
     assert programs.asked() == [DNF] * 2
 
@@ -107,7 +107,7 @@ def test_what_another_app_or_none_left_halfway_is_done_again_too(programs: Progr
 def test_while_one_command_installs_another_waits(programs: Programs, tmp_path: Path) -> None:
     # The programs are there from the beginning of the installation on, as with dpkg; it ends when it may.
     programs.has("dnf", MAKE + "while [ ! -e {bin}/enough ]; do /bin/sleep 0.01; done\n")
-    others = Command(Request("provision", "", "provision"), Places("", str(tmp_path)))
+    others = Command(Request("provision", "", "provision"), Paths("", str(tmp_path)))
     began = threading.Thread(target=ensure, args=(others, NGINX, need(None)))
     began.start()
     wait_until((programs.bin / "java").exists)
@@ -130,9 +130,9 @@ def test_what_cannot_be_installed_is_named_with_what_was_said_of_it_and_what_to_
     programs.has("nginx")
     programs.has("java")
     programs.has("dnf", "echo 'Last check: today.'\necho 'Error: Unable to find a match: it'\nexit 1\n")
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(StepFailed) as failure:
         programs.ensure(25)
-    assert trouble.value.reason == (
+    assert failure.value.reason == (
         "Java 25 missing, and `dnf install java-25-amazon-corretto-headless` failed with 1:"
         " Error: Unable to find a match: it; put a JDK 25 into /usr/lib/jvm"
     )
@@ -142,7 +142,7 @@ def test_what_could_not_be_installed_is_not_asked_for_again_once_it_is_not_neede
     programs.has("nginx")
     programs.has("java")
     programs.has("dnf", "exit 1\n")
-    with pytest.raises(Trouble):
+    with pytest.raises(StepFailed):
         programs.ensure(25)
     assert not programs.note.exists()
     programs.ensure()
@@ -160,12 +160,12 @@ def test_an_installation_that_was_cut_is_done_again_by_whoever_needs_it_next(pro
 
 
 def test_a_host_without_a_package_manager_is_told_what_is_missing(programs: Programs) -> None:
-    with pytest.raises(Trouble, match="nginx and Java missing, and there is neither apt-get nor dnf"):
+    with pytest.raises(StepFailed, match="nginx and Java missing, and there is neither apt-get nor dnf"):
         programs.ensure()
 
 
 def test_a_package_without_its_program_is_reported(programs: Programs) -> None:
     programs.has("dnf")
     remedies = "install nginx by hand, and put a JDK into /usr/lib/jvm"
-    with pytest.raises(Trouble, match=rf"`dnf install .*` did not bring it; {remedies}$"):
+    with pytest.raises(StepFailed, match=rf"`dnf install .*` did not bring it; {remedies}$"):
         programs.ensure()

@@ -12,9 +12,9 @@ from twinslot_host.command.fence import raise_fence
 from twinslot_host.command.request import Release, Request, Settings
 from twinslot_host.slot import releases
 from twinslot_host.slot.releases import place, placed, prune
-from twinslot_host.slot.state import Held, hold
-from twinslot_host.system.errors import NotDone, Trouble
-from twinslot_host.system.paths import Places
+from twinslot_host.slot.state import SlotContent, write_content
+from twinslot_host.system.errors import NotExecuted, StepFailed
+from twinslot_host.system.paths import Paths
 
 from tests.host.bucket import Bucket
 
@@ -32,8 +32,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    found = Places("shop", str(tmp_path))
+def paths(tmp_path: Path) -> Paths:
+    found = Paths("shop", str(tmp_path))
     os.makedirs(found.releases)
     return found
 
@@ -44,54 +44,54 @@ def release(bucket: Bucket, tmp_path: Path, content: bytes = CONTENT, **changes:
     return Release(**{**bucket.put(jar), **changes})  # type: ignore[arg-type]
 
 
-def command(places: Places, wanted: Release, fence: int = 0) -> Command:
-    return Command(Request("stage", "shop", "stage", "D", fence, wanted), places)
+def command(paths: Paths, wanted: Release, fence: int = 0) -> Command:
+    return Command(Request("stage", "shop", "stage", "D", fence, wanted), paths)
 
 
-def litter(places: Places) -> list[str]:
-    return [name for name in os.listdir(places.releases) if name.startswith(".")]
+def litter(paths: Paths) -> list[str]:
+    return [name for name in os.listdir(paths.releases) if name.startswith(".")]
 
 
 def test_a_release_is_fetched_once_and_known_by_its_version(
-    bucket: Bucket, places: Places, tmp_path: Path
+    bucket: Bucket, paths: Paths, tmp_path: Path
 ) -> None:
     wanted = release(bucket, tmp_path, sha256=None)
-    assert placed(places, wanted) is None
-    sha256 = place(command(places, wanted))
+    assert placed(paths, wanted) is None
+    sha256 = place(command(paths, wanted))
     assert sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert Path(places.release(sha256), "app.jar").read_bytes() == CONTENT
+    assert Path(paths.release(sha256), "app.jar").read_bytes() == CONTENT
     asked = len(bucket.requests)
-    assert place(command(places, wanted)) == sha256 == placed(places, wanted)
+    assert place(command(paths, wanted)) == sha256 == placed(paths, wanted)
     assert len(bucket.requests) == asked
 
 
 def test_the_same_bytes_uploaded_again_are_the_same_release(
-    bucket: Bucket, places: Places, tmp_path: Path
+    bucket: Bucket, paths: Paths, tmp_path: Path
 ) -> None:
     first = release(bucket, tmp_path, sha256=None)
     second = release(bucket, tmp_path, sha256=None)
     assert first.version != second.version
-    assert place(command(places, first)) == place(command(places, second)) == placed(places, first)
-    assert len(os.listdir(places.releases)) == 1
+    assert place(command(paths, first)) == place(command(paths, second)) == placed(paths, first)
+    assert len(os.listdir(paths.releases)) == 1
 
 
 @pytest.mark.parametrize("fault", [503, 429, "cut"])
 def test_a_passing_fault_of_s3_is_tried_again(
-    bucket: Bucket, places: Places, tmp_path: Path, fault: int | str
+    bucket: Bucket, paths: Paths, tmp_path: Path, fault: int | str
 ) -> None:
     bucket.faults = [fault]
-    assert place(command(places, release(bucket, tmp_path)))
-    assert litter(places) == []
+    assert place(command(paths, release(bucket, tmp_path)))
+    assert litter(paths) == []
 
 
 def test_a_lasting_fault_of_s3_is_reported(
-    bucket: Bucket, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Command, "pause", lambda *_: None)
     bucket.faults = [503] * 9
-    with pytest.raises(Trouble, match="S3 answered 503 SlowDown"):
-        place(command(places, release(bucket, tmp_path)))
-    assert os.listdir(places.releases) == []
+    with pytest.raises(StepFailed, match="S3 answered 503 SlowDown"):
+        place(command(paths, release(bucket, tmp_path)))
+    assert os.listdir(paths.releases) == []
 
 
 @pytest.mark.parametrize(
@@ -104,57 +104,57 @@ def test_a_lasting_fault_of_s3_is_reported(
     ],
 )
 def test_another_object_than_the_controller_saw_is_refused_and_leaves_nothing(
-    bucket: Bucket, places: Places, tmp_path: Path, changes: dict[str, object], reason: str
+    bucket: Bucket, paths: Paths, tmp_path: Path, changes: dict[str, object], reason: str
 ) -> None:
-    with pytest.raises(Trouble, match=reason):
-        place(command(places, release(bucket, tmp_path, **changes)))
-    assert os.listdir(places.releases) == []
+    with pytest.raises(StepFailed, match=reason):
+        place(command(paths, release(bucket, tmp_path, **changes)))
+    assert os.listdir(paths.releases) == []
 
 
-def test_a_full_disk_is_found_before_the_download(bucket: Bucket, places: Places, tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="bytes free"):
-        place(command(places, release(bucket, tmp_path, size=1024**4)))
+def test_a_full_disk_is_found_before_the_download(bucket: Bucket, paths: Paths, tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="bytes free"):
+        place(command(paths, release(bucket, tmp_path, size=1024**4)))
     assert bucket.requests == []
 
 
 def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
-    bucket: Bucket, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(releases.os, "fsync", full)
-    with pytest.raises(Trouble, match="is full"):
-        place(command(places, release(bucket, tmp_path)))
-    assert os.listdir(places.releases) == []
+    with pytest.raises(StepFailed, match="is full"):
+        place(command(paths, release(bucket, tmp_path)))
+    assert os.listdir(paths.releases) == []
 
 
-def test_what_an_earlier_try_left_is_swept_away(bucket: Bucket, places: Places, tmp_path: Path) -> None:
-    incoming = Path(places.releases, ".incoming")
+def test_what_an_earlier_try_left_is_swept_away(bucket: Bucket, paths: Paths, tmp_path: Path) -> None:
+    incoming = Path(paths.releases, ".incoming")
     incoming.mkdir()
     (incoming / "app.jar").write_bytes(b"half")
     (incoming / "release.json").write_text("{")
     wanted = release(bucket, tmp_path)
-    assert placed(places, wanted) is None
-    place(command(places, wanted))
-    assert litter(places) == []
+    assert placed(paths, wanted) is None
+    place(command(paths, wanted))
+    assert litter(paths) == []
 
 
-def test_a_download_gives_way_to_a_newer_command(bucket: Bucket, places: Places, tmp_path: Path) -> None:
-    raise_fence(places, 8)
-    with pytest.raises(NotDone, match="fence 8 over 7"):
-        place(command(places, release(bucket, tmp_path), fence=7))
-    assert os.listdir(places.releases) == []
+def test_a_download_gives_way_to_a_newer_command(bucket: Bucket, paths: Paths, tmp_path: Path) -> None:
+    raise_fence(paths, 8)
+    with pytest.raises(NotExecuted, match="fence 8 over 7"):
+        place(command(paths, release(bucket, tmp_path), fence=7))
+    assert os.listdir(paths.releases) == []
 
 
 def test_the_newest_releases_stay_and_those_that_a_slot_holds(
-    bucket: Bucket, places: Places, tmp_path: Path
+    bucket: Bucket, paths: Paths, tmp_path: Path
 ) -> None:
     made = []
     for number in range(8):
-        made.append(place(command(places, release(bucket, tmp_path, content=bytes([number])))))
-        os.utime(places.release(made[-1]), (number, number))
-    hold(places, "blue", Held(made[0], "0", [], Settings()))
-    prune(places, made[1])
-    left = set(os.listdir(places.releases))
+        made.append(place(command(paths, release(bucket, tmp_path, content=bytes([number])))))
+        os.utime(paths.release(made[-1]), (number, number))
+    write_content(paths, "blue", SlotContent(made[0], "0", [], Settings()))
+    prune(paths, made[1])
+    left = set(os.listdir(paths.releases))
     assert left == {sha256[:12] for sha256 in (made[0], made[1], *made[3:])}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from twinslot_host.command.request import PATTERNS, Settings, management_port, read_request
-from twinslot_host.system.errors import NotDone
+from twinslot_host.system.errors import NotExecuted
 
 DEPLOYMENT = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 RELEASE = {
@@ -57,7 +57,7 @@ def test_a_machine_is_provisioned_without_an_app() -> None:
 
 
 def test_an_agent_too_old_for_parameters_in_the_environment_is_told_so() -> None:
-    with pytest.raises(NotDone, match="update amazon-ssm-agent"):
+    with pytest.raises(NotExecuted, match="update amazon-ssm-agent"):
         read_request({"SSM_COMMAND_ID": "c-1"})
 
 
@@ -86,7 +86,7 @@ def test_an_agent_too_old_for_parameters_in_the_environment_is_told_so() -> None
     ],
 )
 def test_a_parameter_of_another_shape_is_refused_by_name(name: str, value: str) -> None:
-    with pytest.raises(NotDone, match=name):
+    with pytest.raises(NotExecuted, match=name):
         read_request(environment(**{name: value}))
 
 
@@ -119,13 +119,13 @@ def test_a_revert_is_a_flip() -> None:
     ],
 )
 def test_a_release_of_another_shape_is_refused_by_its_field(field: str, value: object) -> None:
-    with pytest.raises(NotDone, match=field):
+    with pytest.raises(NotExecuted, match=field):
         read_request(environment(release=encoded({**RELEASE, field: value})))
 
 
 @pytest.mark.parametrize("release", [{}, {**RELEASE, "more": 1}])
 def test_a_release_with_other_fields_is_refused(release: dict[str, object]) -> None:
-    with pytest.raises(NotDone, match="keys"):
+    with pytest.raises(NotExecuted, match="keys"):
         read_request(environment(release=encoded(release)))
 
 
@@ -158,7 +158,7 @@ def test_a_release_with_other_fields_is_refused(release: dict[str, object]) -> N
     ],
 )
 def test_a_setting_that_is_not_allowed_is_refused_by_name(name: str, value: object) -> None:
-    with pytest.raises(NotDone, match=name):
+    with pytest.raises(NotExecuted, match=name):
         read_request(environment(settings=encoded({name: value})))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from twinslot_host.command.request import Settings
 from twinslot_host.nginx.config import configuration, http2_syntax
-from twinslot_host.system.paths import Places
+from twinslot_host.system.paths import Paths
 from twinslot_host.system.systemd import argument_file, unit_files
 from twinslot_host.verbs.report import NOTHING_KNOWN, REPORT_BYTES, compose
 
@@ -17,7 +17,7 @@ SECURE = Settings(tls_certificate="/etc/tls/shop.pem", tls_key="/etc/tls/shop.ke
 
 def test_a_configuration_differs_by_its_digest_when_anything_in_it_does() -> None:
     digests = {
-        configuration(Places(app), Settings(server_name=name), ipv6)[1]
+        configuration(Paths(app), Settings(server_name=name), ipv6)[1]
         for app in ("shop", "till")
         for name in ("_", "shop.example.com")
         for ipv6 in (True, False)
@@ -38,21 +38,21 @@ def test_a_configuration_differs_by_its_digest_when_anything_in_it_does() -> Non
 )
 def test_http2_is_asked_for_as_this_nginx_understands_it(about: str, syntax: str) -> None:
     assert http2_syntax(about) == syntax
-    text, _ = configuration(Places("shop"), SECURE, False, syntax)
+    text, _ = configuration(Paths("shop"), SECURE, False, syntax)
     assert ("listen 443 ssl http2 default_server;" in text) == (syntax == "listen")
     assert ("http2 on;" in text) == (syntax == "directive")
 
 
 def test_without_a_certificate_there_is_no_tls() -> None:
-    plain, _ = configuration(Places("shop"), Settings(), True, "directive")
+    plain, _ = configuration(Paths("shop"), Settings(), True, "directive")
     assert not re.search("443 ssl|ssl_|http2|308", plain)
-    secure, _ = configuration(Places("shop"), SECURE, True, "directive")
+    secure, _ = configuration(Paths("shop"), SECURE, True, "directive")
     assert "listen [::]:443 ssl default_server;" in secure
     assert "ssl_protocols TLSv1.2 TLSv1.3;" in secure
 
 
 def test_names_of_nginx_carry_the_app() -> None:
-    text, digest = configuration(Places("my-shop"), Settings(), True)
+    text, digest = configuration(Paths("my-shop"), Settings(), True)
     assert "upstream my-shop_green_backed {" in text
     assert "log_format twinslot_my_shop " in text
     assert f"{digest}\\n" in text
@@ -61,17 +61,17 @@ def test_names_of_nginx_carry_the_app() -> None:
 
 @pytest.mark.parametrize("app", ["shop", "a" * 30])
 def test_the_apps_user_fits_into_what_linux_allows(app: str) -> None:
-    places = Places(app)
-    assert len(places.user()) <= 31
-    assert places.user().startswith("twinslot-a" if app[0] == "a" else "twinslot-shop")
+    paths = Paths(app)
+    assert len(paths.user()) <= 31
+    assert paths.user().startswith("twinslot-a" if app[0] == "a" else "twinslot-shop")
 
 
 def test_two_long_names_have_two_users() -> None:
-    assert Places("a" * 29 + "b").user() != Places("a" * 30).user()
+    assert Paths("a" * 29 + "b").user() != Paths("a" * 30).user()
 
 
 def test_units_have_no_gap_left() -> None:
-    for text in unit_files(Places("shop")).values():
+    for text in unit_files(Paths("shop")).values():
         # systemd's own names look like @…@ nowhere in these; java's @file does, and stays.
         assert "@" not in text.replace("java @/opt/twinslot/shop/slots/%i.args", "")
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.errors import NotAJar
 from twinslot.intake import jar
-from twinslot.intake.jar import LARGEST_MANIFEST, LONGEST_LABEL
+from twinslot.intake.jar import MAX_LABEL_CHARACTERS, MAX_MANIFEST_BYTES
 
 from tests.hostile import TEXT, Cases
 from tests.unit.jars import NAME, SPRING, Sparse, end, end_64, entry, local, spread, whole, zipped
@@ -24,7 +24,7 @@ DIRECTORY = entry(NAME, MANIFEST)
 SMALL = FIRST + DIRECTORY + end(1, len(DIRECTORY), len(FIRST))
 WIDE = FIRST + DIRECTORY + end_64(1, len(DIRECTORY), len(FIRST))
 BOUNDS = (0, 1, 45, 46, 255, 0x7FFF, 0xFFFE, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
-MOST_MEMORY = 4 * 2**20
+MAX_MEMORY = 4 * 2**20
 """Bytes. What is read (at most 1 MB) may be held more than once while it is looked at."""
 
 
@@ -40,7 +40,7 @@ def judge(source: Sparse, key: str = "shop/shop-1.4.2.jar") -> bool:
     if found is None:
         return False
     assert found.size == source.size
-    assert 0 < len(found.label) <= LONGEST_LABEL
+    assert 0 < len(found.label) <= MAX_LABEL_CHARACTERS
     assert set(found.label) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-")
     assert found.main_class.isprintable()
     assert len(found.main_class) <= 200
@@ -138,9 +138,9 @@ def bombs() -> dict[str, Sparse]:
     return {
         "a manifest of 50 MB that claims 1 GB": bomb(50, unpacked=10**9),
         "a manifest of 50 MB that claims 100 bytes": bomb(50, unpacked=100),
-        "a manifest of 1 GB that is too large packed": bomb(1024, unpacked=LARGEST_MANIFEST),
+        "a manifest of 1 GB that is too large packed": bomb(1024, unpacked=MAX_MANIFEST_BYTES),
         "a manifest of 1 GB that claims what is allowed": bomb(
-            1024, packed=LARGEST_MANIFEST, unpacked=LARGEST_MANIFEST
+            1024, packed=MAX_MANIFEST_BYTES, unpacked=MAX_MANIFEST_BYTES
         ),
         "a stored manifest that claims 1 GB": spread(SPRING + bytes(10**6), gap=0),
         "65,534 entries that all begin at the same place": whole(
@@ -170,7 +170,7 @@ def test_a_bomb_is_looked_at_within_a_few_megabytes(name: str) -> None:
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < MOST_MEMORY
+    assert most < MAX_MEMORY
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.domain.model import NOBODY
 from twinslot.errors import BadEvent
-from twinslot.intake.upload import APP, LONGEST_KEY, Upload, parse
+from twinslot.intake.upload import APP, MAX_KEY_CHARACTERS, Upload, parse
 from twinslot_host.command.request import Release, read_release
-from twinslot_host.system.paths import Places
+from twinslot_host.system.paths import Paths
 
 from tests.hostile import PIECES, TEXT, Cases
 from tests.unit.test_host_request import RELEASE, encoded
@@ -42,13 +42,13 @@ def is_refused_in_words(upload: Upload) -> None:
     assert upload.problem.isprintable()
     assert len(upload.problem) < 1000
     assert upload.key.isprintable()
-    assert len(upload.key) <= LONGEST_KEY
+    assert len(upload.key) <= MAX_KEY_CHARACTERS
     assert upload.app == NOBODY or APP.fullmatch(upload.app)
 
 
 def is_a_plain_name(upload: Upload, key: str) -> None:
     assert upload.key == key
-    assert len(key.encode()) <= LONGEST_KEY
+    assert len(key.encode()) <= MAX_KEY_CHARACTERS
     assert shlex.quote(key) == key
     assert posixpath.normpath(key) == key
     assert posixpath.join("/in", key).startswith("/in/")
@@ -85,10 +85,10 @@ def test_any_path_of_allowed_characters_stays_below_its_app(segments: list[str])
 @settings(max_examples=100)
 @given(st.from_regex(APP, fullmatch=True))
 def test_no_name_of_an_app_leads_out_of_its_places(app: str) -> None:
-    places = Places(app)
-    below = [places.releases, places.release("ab" * 32), places.slots, places.home]
+    paths = Paths(app)
+    below = [paths.releases, paths.release("ab" * 32), paths.slots, paths.home]
     assert all(path.startswith(f"/opt/twinslot/{app}") and posixpath.normpath(path) == path for path in below)
-    for path in (places.conf, places.access_log, places.fence, places.standby, places.unit("blue")):
+    for path in (paths.conf, paths.access_log, paths.fence, paths.standby, paths.unit("blue")):
         assert shlex.quote(path) == path
         assert posixpath.normpath(path) == path
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.announce.publish import (
-    LONGEST_KEY,
-    LONGEST_LINE,
-    LONGEST_REASON,
-    LONGEST_SUBJECT,
-    LONGEST_WORD,
+    MAX_KEY_CHARACTERS,
+    MAX_LINE_CHARACTERS,
+    MAX_REASON_CHARACTERS,
+    MAX_SUBJECT_CHARACTERS,
+    MAX_WORD_CHARACTERS,
     warn,
 )
 from twinslot.domain.model import (
@@ -22,20 +22,20 @@ from twinslot.domain.model import (
     Difference,
     Failure,
     Kind,
-    Order,
     Outcome,
     Phase,
     Release,
+    UploadOrder,
     Warn,
 )
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 from tests.hostile import PIECES, TEXT, Cases
 from tests.unit.test_announcements import FAILED, LIVE, NEW_LIVE, told
 
 SHAPES = ("{}", "a{}b", "{}{}", "Live now: 9.9.9\n{}\n")
 KEYS = set(json.loads(told(LIVE, NEW_LIVE).json))
-MOST_BYTES = 262_144
+MAX_BYTES = 262_144
 """What SNS takes in one message, attributes and all."""
 
 TEXTS: dict[str, Any] = {
@@ -44,7 +44,9 @@ TEXTS: dict[str, Any] = {
         FAILED, failure=Failure(Phase.STAGING, "never answered", text, ("Started",))
     ),
     "line of log": lambda text: replace(FAILED, failure=Failure(Phase.STAGING, "no", "i-2", (text, text))),
-    "key": lambda text: replace(LIVE, release=None, order=Order(text, "", 0.0), outcome=Outcome.REFUSED),
+    "key": lambda text: replace(
+        LIVE, release=None, order=UploadOrder(text, "", 0.0), outcome=Outcome.REFUSED
+    ),
     "label": lambda text: replace(LIVE, release=Release("b", "shop/a.jar", "v", 1, text)),
     "version": lambda text: replace(LIVE, release=Release("b", "shop/a.jar", text, 1, "1.4.2")),
     "person": lambda text: replace(LIVE, kind=Kind.ROLLBACK, by=text),
@@ -81,7 +83,7 @@ def judge_program(place: str, text: str) -> None:
     assert announcement.json.isascii()
     assert set(body) == KEYS
     assert body["announcement"] == LIVE.id
-    assert len(announcement.json) + len(announcement.text.encode()) < MOST_BYTES
+    assert len(announcement.json) + len(announcement.text.encode()) < MAX_BYTES
 
 
 def judge_subject(place: str, text: str) -> None:
@@ -90,7 +92,7 @@ def judge_subject(place: str, text: str) -> None:
     assert announcement.subject.startswith("twinslot shop ")
     assert announcement.subject.isascii()
     assert announcement.subject.isprintable()
-    assert 0 < len(announcement.subject) <= LONGEST_SUBJECT
+    assert 0 < len(announcement.subject) <= MAX_SUBJECT_CHARACTERS
     assert set(announcement.attributes) == {"app", "outcome", "announcement"}
     assert all(value.isascii() and value.isprintable() for value in announcement.attributes.values())
 
@@ -122,17 +124,17 @@ def test_a_text_of_a_megabyte_is_cut(place: str, piece: str) -> None:
 def test_a_log_without_end_is_cut() -> None:
     failure = Failure(Phase.BAKING, "no", "i-2", ("\U0001f389" * 10_000,) * 10_000)
     announcement = told(replace(FAILED, failure=failure), NEW_LIVE)
-    assert len(announcement.json) + len(announcement.text.encode()) < 2 * MOST_BYTES
+    assert len(announcement.json) + len(announcement.text.encode()) < 2 * MAX_BYTES
 
 
 @pytest.mark.hostile("log lines")
 def test_a_line_of_log_is_shown_but_orders_nothing(cases: Cases[str]) -> None:
     """To a terminal, a mail or a chat a text is only what can be seen of it."""
     for piece in cases(PIECES):
-        for limit in (LONGEST_WORD, LONGEST_KEY, LONGEST_LINE, LONGEST_REASON):
+        for limit in (MAX_WORD_CHARACTERS, MAX_KEY_CHARACTERS, MAX_LINE_CHARACTERS, MAX_REASON_CHARACTERS):
             for text in (piece, piece * limit):
-                assert printable(text, limit).isprintable()
-                assert len(printable(text, limit)) <= limit
+                assert sanitize(text, limit).isprintable()
+                assert len(sanitize(text, limit)) <= limit
                 assert quoted(text, limit).isascii()
                 assert quoted(text, limit).isprintable()
                 assert text.startswith(json.loads(quoted(text, limit)).removesuffix("..."))
@@ -145,7 +147,7 @@ def test_no_host_that_differs_breaks_the_warning_or_its_subject(cases: Cases[Any
         warning = warn(Warn("shop/drift-1", 5.0, "shop", (Difference(text, text),), NEW_LIVE))
         assert warning.text.count("\n") == 5
         assert all(line.isprintable() for line in warning.text.split("\n"))
-        assert len(warning.subject) <= LONGEST_SUBJECT
+        assert len(warning.subject) <= MAX_SUBJECT_CHARACTERS
         assert warning.subject.isascii()
         assert warning.subject.isprintable()
         assert json.loads(warning.json)["app"] == "shop"

@@ -16,8 +16,8 @@ from twinslot.intake.settings import BY_NAME, parse
 from twinslot_host.command.request import Settings as HostSettings
 from twinslot_host.command.request import read_settings
 from twinslot_host.nginx.config import configuration
-from twinslot_host.system.errors import NotDone
-from twinslot_host.system.paths import Places
+from twinslot_host.system.errors import NotExecuted
+from twinslot_host.system.paths import Paths
 from twinslot_host.system.systemd import argument_file
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
@@ -29,7 +29,7 @@ NAMES = sorted(BY_NAME)
 TEXTS = ("health_path", "java_options", "server_name", "tls_certificate")
 SHAPES = ("/etc/{}/cert.pem", "{}", "/{}", "-D{}", "{}.example.com", "a{}b", "-Xmx1g{}")
 PLAIN = {
-    secure: configuration(Places("shop"), HostSettings(tls_certificate=secure, tls_key=secure), True)[0]
+    secure: configuration(Paths("shop"), HostSettings(tls_certificate=secure, tls_key=secure), True)[0]
     for secure in (None, "/-")
 }
 
@@ -55,7 +55,7 @@ def means_one_thing(read: Settings) -> None:
 
 def writes_no_line_of_its_own(given: HostSettings) -> None:
     plain = PLAIN["/-" if given.tls_certificate else None]
-    lines = configuration(Places("shop"), given, True)[0].splitlines()
+    lines = configuration(Paths("shop"), given, True)[0].splitlines()
     differing = {line for line, other in zip(lines, plain.splitlines(), strict=True) if line != other}
     allowed = {f"    server_name {given.server_name};"}
     if given.tls_certificate:
@@ -72,7 +72,7 @@ def writes_no_line_of_its_own(given: HostSettings) -> None:
 
 def judge_on_host(value: object) -> None:
     """The host believes nobody: whoever may send it commands says what stands here."""
-    with suppress(NotDone):
+    with suppress(NotExecuted):
         writes_no_line_of_its_own(read_settings(encoded(value)))
 
 

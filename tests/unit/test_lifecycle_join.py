@@ -2,10 +2,10 @@
 
 import pytest
 from twinslot.domain.events import HoldAsked, Inspected, RollbackAsked, Tick
-from twinslot.domain.lifecycle import MOST_JOINING, SURVEY_SECONDS
+from twinslot.domain.lifecycle import MAX_JOINING, SURVEY_SECONDS
 from twinslot.domain.model import HostReport, HostResult, Kind, Outcome, SlotReport, Warn
 
-from tests.unit.lifecycle_driver import HOSTS, House, result, upload
+from tests.unit.lifecycle_driver import HOSTS, LifecycleDriver, result, upload
 
 LIVE_SHA = "aa" * 32
 
@@ -29,17 +29,19 @@ def inspected(*results: HostResult, known: tuple[str, ...] = (*HOSTS, "i-0c", "i
     return Inspected(results, known)
 
 
-def join(house: House, *hosts: str) -> str:
+def join(driver: LifecycleDriver, *hosts: str) -> str:
     """A join of these hosts begins; its id."""
-    house.meet(inspected(*(fresh(host) for host in hosts)))
-    assert (house.current.kind, house.current.hosts) == (Kind.JOIN, hosts)
-    return house.current.id
+    driver.receive(inspected(*(fresh(host) for host in hosts)))
+    assert (driver.current.kind, driver.current.hosts) == (Kind.JOIN, hosts)
+    return driver.current.id
 
 
 ALL = (*HOSTS, "i-0c", "i-0d")
 
 
-def test_a_host_without_a_release_gets_the_live_one_alone_and_moves_nothing_else(running: House) -> None:
+def test_a_host_without_a_release_gets_the_live_one_alone_and_moves_nothing_else(
+    running: LifecycleDriver,
+) -> None:
     before = running.application
     id = join(running, "i-0c")
     assert running.current.release and before.live
@@ -55,12 +57,12 @@ def test_a_host_without_a_release_gets_the_live_one_alone_and_moves_nothing_else
     assert (after.newcomers, after.unjoined, after.drift) == ((), (), ())
 
 
-def test_a_host_without_a_release_is_no_drift(running: House) -> None:
-    decision = running.meet(inspected(fresh("i-0c")))
+def test_a_host_without_a_release_is_no_drift(running: LifecycleDriver) -> None:
+    decision = running.receive(inspected(fresh("i-0c")))
     assert not [act for act in decision.acts if isinstance(act, Warn)]
 
 
-def test_several_new_hosts_join_together(running: House) -> None:
+def test_several_new_hosts_join_together(running: LifecycleDriver) -> None:
     id = join(running, "i-0c", "i-0d")
     running.survey(ALL)
     for _ in ("stage", "flip", "bake"):
@@ -69,19 +71,21 @@ def test_several_new_hosts_join_together(running: House) -> None:
     assert running.application.current is None
 
 
-def test_more_new_hosts_than_a_command_can_name_join_one_lot_after_the_other(running: House) -> None:
-    hosts = tuple(f"i-{number:08x}" for number in range(MOST_JOINING + 3))
-    running.meet(inspected(*(fresh(host) for host in hosts), known=(*HOSTS, *hosts)))
-    assert running.current.hosts == hosts[:MOST_JOINING]
+def test_more_new_hosts_than_a_command_can_name_join_one_lot_after_the_other(
+    running: LifecycleDriver,
+) -> None:
+    hosts = tuple(f"i-{number:08x}" for number in range(MAX_JOINING + 3))
+    running.receive(inspected(*(fresh(host) for host in hosts), known=(*HOSTS, *hosts)))
+    assert running.current.hosts == hosts[:MAX_JOINING]
     running.survey((*HOSTS, *hosts))
     for _ in ("stage", "flip", "bake"):
         running.end(*(result(host) for host in running.current.hosts))
-    assert running.current.hosts == hosts[MOST_JOINING:]
+    assert running.current.hosts == hosts[MAX_JOINING:]
 
 
 @pytest.mark.parametrize("fails_at", ["stage", "flip", "bake"])
 def test_a_host_that_fails_to_join_touches_nothing_and_the_others_join_without_it(
-    running: House, fails_at: str
+    running: LifecycleDriver, fails_at: str
 ) -> None:
     before = running.application
     id = join(running, "i-0c", "i-0d")
@@ -102,19 +106,21 @@ def test_a_host_that_fails_to_join_touches_nothing_and_the_others_join_without_i
 
 
 def test_a_host_whose_join_failed_is_told_of_once_and_not_tried_again_while_the_same_release_is_live(
-    running: House,
+    running: LifecycleDriver,
 ) -> None:
     join(running, "i-0c")
     running.survey(ALL)
     running.end(result("i-0c", False))
     assert running.application.current is None
     for _ in range(3):
-        decision = running.meet(inspected(fresh("i-0c")))
+        decision = running.receive(inspected(fresh("i-0c")))
         assert decision.acts == ()
     assert running.application.unjoined == ("i-0c",)
 
 
-def test_it_is_tried_again_with_the_next_live_release_if_it_still_holds_none(running: House) -> None:
+def test_it_is_tried_again_with_the_next_live_release_if_it_still_holds_none(
+    running: LifecycleDriver,
+) -> None:
     join(running, "i-0c")
     running.survey(ALL)
     running.end(result("i-0c", False))
@@ -123,11 +129,11 @@ def test_it_is_tried_again_with_the_next_live_release_if_it_still_holds_none(run
     assert running.current.release and running.current.release.label == "v3"
 
 
-def test_an_upload_waits_for_the_end_of_a_join_and_a_rollback_ends_it(running: House) -> None:
+def test_an_upload_waits_for_the_end_of_a_join_and_a_rollback_ends_it(running: LifecycleDriver) -> None:
     id = join(running, "i-0c")
-    running.meet(upload("v3", running.now))
+    running.receive(upload("v3", running.now))
     assert running.current.id == id
-    running.meet(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.receive(RollbackAsked("Drollback", "shop", running.now, "ann"))
     assert running.outcomes()[id] is Outcome.CANCELLED
     assert running.current.id == "Drollback"
     running.survey((*HOSTS, "i-0c"))
@@ -138,11 +144,11 @@ def test_an_upload_waits_for_the_end_of_a_join_and_a_rollback_ends_it(running: H
 
 
 def test_a_host_that_appears_during_a_deployment_that_it_is_no_part_of_joins_afterwards(
-    running: House,
+    running: LifecycleDriver,
 ) -> None:
-    running.meet(upload("v3", running.now))
+    running.receive(upload("v3", running.now))
     running.survey()
-    running.meet(inspected(fresh("i-0c")))
+    running.receive(inspected(fresh("i-0c")))
     assert running.current.id == "Dv3"
     for _ in ("stage", "flip", "bake"):
         running.end()
@@ -150,8 +156,8 @@ def test_a_host_that_appears_during_a_deployment_that_it_is_no_part_of_joins_aft
     assert running.current.release and running.current.release.label == "v3"
 
 
-def test_a_new_host_that_an_upload_finds_is_simply_among_its_hosts(running: House) -> None:
-    running.meet(upload("v3", running.now))
+def test_a_new_host_that_an_upload_finds_is_simply_among_its_hosts(running: LifecycleDriver) -> None:
+    running.receive(upload("v3", running.now))
     running.survey((*HOSTS, "i-0c"))
     decision = running.end(*(result(host, sha256=LIVE_SHA) for host in HOSTS), staged("i-0c", LIVE_SHA))
     assert not [act for act in decision.acts if isinstance(act, Warn)]
@@ -161,8 +167,8 @@ def test_a_new_host_that_an_upload_finds_is_simply_among_its_hosts(running: Hous
     assert (running.application.current, running.application.newcomers) == (None, ())
 
 
-def test_a_new_host_on_which_an_upload_failed_gets_what_is_still_live(running: House) -> None:
-    running.meet(upload("v3", running.now))
+def test_a_new_host_on_which_an_upload_failed_gets_what_is_still_live(running: LifecycleDriver) -> None:
+    running.receive(upload("v3", running.now))
     running.survey((*HOSTS, "i-0c"))
     running.end(*(result(host) for host in HOSTS), staged("i-0c", LIVE_SHA, ok=False))
     assert running.outcomes()["Dv3"] is Outcome.FAILED
@@ -170,7 +176,9 @@ def test_a_new_host_on_which_an_upload_failed_gets_what_is_still_live(running: H
     assert running.current.release and running.current.release.label == "v2"
 
 
-def test_a_new_host_that_dies_before_its_join_stages_is_told_and_the_others_join(running: House) -> None:
+def test_a_new_host_that_dies_before_its_join_stages_is_told_and_the_others_join(
+    running: LifecycleDriver,
+) -> None:
     id = join(running, "i-0c", "i-0d")
     running.survey((*HOSTS, "i-0d"))
     failure = running.recorded[id].failure
@@ -179,7 +187,9 @@ def test_a_new_host_that_dies_before_its_join_stages_is_told_and_the_others_join
     assert running.current.hosts == ("i-0d",)
 
 
-def test_a_new_host_that_falls_silent_while_it_joins_has_failed_by_the_deadline(running: House) -> None:
+def test_a_new_host_that_falls_silent_while_it_joins_has_failed_by_the_deadline(
+    running: LifecycleDriver,
+) -> None:
     id = join(running, "i-0c")
     running.survey(ALL)
     running.end(result("i-0c", None), after=10_000)
@@ -187,42 +197,44 @@ def test_a_new_host_that_falls_silent_while_it_joins_has_failed_by_the_deadline(
     assert running.application.current is None
 
 
-def test_a_host_that_is_gone_is_forgotten(running: House) -> None:
+def test_a_host_that_is_gone_is_forgotten(running: LifecycleDriver) -> None:
     join(running, "i-0c")
     running.survey(ALL)
     running.end(result("i-0c", False))
-    running.meet(inspected(known=HOSTS))
+    running.receive(inspected(known=HOSTS))
     assert running.application.unjoined == ()
 
 
-def test_bad_settings_refuse_a_join_once(running: House) -> None:
+def test_bad_settings_refuse_a_join_once(running: LifecycleDriver) -> None:
     id = join(running, "i-0c")
     running.survey((), refusal="bake_seconds is no number")
     assert running.outcomes()[id] is Outcome.REFUSED
-    assert running.meet(inspected(fresh("i-0c"))).acts == ()
+    assert running.receive(inspected(fresh("i-0c"))).acts == ()
 
 
-def test_a_join_whose_survey_never_comes_ends_and_is_not_begun_again(running: House) -> None:
+def test_a_join_whose_survey_never_comes_ends_and_is_not_begun_again(running: LifecycleDriver) -> None:
     id = join(running, "i-0c")
-    running.meet(Tick(), after=SURVEY_SECONDS + 1)
+    running.receive(Tick(), after=SURVEY_SECONDS + 1)
     assert running.outcomes()[id] is Outcome.FAILED
     assert running.application.current is None
 
 
-def test_a_join_is_not_held_back(running: House) -> None:
-    running.meet(HoldAsked("ann", "the database is moved"))
-    running.meet(upload("v3", running.now))
+def test_a_join_is_not_held_back(running: LifecycleDriver) -> None:
+    running.receive(HoldAsked("ann", "the database is moved"))
+    running.receive(upload("v3", running.now))
     join(running, "i-0c")
 
 
-def test_without_a_live_release_nobody_joins(house: House) -> None:
-    house.meet(inspected(fresh("i-0c")))
-    assert house.application.current is None
-    assert house.application.newcomers == ()
+def test_without_a_live_release_nobody_joins(driver: LifecycleDriver) -> None:
+    driver.receive(inspected(fresh("i-0c")))
+    assert driver.application.current is None
+    assert driver.application.newcomers == ()
 
 
-def test_while_a_deployment_is_under_way_no_report_makes_a_newcomer_forgotten(running: House) -> None:
+def test_while_a_deployment_is_under_way_no_report_makes_a_newcomer_forgotten(
+    running: LifecycleDriver,
+) -> None:
     id = join(running, "i-0c", "i-0d")
-    running.meet(inspected(result("i-0c", sha256=LIVE_SHA)))
+    running.receive(inspected(result("i-0c", sha256=LIVE_SHA)))
     assert running.current.id == id
     assert running.application.newcomers == ("i-0c", "i-0d")

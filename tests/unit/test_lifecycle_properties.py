@@ -25,13 +25,13 @@ from twinslot.domain.model import (
     HostReport,
     HostResult,
     Kind,
-    Order,
     Outcome,
     Release,
     SendCommand,
     Settings,
     SlotReport,
     Survey,
+    UploadOrder,
 )
 from twinslot.errors import NothingToRollBackTo, UnknownApp
 
@@ -56,7 +56,7 @@ class World:
         self.moves_of_live = 0
         self.joins = 0
 
-    def meet(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         before = self.application
         try:
             decision = decide(before, event, self.now)
@@ -97,15 +97,15 @@ class World:
         match act:
             case Survey():
                 hosts = (*HOSTS, *NEWCOMERS) if verdicts[0] is not False else ()
-                self.meet(Surveyed(act.id, act.deployment, hosts, Settings()))
+                self.receive(Surveyed(act.id, act.deployment, hosts, Settings()))
             case SendCommand():
                 if verdicts[0] is None:
-                    self.meet(CommandFailed(act.id, act.deployment, act.step, "refused"))
+                    self.receive(CommandFailed(act.id, act.deployment, act.step, "refused"))
                     return
                 self.commands += 1
-                self.meet(CommandSent(act.id, act.deployment, act.step, f"c{self.commands}"))
+                self.receive(CommandSent(act.id, act.deployment, act.step, f"c{self.commands}"))
             case _:
-                self.meet(Announced(act.id))
+                self.receive(Announced(act.id))
 
     def end(self, verdicts: list[bool | None]) -> None:
         current = self.application.current
@@ -115,7 +115,7 @@ class World:
         results = tuple(HostResult(host, verdict) for host, verdict in pairs)
         if current.step.name == "stage" and all(result.ok for result in results):
             self.verified.add(current.id)
-        self.meet(CommandEnded(current.step.command, results))
+        self.receive(CommandEnded(current.step.command, results))
 
     def settle(self) -> None:
         """No more faults: acts are answered, hosts do well, and the clock ticks."""
@@ -126,7 +126,7 @@ class World:
                 self.answer([True, True], lose=False)
             self.end([True, True])
             self.now += 61
-            self.meet(Tick())
+            self.receive(Tick())
 
 
 def empty(host: str) -> HostResult:
@@ -138,7 +138,7 @@ def empty(host: str) -> HostResult:
 def upload(number: int, at: float) -> UploadArrived:
     key = f"shop/{number % 3}.jar"
     release = Release("b", key, str(number), 1, str(number))
-    return UploadArrived(f"D{number}", "shop", release, Order(key, f"{number:X}", at), "ann")
+    return UploadArrived(f"D{number}", "shop", release, UploadOrder(key, f"{number:X}", at), "ann")
 
 
 MOVES = st.one_of(
@@ -158,7 +158,7 @@ MOVES = st.one_of(
 def running() -> World:
     """A release is live."""
     world = World()
-    world.meet(upload(99, 0.0))
+    world.receive(upload(99, 0.0))
     world.settle()
     return world
 
@@ -172,15 +172,15 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
             case "upload", int(number):
                 # The history keeps an ended deployment from being accepted twice; see the store's tests.
                 if f"D{number}" not in seen:
-                    world.meet(upload(number, float(number)))
+                    world.receive(upload(number, float(number)))
                 seen.add(f"D{number}")
             case "refuse", int(number) if number not in seen:
                 seen.add(number)
-                order = Order("shop/x.jar", "", world.now)
-                world.meet(UploadRefused(f"D{number}", "shop", order, "ann", "shop/x.jar", "no zip"))
+                order = UploadOrder("shop/x.jar", "", world.now)
+                world.receive(UploadRefused(f"D{number}", "shop", order, "ann", "shop/x.jar", "no zip"))
             case "rollback", int(number) if number not in seen:
                 seen.add(number)
-                world.meet(RollbackAsked(f"D{number}", "shop", world.now, "ann"))
+                world.receive(RollbackAsked(f"D{number}", "shop", world.now, "ann"))
             case "answer", (list(verdicts), bool(lose)) if world.undone:
                 world.answer(verdicts, lose)
             case "end", list(verdicts):
@@ -191,13 +191,13 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
                 world.end(verdicts)
             case "tick", int(seconds):
                 world.now += seconds
-                world.meet(Tick())
+                world.receive(Tick())
             case "hold", str(why):
-                world.meet(HoldAsked("ann", why))
+                world.receive(HoldAsked("ann", why))
             case "resume", None:
-                world.meet(ResumeAsked("bob"))
+                world.receive(ResumeAsked("bob"))
             case "appear", list(hosts):
-                world.meet(Inspected(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
+                world.receive(Inspected(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
             case _:
                 pass
     return world
@@ -207,7 +207,7 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
 @given(st.lists(MOVES, max_size=40))
 def test_every_accepted_deployment_ends_in_exactly_one_outcome(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.meet(ResumeAsked("bob"))
+    world.receive(ResumeAsked("bob"))
     world.settle()
     assert not world.application.busy
     assert world.application.waiting is None
@@ -234,7 +234,7 @@ def test_a_host_fails_to_join_what_is_live_once_at_most(moves: list[tuple[str, o
 @given(st.lists(MOVES, max_size=40))
 def test_while_it_is_held_no_upload_begins(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.meet(HoldAsked("ann", "from now on"))
+    world.receive(HoldAsked("ann", "from now on"))
     current, accepted = world.application.current, bool(world.accepted)
     world.settle()
     left = world.application

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from twinslot.intake.sanitize import printable, quoted
     ],
 )
 def test_what_cannot_be_seen_is_replaced_and_long_text_is_cut(text: str, limit: int, expected: str) -> None:
-    assert printable(text, limit) == expected
+    assert sanitize(text, limit) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_quoted_text_is_escaped_ascii(text: str, expected: str) -> None:
 
 @given(st.text(st.characters()), st.integers(1, 50))
 def test_nothing_comes_out_longer_or_less_visible_than_promised(text: str, limit: int) -> None:
-    assert len(printable(text, limit)) <= limit
-    assert printable(text, limit).isprintable()
+    assert len(sanitize(text, limit)) <= limit
+    assert sanitize(text, limit).isprintable()
     assert quoted(text, limit).isprintable()
     assert quoted(text, limit).isascii()

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twinslot.announce.view import digest
 
-from functions.slack.message import LONGEST_MESSAGE, Block, compose
+from functions.slack.message import MAX_MESSAGE_CHARACTERS, Block, compose
 from tests.hostile import PIECES, Cases
 from tests.unit.announcement_samples import (
     ANY,
     EACH,
     REVERTED,
-    Told,
+    Sample,
     told,
     written_by_a_stranger,
 )
@@ -32,7 +32,7 @@ STRUCTURE = {
 }
 
 
-def message(announcement: Told) -> Block:
+def message(announcement: Sample) -> Block:
     return compose(digest(announcement))
 
 
@@ -56,19 +56,19 @@ def words(block: Block) -> str:
     return "".join(part.get("fallback") or part["text"] for part in parts(block) if part["type"] in LITERAL)
 
 
-def lines(announcement: Told) -> list[str]:
+def lines(announcement: Sample) -> list[str]:
     blocks = message(announcement)["blocks"]
     drawn = [each for block in blocks for each in block.get("elements", [block])]
     return [line for each in drawn for line in words(each).rstrip("\n").split("\n")]
 
 
-def judge(announcement: Told) -> None:
+def judge(announcement: Sample) -> None:
     made = message(announcement)
     assert set(made) == {"text", "blocks"}
     judge_fallback(made["text"])
     blocks = made["blocks"]
     assert 0 < len(blocks) <= 50
-    assert units(json.dumps(blocks, ensure_ascii=False)) <= LONGEST_MESSAGE
+    assert units(json.dumps(blocks, ensure_ascii=False)) <= MAX_MESSAGE_CHARACTERS
     for part in parts(blocks):
         assert part["type"] in LITERAL | STRUCTURE
         if part["type"] in LITERAL:
@@ -184,5 +184,5 @@ def test_a_users_words_are_nowhere_but_where_slack_reads_no_markup(cases: Cases[
 
 @pytest.mark.hostile("announcements")
 @given(ANY)
-def test_any_announcement_is_a_message_within_slacks_limits(announcement: Told) -> None:
+def test_any_announcement_is_a_message_within_slacks_limits(announcement: Sample) -> None:
     judge(announcement)

@@ -10,12 +10,12 @@ from twinslot.announce.view import digest
 from functions.slack.message import compose
 from lab.screenshots.slack import page
 from tests.hostile import PIECES, Cases
-from tests.unit.announcement_samples import EACH, Told
+from tests.unit.announcement_samples import EACH, Sample
 
 TAGS = {"style", "main", "div", "article", "b", "span", "h1", "i", "p", "pre"}
 
 
-def drawn(announcement: Told) -> str:
+def drawn(announcement: Sample) -> str:
     return page([(1_794_441_600.0, compose(digest(announcement)))])
 
 

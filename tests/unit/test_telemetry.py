@@ -11,12 +11,12 @@ from twinslot.domain.model import (
     Deployment,
     Failure,
     Kind,
-    Order,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
     Release,
     Survey,
+    UploadOrder,
 )
 
 from tests.hostile import TEXT
@@ -25,12 +25,16 @@ ENDED = Deployment(
     id="01JD0000000000000000000001",
     app="shop",
     kind=Kind.UPLOAD,
-    order=Order("shop/a.jar", "1", 1000.0),
+    order=UploadOrder("shop/a.jar", "1", 1000.0),
     release=Release("artifacts", "shop/a.jar", "v1", 10, "1.4.2"),
     by="somebody",
     phase=Phase.ENDED,
     outcome=Outcome.LIVE,
-    timeline=(Passage(Phase.STAGING, 1000.0), Passage(Phase.FLIPPING, 1004.0), Passage(Phase.ENDED, 1004.5)),
+    timeline=(
+        PhaseEntry(Phase.STAGING, 1000.0),
+        PhaseEntry(Phase.FLIPPING, 1004.0),
+        PhaseEntry(Phase.ENDED, 1004.5),
+    ),
     hosts=("i-1",),
 )
 
@@ -91,7 +95,7 @@ def test_nothing_that_was_uploaded_or_said_is_a_dimension(text: str) -> None:
     hostile = replace(
         ENDED,
         by=text,
-        order=Order(text, text, 1.0),
+        order=UploadOrder(text, text, 1.0),
         release=Release(text, text, text, 1, text),
         failure=Failure(Phase.STAGING, text, text, (text,)),
         hosts=(text,),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twinslot.domain.deployment_id import deployment_id
-from twinslot.domain.model import NOBODY, Order
+from twinslot.domain.model import NOBODY, UploadOrder
 from twinslot.errors import BadEvent
 from twinslot.intake.upload import APP, Upload, parse
 
@@ -58,7 +58,7 @@ def test_a_jar_below_its_apps_name_is_taken() -> None:
         key="shop/shop-1.4.2.jar",
         version="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
         size=20_000_000,
-        order=Order("shop/shop-1.4.2.jar", "00617F08299329D189", AT),
+        order=UploadOrder("shop/shop-1.4.2.jar", "00617F08299329D189", AT),
         id=deployment_id(AT, "artifacts", "shop/shop-1.4.2.jar", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"),
         by="account 123456789012",
         problem="",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announce.view import LONGEST_LOG, MOST_HOSTS, digest
+from twinslot.announce.view import MAX_HOSTS, MAX_LOG_CHARACTERS, digest
 from twinslot.errors import BadEvent
 
 from tests.hostile import JSON, ODD, PIECES, Cases
@@ -19,7 +19,7 @@ from tests.unit.announcement_samples import (
     HELD,
     RESUMED,
     STARTED,
-    Told,
+    Sample,
     hold_told,
     told,
 )
@@ -87,17 +87,17 @@ def test_a_hold_tells_who_and_why_and_its_end_what_begins() -> None:
 
 
 def test_of_many_hosts_the_first_are_named_and_the_others_counted() -> None:
-    hosts = [f"i-{number}" for number in range(MOST_HOSTS + 5)]
-    assert digest({**told(), "unconfirmed": hosts}).unconfirmed[MOST_HOSTS:] == ("and 5 more",)
+    hosts = [f"i-{number}" for number in range(MAX_HOSTS + 5)]
+    assert digest({**told(), "unconfirmed": hosts}).unconfirmed[MAX_HOSTS:] == ("and 5 more",)
     differences = [{"host": host, "what": "is gone"} for host in hosts]
-    assert digest({**DRIFT, "differences": differences}).differences[MOST_HOSTS:] == (("…", "and 5 more"),)
+    assert digest({**DRIFT, "differences": differences}).differences[MAX_HOSTS:] == (("…", "and 5 more"),)
 
 
 def test_of_a_long_log_the_last_lines_are_kept() -> None:
     failure = {**EACH["FAILED"]["failure"], "log": [f"line {number}" for number in range(1000)]}
     log = digest({**EACH["FAILED"], "failure": failure}).log
     assert log[-1] == "line 999"
-    assert LONGEST_LOG - 10 < sum(len(line) + 1 for line in log) <= LONGEST_LOG
+    assert MAX_LOG_CHARACTERS - 10 < sum(len(line) + 1 for line in log) <= MAX_LOG_CHARACTERS
 
 
 def test_a_command_that_is_too_long_is_not_told_at_all() -> None:
@@ -126,7 +126,7 @@ def test_a_command_that_is_too_long_is_not_told_at_all() -> None:
         ({"by": 7}, "by"),
     ],
 )
-def test_another_shape_is_refused_by_the_name_of_the_field(change: Told, named: str) -> None:
+def test_another_shape_is_refused_by_the_name_of_the_field(change: Sample, named: str) -> None:
     with pytest.raises(BadEvent, match=named):
         digest({**told(), **change})
 
@@ -144,7 +144,7 @@ def judge(announcement: object) -> None:
     assert sum(map(len, texts(found))) < 12_000
 
 
-def changed(announcement: Told, path: tuple[str, ...], value: object) -> Told:
+def changed(announcement: Sample, path: tuple[str, ...], value: object) -> Sample:
     announcement = copy.deepcopy(announcement)
     part: Any = announcement
     for name in path[:-1]:
@@ -181,6 +181,6 @@ def test_any_json_is_refused_or_harmless(announcement: object) -> None:
 
 @pytest.mark.hostile("announcements")
 @given(ANY)
-def test_any_announcement_has_a_digest(announcement: Told) -> None:
+def test_any_announcement_has_a_digest(announcement: Sample) -> None:
     digest(announcement)
     judge(announcement)

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
-from twinslot.domain.model import Application, Outcome, Passage, Phase, SlotReport
+from twinslot.domain.model import Application, Outcome, Phase, PhaseEntry, SlotReport
 
 from functions.widget.page import page, trouble
-from functions.widget.reading import MOST_APPS, MOST_DEPLOYMENTS, Shown
-from functions.widget.slots import GONE_SECONDS, MOST_HOSTS, SILENT_SECONDS
+from functions.widget.reading import MAX_APPS, MAX_DEPLOYMENTS, Shown
+from functions.widget.slots import GONE_SECONDS, MAX_HOSTS, SILENT_SECONDS
 from tests.hostile import TEXT
 from tests.unit.apps import (
     ARN,
@@ -30,7 +30,7 @@ from tests.unit.apps import (
     written_by_a_stranger,
 )
 
-LARGEST_ANSWER_BYTES = 6 * 1024 * 1024
+MAX_ANSWER_BYTES = 6 * 1024 * 1024
 """Lambda's limit for an answer that somebody waits for (Lambda quotas)."""
 
 
@@ -111,13 +111,15 @@ def test_the_deployment_under_way_is_told_with_the_seconds_of_its_phases() -> No
 
 
 def test_a_phase_that_takes_longer_than_ever_never_looks_done() -> None:
-    late = replace(NEXT, timeline=(Passage(Phase.STAGING, NOW - 9000),), phase=Phase.STAGING)
+    late = replace(NEXT, timeline=(PhaseEntry(Phase.STAGING, NOW - 9000),), phase=Phase.STAGING)
     shown = read(replace(QUIET, application=replace(QUIET.application, current=late)))
     assert shown.values["div.style"] == ["width: 95%", "width: 0%", "width: 0%"]
 
 
 def test_going_back_is_a_phase_of_its_own() -> None:
-    back = replace(NEXT, phase=Phase.REVERTING, timeline=(*NEXT.timeline, Passage(Phase.REVERTING, NOW - 1)))
+    back = replace(
+        NEXT, phase=Phase.REVERTING, timeline=(*NEXT.timeline, PhaseEntry(Phase.REVERTING, NOW - 1))
+    )
     text = read(replace(QUIET, application=replace(QUIET.application, current=back))).text
     assert "baking 12.0 s reverting 1 s" in text
 
@@ -211,16 +213,16 @@ def test_what_cannot_be_read_is_said() -> None:
 
 def test_the_longest_page_is_far_below_what_lambda_takes() -> None:
     stranger = written_by_a_stranger("\U0010ffff&" * 500)
-    hosts = stranger.heard * (MOST_HOSTS + 500)
-    history = tuple(replace(stranger.history[0], id=f"{n}") for n in range(MOST_DEPLOYMENTS))
+    hosts = stranger.heard * (MAX_HOSTS + 500)
+    history = tuple(replace(stranger.history[0], id=f"{n}") for n in range(MAX_DEPLOYMENTS))
     drift = stranger.application.drift * 500
     largest = Shown(replace(stranger.application, drift=drift), hosts, history)
-    answer = json.dumps(page([largest] * MOST_APPS, 0, VIEW))
-    assert len(answer) < LARGEST_ANSWER_BYTES / 2
+    answer = json.dumps(page([largest] * MAX_APPS, 0, VIEW))
+    assert len(answer) < MAX_ANSWER_BYTES / 2
     # What did not fit is not kept from anybody.
     drawn = answer.count("<details")
-    assert 0 < drawn < MOST_APPS
-    assert f"and {MOST_APPS - drawn} more apps" in answer
+    assert 0 < drawn < MAX_APPS
+    assert f"and {MAX_APPS - drawn} more apps" in answer
 
 
 @pytest.mark.hostile("pages")

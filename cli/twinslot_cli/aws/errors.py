@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 from twinslot.aws.calling import code, is_temporary
 from twinslot.errors import TwinslotError
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
 LONGEST = 600
 SIGN_IN = "sign in (for example with `aws sso login`), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret"
@@ -78,7 +78,7 @@ def explained(error: BaseException) -> str:
         text = _of_client(cause)
     else:
         text = str(error)
-    return printable(text, LONGEST)
+    return sanitize(text, LONGEST)
 
 
 def _of_aws(error: BaseException) -> BaseException:

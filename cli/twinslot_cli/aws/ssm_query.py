@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from twinslot.aws.calling import code
 
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 
 TAG = "twinslot"
 DELIVERY_SECONDS = 30
@@ -17,7 +17,7 @@ DELIVERY_SECONDS = 30
 ANSWER_SECONDS = 90
 PAUSE_SECONDS = 0.5
 UNDER_WAY = ("Pending", "InProgress", "Delayed", "Cancelling")
-MOST_HOSTS = 50
+MAX_HOSTS = 50
 """More instances SendCommand does not take by name; that many hosts are asked at most."""
 
 
@@ -31,9 +31,9 @@ class Answer:
     problem: str = ""
 
 
-def running(account: Account, app: str) -> list[dict[str, Any]]:
+def running(stack: Stack, app: str) -> list[dict[str, Any]]:
     """The running instances that bear the app's tag, as EC2 describes them. Raises ClientError."""
-    pages = account.client("ec2").get_paginator("describe_instances")
+    pages = stack.client("ec2").get_paginator("describe_instances")
     found = pages.paginate(
         Filters=[
             {"Name": f"tag:{TAG}", "Values": [app]},
@@ -44,28 +44,28 @@ def running(account: Account, app: str) -> list[dict[str, Any]]:
     return sorted(instances, key=lambda instance: str(instance["InstanceId"]))
 
 
-def pings(account: Account, app: str) -> dict[str, str]:
+def pings(stack: Stack, app: str) -> dict[str, str]:
     """What SSM says of the agents of the app's hosts: `Online`, or not. Raises ClientError."""
-    pages = account.client("ssm").get_paginator("describe_instance_information")
+    pages = stack.client("ssm").get_paginator("describe_instance_information")
     found = pages.paginate(Filters=[{"Key": f"tag:{TAG}", "Values": [app]}])
     return {one["InstanceId"]: one["PingStatus"] for page in found for one in page["InstanceInformationList"]}
 
 
-def ask(account: Account, app: str, verb: str, hosts: list[str], given: Mapping[str, str]) -> list[Answer]:
+def ask(stack: Stack, app: str, verb: str, hosts: list[str], given: Mapping[str, str]) -> list[Answer]:
     """Let the hosts do `verb` and wait for what they print, in the order of the hosts. Raises ClientError."""
-    ssm = account.client("ssm")
+    ssm = stack.client("ssm")
     parameters = {"verb": verb, "app": app, "step": verb, **given}
     sent = ssm.send_command(
-        DocumentName=account.output("HostDocumentName"),
+        DocumentName=stack.output("HostDocumentName"),
         DocumentVersion="$LATEST",
-        InstanceIds=hosts[:MOST_HOSTS],
+        InstanceIds=hosts[:MAX_HOSTS],
         Parameters={name: [value] for name, value in parameters.items()},
         Comment=f"twinslot {app} {verb}",
         TimeoutSeconds=DELIVERY_SECONDS,
     )
     command = sent["Command"]["CommandId"]
     deadline = time.monotonic() + ANSWER_SECONDS
-    return [_answer(ssm, command, host, deadline) for host in hosts[:MOST_HOSTS]]
+    return [_answer(ssm, command, host, deadline) for host in hosts[:MAX_HOSTS]]
 
 
 def _answer(ssm: Any, command: str, host: str, deadline: float) -> Answer:

@@ -23,7 +23,7 @@ ANSWER_SECONDS = 20
 INVOKE_SECONDS = 60
 """Longer than the functions may run."""
 
-LONGEST_BY = 64
+MAX_BY_CHARACTERS = 64
 NO_REGION = "no AWS region is set: set AWS_REGION to the stack's, for example AWS_REGION=eu-central-1"
 
 
@@ -35,7 +35,7 @@ class Refusal(Exception):
         self.kind = kind
 
 
-class Account:
+class Stack:
     """The AWS account of the user's credentials, and in it the stack called `stack`.
 
     Everything raises CannotWork where the user has to do something first.
@@ -109,7 +109,10 @@ class Account:
         """Who the credentials are of, as short as people are called: `alice`, or `deployer/alice`."""
         arn = str(self.client("sts").get_caller_identity()["Arn"])
         name = arn.rpartition(":")[2].removeprefix("assumed-role/").removeprefix("user/")
-        return "".join(character for character in name if character.isprintable())[-LONGEST_BY:] or "somebody"
+        return (
+            "".join(character for character in name if character.isprintable())[-MAX_BY_CHARACTERS:]
+            or "somebody"
+        )
 
     def apps(self) -> list[str]:
         """The applications that have a live release or something under way."""

@@ -13,7 +13,7 @@ from twinslot.errors import BadSettings
 from twinslot.intake import settings
 
 from twinslot_cli.aws.ssm_query import TAG, pings, running
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 from twinslot_cli.checks.check import Check, made
 from twinslot_cli.output.terminal import length
 
@@ -26,8 +26,8 @@ REDEPLOY = "deploy template.yaml again"
 class Examination:
     """The checks of one app, in the order in which they depend on each other."""
 
-    def __init__(self, account: Account, app: str) -> None:
-        self._account = account
+    def __init__(self, stack: Stack, app: str) -> None:
+        self._account = stack
         self._app = app
         self.online: list[str] = []
         """The hosts that can be asked, once `hosts` has looked."""

@@ -21,11 +21,11 @@ from twinslot.intake import jar
 from twinslot.intake.upload import owner
 
 from twinslot_cli.aws.errors import CannotWork, NotLive, explained
-from twinslot_cli.aws.stack import Account, named
+from twinslot_cli.aws.stack import Stack, named
 from twinslot_cli.output.terminal import Terminal, shown
-from twinslot_cli.output.watch import Followed, ending, follow, outcome_document
+from twinslot_cli.output.watch import DeploymentWatcher, ending, follow, outcome_document
 
-LARGEST_JAR = 5 * 1024**3
+MAX_JAR_BYTES = 5 * 1024**3
 """Bytes. S3 takes more, but what is larger is no service's jar."""
 
 PART_BYTES = 8 * 1024**2
@@ -53,7 +53,7 @@ class File:
         return self.file.read(length)
 
 
-def deploy(account: Account, terminal: Terminal, path: Path, app: str) -> int:
+def deploy(stack: Stack, terminal: Terminal, path: Path, app: str) -> int:
     """Upload the jar to the app's folder and follow what comes of it; 0 when it is live, 1 when it is not.
 
     Raises CannotWork before anything was uploaded, NotLive, and KeyboardInterrupt when it was broken off.
@@ -61,10 +61,10 @@ def deploy(account: Account, terminal: Terminal, path: Path, app: str) -> int:
     app = named(app)
     key = _key(path, app)
     found = judge(path, key)
-    bucket = account.output("ArtifactBucket")
-    version = upload(account, terminal, path, bucket, key)
+    bucket = stack.output("ArtifactBucket")
+    version = upload(stack, terminal, path, bucket, key)
     identity = deployment_id(0, bucket, key, version)
-    followed = Followed(account.store, app, lambda id: asks_the_same(id, identity))
+    followed = DeploymentWatcher(stack.store, app, lambda id: asks_the_same(id, identity))
     try:
         sight = follow(followed, terminal, f"{app} {found.label}")
     except KeyboardInterrupt:
@@ -86,8 +86,8 @@ def judge(path: Path, key: str) -> jar.Jar:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > LARGEST_JAR:
-                raise CannotWork(f"{path} has {size:,} bytes, and a jar may have {LARGEST_JAR:,} here")
+            if size > MAX_JAR_BYTES:
+                raise CannotWork(f"{path} has {size:,} bytes, and a jar may have {MAX_JAR_BYTES:,} here")
             return jar.inspect(File(file, size), key)
     except IsADirectoryError as error:
         raise CannotWork(f"{path} is a folder; name the jar in it") from error
@@ -97,19 +97,19 @@ def judge(path: Path, key: str) -> jar.Jar:
         raise CannotWork(f"{path} cannot be deployed: {error}") from error
 
 
-def upload(account: Account, terminal: Terminal, path: Path, bucket: str, key: str) -> str:
+def upload(stack: Stack, terminal: Terminal, path: Path, bucket: str, key: str) -> str:
     """Put the file into the bucket, in parts where it is large, and show how far it is; its version id.
 
     Raises CannotWork when it did not arrive, and KeyboardInterrupt: then it was broken off, or had arrived.
     """
-    s3 = account.client("s3")
+    s3 = stack.client("s3")
     arrival = _Arrival()
     for operation in ("PutObject", "CompleteMultipartUpload"):
         s3.meta.events.register(f"after-call.s3.{operation}", arrival)
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     size = path.stat().st_size
     # S3's event tells the account alone; metadata is ASCII.
-    uploader = {"Metadata": {"by": account.caller.encode("ascii", "replace").decode()}}
+    uploader = {"Metadata": {"by": stack.caller.encode("ascii", "replace").decode()}}
     terminal.say(f"uploading {path.name} ({decimal(size)}) to s3://{bucket}/{key}")
     try:
         with _bar(terminal, path.name, size) as advance, create_transfer_manager(s3, config) as manager:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from rich.text import Text
 
 from twinslot_cli.aws.ssm_query import Answer, ask
-from twinslot_cli.aws.stack import Account, named
+from twinslot_cli.aws.stack import Stack, named
 from twinslot_cli.checks.aws_checks import Examination
 from twinslot_cli.checks.check import Check, made
 from twinslot_cli.output.terminal import Terminal, line, shown
@@ -18,14 +18,14 @@ WHAT_COLUMN = 2 + NAME_COLUMN + 1
 """Where what was found begins."""
 
 
-def doctor(account: Account, terminal: Terminal, app: str) -> int:
+def doctor(stack: Stack, terminal: Terminal, app: str) -> int:
     """Make every check and show it; 1 when one failed, 0 otherwise. Raises CannotWork without a stack."""
     app = named(app)
-    account.output("StateTable")
-    examination = Examination(account, app)
+    stack.output("StateTable")
+    examination = Examination(stack, app)
     checks = examination.checks()
     if examination.online:
-        checks += made("host's own checks", lambda: _of_hosts(account, app, examination.online))
+        checks += made("host's own checks", lambda: _of_hosts(stack, app, examination.online))
     for told in page(checks):
         terminal.say(told, hang=WHAT_COLUMN)
     failed = [check for check in checks if check.ok is False]
@@ -55,10 +55,10 @@ def lines(check: Check) -> list[Text]:
     return told
 
 
-def _of_hosts(account: Account, app: str, hosts: list[str]) -> Iterator[Check]:
+def _of_hosts(stack: Stack, app: str, hosts: list[str]) -> Iterator[Check]:
     """What each host finds on itself."""
-    for answer in ask(account, app, "doctor", hosts, {}):
-        yield from read(answer, account.output("HostDocumentName"))
+    for answer in ask(stack, app, "doctor", hosts, {}):
+        yield from read(answer, stack.output("HostDocumentName"))
 
 
 def read(answer: Answer, document: str) -> list[Check]:

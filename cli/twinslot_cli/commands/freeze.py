@@ -5,14 +5,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from twinslot_cli.aws.errors import CannotWork, explained
-from twinslot_cli.aws.stack import Account, Refusal, named
+from twinslot_cli.aws.stack import Refusal, Stack, named
 from twinslot_cli.output.terminal import Terminal
 
 
-def hold(account: Account, terminal: Terminal, app: str, why: str) -> int:
+def hold(stack: Stack, terminal: Terminal, app: str, why: str) -> int:
     """Let the app's uploads wait until somebody resumes it; 0. Raises CannotWork."""
     app = named(app)
-    told = _ask(account, {"app": app, "hold": True, "why": why, "by": account.caller})
+    told = _ask(stack, {"app": app, "hold": True, "why": why, "by": stack.caller})
     again = ", as before, for a reason of its own now" if told.get("was_held") else ""
     terminal.say(f"{app} is held{again}: uploads wait until `twinslot resume {app}`; rollbacks do not.")
     if told.get("waiting"):
@@ -21,10 +21,10 @@ def hold(account: Account, terminal: Terminal, app: str, why: str) -> int:
     return 0
 
 
-def resume(account: Account, terminal: Terminal, app: str) -> int:
+def resume(stack: Stack, terminal: Terminal, app: str) -> int:
     """Let the app's uploads go live again, first the one that waits; 0. Raises CannotWork."""
     app = named(app)
-    told = _ask(account, {"app": app, "hold": False, "by": account.caller})
+    told = _ask(stack, {"app": app, "hold": False, "by": stack.caller})
     if not told.get("was_held"):
         terminal.say(f"{app} was not held.")
     elif told.get("waiting"):
@@ -37,9 +37,9 @@ def resume(account: Account, terminal: Terminal, app: str) -> int:
     return 0
 
 
-def _ask(account: Account, payload: dict[str, object]) -> dict[str, Any]:
+def _ask(stack: Stack, payload: dict[str, object]) -> dict[str, Any]:
     try:
-        return account.invoke("HoldFunctionName", payload)
+        return stack.invoke("HoldFunctionName", payload)
     except Refusal as error:
         raise CannotWork(str(error)) from error
     except (BotoCoreError, ClientError) as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from twinslot.domain.model import Deployment, Kind, Outcome
 
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 from twinslot_cli.commands.status import standing
 from twinslot_cli.output.json_output import deployment_shape
 from twinslot_cli.output.terminal import Terminal, line, moment, shown
@@ -14,13 +14,13 @@ from twinslot_cli.output.watch import STYLES, WORK
 MOST = 20
 WHEN_COLUMN = len(moment(0))
 OUTCOME_COLUMN = max(len(outcome) for outcome in Outcome)
-LONGEST_LABEL = 40
+MAX_LABEL_CHARACTERS = 40
 
 
-def history(account: Account, terminal: Terminal, app: str) -> int:
+def history(stack: Stack, terminal: Terminal, app: str) -> int:
     """Show the last deployments of an app; 0. Raises CannotWork for one that was never seen."""
-    application = standing(account, app).application
-    found = account.store.history(application.name, MOST)
+    application = standing(stack, app).application
+    found = stack.store.history(application.name, MOST)
     for told in lines(found, terminal.width):
         terminal.say(told, hang=WHEN_COLUMN + 2)
     terminal.answer({"app": application.name, "deployments": [deployment_shape(each) for each in found]})
@@ -57,7 +57,7 @@ def lines(deployments: Sequence[Deployment], columns: int) -> list[Text]:
 
 def _release(deployment: Deployment) -> str:
     label = deployment.release.label if deployment.release else deployment.order.key
-    label = shown(label, limit=LONGEST_LABEL).plain
+    label = shown(label, limit=MAX_LABEL_CHARACTERS).plain
     return label if deployment.kind is Kind.UPLOAD else f"{label} ({deployment.kind.value})"
 
 

@@ -6,25 +6,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from twinslot_cli.aws.errors import CannotWork, explained
 from twinslot_cli.aws.ssm_query import Answer, ask, pings, running
-from twinslot_cli.aws.stack import Account
+from twinslot_cli.aws.stack import Stack
 from twinslot_cli.commands.status import standing
 from twinslot_cli.output.terminal import Terminal, shown
 
 
-def logs(account: Account, terminal: Terminal, app: str, idle: bool, lines: int) -> int:
+def logs(stack: Stack, terminal: Terminal, app: str, idle: bool, lines: int) -> int:
     """Show what the live slot wrote last, or the idle one; 0, or 1 when a host did not tell.
 
     Raises CannotWork when there is no host that could be asked.
     """
-    app = standing(account, app).application.name
+    app = standing(stack, app).application.name
     try:
-        hosts = [str(each["InstanceId"]) for each in running(account, app)]
-        known = pings(account, app)
+        hosts = [str(each["InstanceId"]) for each in running(stack, app)]
+        known = pings(stack, app)
         online = [host for host in hosts if known.get(host) == "Online"]
         if not online:
             raise CannotWork(f"no host of {app} can be asked: see `twinslot doctor {app}`")
         given = {"slot": "idle" if idle else "live", "lines": str(lines)}
-        answers = ask(account, app, "logs", online, given)
+        answers = ask(stack, app, "logs", online, given)
     except (BotoCoreError, ClientError) as error:
         raise CannotWork(explained(error)) from error
     answers += [

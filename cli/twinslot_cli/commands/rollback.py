@@ -5,25 +5,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 from twinslot.domain.model import Outcome
 
 from twinslot_cli.aws.errors import CannotWork, explained
-from twinslot_cli.aws.stack import Account, Refusal, named
+from twinslot_cli.aws.stack import Refusal, Stack, named
 from twinslot_cli.output.terminal import Terminal
-from twinslot_cli.output.watch import Followed, ending, follow, outcome_document
+from twinslot_cli.output.watch import DeploymentWatcher, ending, follow, outcome_document
 
 
-def rollback(account: Account, terminal: Terminal, app: str, to: str | None) -> int:
+def rollback(stack: Stack, terminal: Terminal, app: str, to: str | None) -> int:
     """Ask for the rollback and follow it; 0 when the release is live, 1 when it is not.
 
     Raises CannotWork when nothing was begun, NotLive, and KeyboardInterrupt.
     """
     app = named(app)
     try:
-        asked = account.invoke("RollbackFunctionName", {"app": app, "to": to, "by": account.caller})
+        asked = stack.invoke("RollbackFunctionName", {"app": app, "to": to, "by": stack.caller})
     except Refusal as error:
         raise CannotWork(f"no rollback was begun: {error}") from error
     except (BotoCoreError, ClientError) as error:
         raise CannotWork(f"no rollback was begun: {explained(error)}") from error
     id, label = str(asked.get("deployment")), str(asked.get("to"))
-    followed = Followed(account.store, app, lambda known: known == id)
+    followed = DeploymentWatcher(stack.store, app, lambda known: known == id)
     try:
         sight = follow(followed, terminal, f"{app} rollback to {label}")
     except KeyboardInterrupt:

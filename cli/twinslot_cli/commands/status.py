@@ -9,7 +9,7 @@ from twinslot.aws.store import Heard
 from twinslot.domain.model import Application, HostReport, Live
 
 from twinslot_cli.aws.errors import CannotWork
-from twinslot_cli.aws.stack import Account, named
+from twinslot_cli.aws.stack import Stack, named
 from twinslot_cli.output.json_output import deployment_shape, live_shape
 from twinslot_cli.output.terminal import Terminal, length, line, moment, shown
 from twinslot_cli.output.watch import heading, why_waiting
@@ -25,10 +25,10 @@ class Standing:
     heard: Sequence[Heard]
 
 
-def status(account: Account, terminal: Terminal, app: str | None) -> int:
+def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
     """Show one app, or all that have a live release or something under way; 0. Raises CannotWork."""
-    names = [named(app)] if app else account.apps()
-    found = [standing(account, name) for name in names]
+    names = [named(app)] if app else stack.apps()
+    found = [standing(stack, name) for name in names]
     if not found:
         terminal.say(
             "Nothing was ever deployed here. The first deployment: twinslot deploy shop-1.0.0.jar --app shop"
@@ -41,15 +41,15 @@ def status(account: Account, terminal: Terminal, app: str | None) -> int:
     return 0
 
 
-def standing(account: Account, app: str) -> Standing:
+def standing(stack: Stack, app: str) -> Standing:
     """One app. Raises CannotWork for one that was never seen."""
-    application = account.store.load(app)
+    application = stack.store.load(app)
     if application.version == 0:
-        known = ", ".join(account.apps())
+        known = ", ".join(stack.apps())
         raise CannotWork(
             f"{app} was never deployed here; there {f'are: {known}' if known else 'is nothing yet'}"
         )
-    return Standing(application, account.store.heard(app))
+    return Standing(application, stack.store.heard(app))
 
 
 def lines(standing: Standing, now: float) -> list[Text]:

@@ -16,9 +16,9 @@ from typing import TextIO
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
-LONGEST_LINE = 1000
+MAX_LINE_CHARACTERS = 1000
 PIPE_WIDTH = 4000
 """Columns of what is no terminal: programs that read lines want them whole."""
 
@@ -36,9 +36,9 @@ NARROWEST = 30
 Part = str | Text
 
 
-def shown(text: object, style: str = "", limit: int = LONGEST_LINE) -> Text:
+def shown(text: object, style: str = "", limit: int = MAX_LINE_CHARACTERS) -> Text:
     """One line of any text, fit for a terminal, in a style."""
-    return Text(printable(str(text), limit), style=style)
+    return Text(sanitize(str(text), limit), style=style)
 
 
 def line(*parts: Part) -> Text:

@@ -14,8 +14,8 @@ from twinslot.domain.model import (
     Kind,
     Live,
     Outcome,
-    Passage,
     Phase,
+    PhaseEntry,
 )
 from twinslot.errors import GiveUp, TryAgain, TwinslotError
 
@@ -34,7 +34,7 @@ RECENT = 20
 """How many of the newest deployments are looked through for the one that is followed."""
 
 WORK = (Phase.STAGING, Phase.FLIPPING, Phase.BAKING)
-MOST_LOG_LINES = 20
+MAX_LOG_LINES = 20
 NOTE_COLUMN = 23
 """Where the note behind a phase and its seconds begins."""
 STYLES = {
@@ -48,14 +48,14 @@ STYLES = {
 
 
 @dataclass(frozen=True)
-class Sight:
+class Snapshot:
     """What the table says at one time: the application, and the deployment, None while it is not there."""
 
     application: Application
     deployment: Deployment | None
 
 
-class Followed:
+class DeploymentWatcher:
     """One deployment of an app; `is_it` knows its id when it sees it."""
 
     def __init__(self, store: Store, app: str, is_it: Callable[[str], bool]) -> None:
@@ -63,26 +63,26 @@ class Followed:
         self._app = app
         self._is_it = is_it
 
-    def look(self) -> Sight:
+    def look(self) -> Snapshot:
         """How it stands now. Raises TryAgain, and GiveUp."""
         application = self._store.load(self._app)
         for known in (application.current, application.waiting):
             if known and self._is_it(known.id):
-                return Sight(application, known)
+                return Snapshot(application, known)
         for record in self._store.history(self._app, RECENT):
             if self._is_it(record.id):
                 # Without an outcome it began or was moved on between the two reads: the next look tells.
-                return Sight(application, record if record.outcome else None)
-        return Sight(application, None)
+                return Snapshot(application, record if record.outcome else None)
+        return Snapshot(application, None)
 
-    def last_look(self) -> Sight:
+    def last_look(self) -> Snapshot:
         """How it stands, for somebody who leaves; without the deployment when AWS does not tell."""
         with suppress(TwinslotError):
             return self.look()
-        return Sight(Application(self._app), None)
+        return Snapshot(Application(self._app), None)
 
 
-def follow(followed: Followed, terminal: Terminal, what: str) -> Sight:
+def follow(followed: DeploymentWatcher, terminal: Terminal, what: str) -> Snapshot:
     """Show how the deployment goes on until it has ended; the last sight of it.
 
     Raises NotLive when nobody can say how it goes on, KeyboardInterrupt when somebody has seen enough.
@@ -112,7 +112,7 @@ class _Watch:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self.sight: Sight | None = None
+        self.sight: Snapshot | None = None
         self._began = self._heard = time.monotonic()
         self._told: list[str] = []
 
@@ -120,7 +120,7 @@ class _Watch:
     def ended(self) -> bool:
         return bool(self.sight and self.sight.deployment and self.sight.deployment.outcome)
 
-    def see(self, sight: Sight, now: float) -> None:
+    def see(self, sight: Snapshot, now: float) -> None:
         self._heard = time.monotonic()
         self.sight = sight
         if sight.deployment is None and self._heard - self._began > UNSEEN_SECONDS:
@@ -183,7 +183,7 @@ def story(deployment: Deployment, application: Application) -> list[Text]:
     """The deployment so far, a line a phase that was entered: for logs, where nothing is drawn anew."""
     name = heading(deployment)
     lines = []
-    previous: Passage | None = None
+    previous: PhaseEntry | None = None
     for passage in deployment.timeline:
         after = f" after {length(passage.at - previous.at)} of {previous.phase.value}" if previous else ""
         previous = passage
@@ -195,7 +195,7 @@ def story(deployment: Deployment, application: Application) -> list[Text]:
     return lines
 
 
-def ending(sight: Sight) -> list[Text]:
+def ending(sight: Snapshot) -> list[Text]:
     """How it ended, why, and what to do now."""
     deployment, application = sight.deployment, sight.application
     if deployment is None or deployment.outcome is None:
@@ -223,7 +223,7 @@ def cause(failure: Failure) -> list[Text]:
     """Why it failed, with the last lines of the log."""
     host = f" on {failure.host}" if failure.host else ""
     lines = [line(shown(f"Why ({failure.phase.value}{host}): ", "bold"), failure.reason)]
-    lines += [line("  ", shown(entry, "dim")) for entry in failure.log[-MOST_LOG_LINES:]]
+    lines += [line("  ", shown(entry, "dim")) for entry in failure.log[-MAX_LOG_LINES:]]
     return lines
 
 
@@ -247,7 +247,7 @@ def why_waiting(application: Application) -> str:
     return ""
 
 
-def outcome_document(sight: Sight) -> dict[str, object]:
+def outcome_document(sight: Snapshot) -> dict[str, object]:
     """The JSON document of a deployment that was followed."""
     return {"deployment": deployment_shape(sight.deployment), "live": live_shape(sight.application.live)}
 

@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from twinslot_host.system.errors import Trouble, Unsteady
+from twinslot_host.system.errors import StepFailed, Transient
 
 ROLE = "/latest/meta-data/iam/security-credentials/"
 
@@ -41,11 +41,11 @@ def metadata(path: str, token: str = "") -> str:
         response = connection.getresponse()
         text = response.read(65536).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        raise Unsteady(f"the instance metadata service did not answer {path}: {error}") from error
+        raise Transient(f"the instance metadata service did not answer {path}: {error}") from error
     finally:
         connection.close()
     if response.status != 200:
-        raise Trouble(
+        raise StepFailed(
             f"the instance metadata service answered {response.status} to {path}: has this host a role?"
         )
     return text

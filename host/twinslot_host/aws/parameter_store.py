@@ -10,10 +10,10 @@ from typing import Any
 
 from twinslot_host.aws.imds import Instance, connect, endpoint_of, read_instance
 from twinslot_host.aws.sigv4 import sign
-from twinslot_host.system.errors import Trouble, Unsteady
+from twinslot_host.system.errors import StepFailed, Transient
 
-MOST_PARAMETERS = 100
-MOST_BYTES = 1024 * 1024  # of one answer: 10 parameters of 8 KB at most, escaped
+MAX_PARAMETERS = 100
+MAX_BYTES = 1024 * 1024  # of one answer: 10 parameters of 8 KB at most, escaped
 TIMEOUT_SECONDS = 10.0
 UNSTEADY = re.compile("Throttling|InternalServer|RequestLimit|TooMany|ServiceUnavailable")
 
@@ -35,10 +35,10 @@ def read_parameters(path: str) -> dict[str, str]:
             token = page.get("NextToken")
         except (KeyError, TypeError, ValueError, AttributeError):
             # What these would say may have a value in it.
-            raise Trouble(f"Parameter Store's answer for {path} is not what its API promises") from None
-        if len(found) > MOST_PARAMETERS:
-            raise Trouble(
-                f"{path} has more than {MOST_PARAMETERS} parameters: remove what the app does not need"
+            raise StepFailed(f"Parameter Store's answer for {path} is not what its API promises") from None
+        if len(found) > MAX_PARAMETERS:
+            raise StepFailed(
+                f"{path} has more than {MAX_PARAMETERS} parameters: remove what the app does not need"
             )
         if not token:
             return found
@@ -56,9 +56,9 @@ def ask(instance: Instance, path: str, token: str | None) -> Any:
     try:
         connection.request("POST", "/", body, sign("ssm", instance, time.gmtime(), url, body, headers))
         response = connection.getresponse()
-        status, answer = response.status, response.read(MOST_BYTES)
+        status, answer = response.status, response.read(MAX_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise Unsteady(f"Parameter Store did not answer for {path}: {error}") from error
+        raise Transient(f"Parameter Store did not answer for {path}: {error}") from error
     finally:
         connection.close()
     try:
@@ -70,8 +70,10 @@ def ask(instance: Instance, path: str, token: str | None) -> Any:
         return value
     code = (re.findall(r"^(?:.*#)?([A-Za-z]{1,60})\b", said.split(" ")[0]) or ["no code"])[0]
     if status == 429 or status >= 500 or status == 200 or UNSTEADY.search(code):
-        raise Unsteady(f"Parameter Store answered {status} {code} for {path}")
-    raise Trouble(f"Parameter Store answered {status} {code} for {path}: {advice(instance.role, code, said)}")
+        raise Transient(f"Parameter Store answered {status} {code} for {path}")
+    raise StepFailed(
+        f"Parameter Store answered {status} {code} for {path}: {advice(instance.role, code, said)}"
+    )
 
 
 def advice(role: str, code: str, said: str) -> str:

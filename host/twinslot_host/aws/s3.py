@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from twinslot_host.aws.imds import Instance, connect, endpoint_of, read_instance
 from twinslot_host.aws.sigv4 import sign
 from twinslot_host.command.request import Release
-from twinslot_host.system.errors import Trouble, Unsteady
+from twinslot_host.system.errors import StepFailed, Transient
 
 TIMEOUT_SECONDS = 20.0
 Answered = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
@@ -29,7 +29,7 @@ def ask_object(
         return connection, connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()
-        raise Unsteady(f"S3 at {urlsplit(url).netloc} did not answer: {error}") from error
+        raise Transient(f"S3 at {urlsplit(url).netloc} did not answer: {error}") from error
 
 
 def refusal(response: http.client.HTTPResponse) -> str:
@@ -48,8 +48,8 @@ def open_object(release: Release) -> Answered:
     connection.close()
     where = f"s3://{release.bucket}/{release.key} version {release.version}"
     if response.status == 429 or response.status >= 500:
-        raise Unsteady(f"S3 answered {response.status} {code} for {where}")
+        raise Transient(f"S3 answered {response.status} {code} for {where}")
     advice = {403: "grant this host's role s3:GetObjectVersion", 404: "it is gone: upload the jar again"}
-    raise Trouble(
+    raise StepFailed(
         f"S3 answered {response.status} {code} for {where}: {advice.get(response.status, 'see the code')}"
     )

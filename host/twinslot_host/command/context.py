@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from twinslot_host.command.fence import seen_fence
 from twinslot_host.command.request import Release, Request
-from twinslot_host.system.errors import NotDone, Trouble, Unsteady
-from twinslot_host.system.paths import Places
+from twinslot_host.system.errors import NotExecuted, StepFailed, Transient
+from twinslot_host.system.paths import Paths
 
 T = TypeVar("T")
 
@@ -30,9 +30,9 @@ def step(name: str) -> None:
 class Command:
     """A command under way: what was asked, where things lie, and how long each part of it took."""
 
-    def __init__(self, request: Request, places: Places) -> None:
+    def __init__(self, request: Request, paths: Paths) -> None:
         self.request = request
-        self.places = places
+        self.paths = paths
         self.seconds: dict[str, float] = {}
         self.sha256: str | None = request.release.sha256 if request.release else None
         self.heeded = 0.0
@@ -47,9 +47,9 @@ class Command:
         """Gives way to a command with a higher fence."""
         if self.request.fence and time.monotonic() - self.heeded > HEED_SECONDS:
             self.heeded = time.monotonic()
-            seen = seen_fence(self.places)
+            seen = seen_fence(self.paths)
             if seen > self.request.fence:
-                raise NotDone(
+                raise NotExecuted(
                     f"{self.request.verb} gave way to a newer command: fence {seen} over {self.request.fence}"
                 )
 
@@ -61,13 +61,13 @@ class Command:
     def steadily(self, act: Callable[[], T]) -> T:
         """What `act` returns, tried again while AWS is unsteady. Trouble: it stays so."""
         for wait in RETRY_SECONDS:
-            with contextlib.suppress(Unsteady):
+            with contextlib.suppress(Transient):
                 return act()
             self.pause(wait)
         try:
             return act()
-        except Unsteady as error:
-            raise Trouble(str(error)) from error
+        except Transient as error:
+            raise StepFailed(str(error)) from error
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -81,8 +81,8 @@ class Command:
     @contextlib.contextmanager
     def turn(self, wait: float = LOCK_SECONDS) -> Iterator[None]:
         """Waits for the one work lock of the app and holds it. NotDone: not within `wait` seconds."""
-        os.makedirs(self.places.run, mode=0o755, exist_ok=True)
-        with self.holding(self.places.run + "/work.lock", wait):
+        os.makedirs(self.paths.run, mode=0o755, exist_ok=True)
+        with self.holding(self.paths.run + "/work.lock", wait):
             yield
 
     @contextlib.contextmanager
@@ -97,7 +97,9 @@ class Command:
                     break
                 except BlockingIOError:
                     if time.monotonic() >= deadline:
-                        raise NotDone(f"another command still runs on this host after {wait:.0f} s") from None
+                        raise NotExecuted(
+                            f"another command still runs on this host after {wait:.0f} s"
+                        ) from None
                     self.pause(0.05)
             yield
         finally:

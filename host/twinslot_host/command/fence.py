@@ -7,9 +7,9 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from twinslot_host.system.errors import NotDone
+from twinslot_host.system.errors import NotExecuted
 from twinslot_host.system.files import read_text, write_file
-from twinslot_host.system.paths import Places
+from twinslot_host.system.paths import Paths
 
 
 @contextlib.contextmanager
@@ -24,19 +24,19 @@ def locked(path: str) -> Iterator[None]:
         os.close(handle)
 
 
-def seen_fence(places: Places) -> int:
+def seen_fence(paths: Paths) -> int:
     """The highest fence that this host has seen."""
-    return int(read_text(places.fence) or 0)
+    return int(read_text(paths.fence) or 0)
 
 
-def raise_fence(places: Places, fence: int) -> None:
+def raise_fence(paths: Paths, fence: int) -> None:
     """Notes a command's fence before it waits for its turn, so that the verb that runs can see it and end.
     NotDone: a command with a higher one has been here."""
-    with locked(places.run + "/fence.lock"):
-        seen = seen_fence(places)
+    with locked(paths.run + "/fence.lock"):
+        seen = seen_fence(paths)
         if 0 < fence < seen:
-            raise NotDone(
+            raise NotExecuted(
                 f"fence {fence} is lower than {seen}, which this host has seen: a newer command replaced this"
             )
         if fence > seen:
-            write_file(places.fence, str(fence), 0o600)
+            write_file(paths.fence, str(fence), 0o600)

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from twinslot_host.system.errors import NotDone
+from twinslot_host.system.errors import NotExecuted
 from twinslot_host.system.paths import PORTS
 
 PATTERNS = {
@@ -90,7 +90,7 @@ class Request(NamedTuple):
 def read_request(environment: dict[str, str]) -> Request:
     """The command in the agent's environment. NotDone: a parameter is not what docs/host.md says."""
     if "SSM_verb" not in environment:
-        raise NotDone(
+        raise NotExecuted(
             "no parameter SSM_verb: this SSM agent does not know interpolationType ENV_VAR; "
             "update amazon-ssm-agent to 3.3.2746.0 or later"
         )
@@ -98,17 +98,17 @@ def read_request(environment: dict[str, str]) -> Request:
     for name, pattern in PATTERNS.items():
         values[name] = environment.get("SSM_" + name, DEFAULTS.get(name, ""))
         if not re.fullmatch(pattern, values[name]):
-            raise NotDone(f"parameter {name} does not match {pattern}")
+            raise NotExecuted(f"parameter {name} does not match {pattern}")
     verb, step = values["verb"], values["step"]
     if step != verb and not (verb == "flip" and step.startswith("revert")):
-        raise NotDone(f"parameter step: {step} is no step of the verb {verb}")
+        raise NotExecuted(f"parameter step: {step} is no step of the verb {verb}")
     if not values["app"] and verb != "provision":
-        raise NotDone(f"parameter app is empty: {verb} needs it, and only provision goes without")
+        raise NotExecuted(f"parameter app is empty: {verb} needs it, and only provision goes without")
     release = read_release("release", values["release"])
     if verb in ("stage", "flip", "bake"):
         for name in ("deployment", "release"):
             if not values[name]:
-                raise NotDone(f"parameter {name} is empty: {verb} needs it")
+                raise NotExecuted(f"parameter {name} is empty: {verb} needs it")
     return Request(
         verb,
         values["app"],
@@ -129,9 +129,9 @@ def decode(name: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
     except (ValueError, binascii.Error) as error:
-        raise NotDone(f"parameter {name} is no base64url of JSON: {error}") from error
+        raise NotExecuted(f"parameter {name} is no base64url of JSON: {error}") from error
     if not isinstance(value, dict):
-        raise NotDone(f"parameter {name} holds no JSON object")
+        raise NotExecuted(f"parameter {name} holds no JSON object")
     return value
 
 
@@ -147,15 +147,15 @@ def read_release(name: str, text: str) -> Release | None:
         "label": r"[^\x00-\x1f\x7f]{1,255}",
     }
     if set(value) != set(Release._fields):
-        raise NotDone(f"parameter {name}: its keys are not {', '.join(Release._fields)}")
+        raise NotExecuted(f"parameter {name}: its keys are not {', '.join(Release._fields)}")
     for field, shape in shapes.items():
         if not isinstance(value[field], str) or not re.fullmatch(shape, value[field]):
-            raise NotDone(f"parameter {name}: {field} does not match {shape}")
+            raise NotExecuted(f"parameter {name}: {field} does not match {shape}")
     if type(value["size"]) is not int or not 0 < value["size"] <= 5 * 1024**4:
-        raise NotDone(f"parameter {name}: size is no count of bytes")
+        raise NotExecuted(f"parameter {name}: size is no count of bytes")
     sha256 = value["sha256"]
     if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256)):
-        raise NotDone(f"parameter {name}: sha256 is neither null nor 64 hex digits")
+        raise NotExecuted(f"parameter {name}: sha256 is neither null nor 64 hex digits")
     return Release(**value)
 
 
@@ -190,14 +190,14 @@ def read_settings(text: str) -> Settings:
                 isinstance(v, str) and v.isprintable() and v for v in value
             )
         else:
-            raise NotDone(f"settings: {name!r} is no setting; docs/settings.md lists them")
+            raise NotExecuted(f"settings: {name!r} is no setting; docs/settings.md lists them")
         if not good:
-            raise NotDone(f"settings: {name} has a value that docs/settings.md does not allow: {value!r}")
+            raise NotExecuted(f"settings: {name} has a value that docs/settings.md does not allow: {value!r}")
     settings = as_settings(given)
     if {management_port(settings, slot) for slot in PORTS} & {80, *PORTS.values()}:
-        raise NotDone(f"settings: management_port {settings.management_port} collides with a slot's port")
+        raise NotExecuted(f"settings: management_port {settings.management_port} collides with a slot's port")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
-        raise NotDone("settings: tls_certificate and tls_key belong together: set both or neither")
+        raise NotExecuted("settings: tls_certificate and tls_key belong together: set both or neither")
     return settings
 
 

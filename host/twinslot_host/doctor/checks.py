@@ -210,7 +210,7 @@ def judge_metadata(reading: Reading, app: str) -> Verdict:
         "aws ec2 modify-instance-metadata-options --http-endpoint enabled --http-put-response-hop-limit 2"
         " --instance-id ID; give the instance a profile: aws ec2 associate-iam-instance-profile"
     )
-    return False, reading.trouble, remedy
+    return False, reading.failure, remedy
 
 
 def judge_s3(reading: Reading, app: str) -> Verdict:
@@ -221,7 +221,7 @@ def judge_s3(reading: Reading, app: str) -> Verdict:
         return True, f"S3 lets {reading.role} read {reading.what}", ""
     if not reading.status:
         remedy = "let the subnet reach S3: a gateway endpoint, or a route to a NAT, and port 443 outwards"
-        return False, reading.trouble, remedy
+        return False, reading.failure, remedy
     if not reading.what:
         return True, "S3 answers; there is no release yet to read", ""
     what = f"S3 answered {reading.status} {reading.code} to {reading.role} for {reading.what}"
@@ -234,14 +234,14 @@ def judge_s3(reading: Reading, app: str) -> Verdict:
     return False, what, remedy
 
 
-def judge_environment(trouble: str, app: str) -> Verdict:
+def judge_environment(failure: str, app: str) -> Verdict:
     """The role may read the app's environment, and all of it can be given to a process."""
     path = path_of(app)
-    what = trouble or f"{path} can be read, and every variable in it be given to a process"
+    what = failure or f"{path} can be read, and every variable in it be given to a process"
     remedy = (
         f"see metadata and s3, then: aws ssm get-parameters-by-path --path {path} --query Parameters[].Name"
     )
-    return not trouble, what, remedy
+    return not failure, what, remedy
 
 
 def tag(role: str, app: str) -> str:
@@ -259,7 +259,7 @@ def judge_certificate(certificate: Certificate, app: str) -> Verdict:
     if not certificate.path:
         return True, "the settings name no certificate", ""
     if certificate.days is None:
-        what = f"{certificate.path} cannot be read: {certificate.trouble}"
+        what = f"{certificate.path} cannot be read: {certificate.failure}"
         return False, what, f"sudo openssl x509 -noout -enddate -in {certificate.path}"
     when = f"ends in {certificate.days:.0f} days" if certificate.days > 0 else "has ended"
     remedy = "sudo certbot renew && sudo systemctl reload nginx"

@@ -23,12 +23,12 @@ from twinslot_host.nginx.sites import rivals_in
 from twinslot_host.runtime.java import installed
 from twinslot_host.slot.environment import read_environment
 from twinslot_host.slot.releases import folders_of
-from twinslot_host.slot.state import read_held
-from twinslot_host.system.errors import Trouble, Unsteady
+from twinslot_host.slot.state import read_content
+from twinslot_host.system.errors import StepFailed, Transient
 from twinslot_host.system.files import read_text
-from twinslot_host.system.paths import OTHER, PORTS, Places
+from twinslot_host.system.paths import OTHER, PORTS, Paths
 from twinslot_host.system.procfs import family, owner, owns, sockets
-from twinslot_host.system.subprocesses import must, run
+from twinslot_host.system.subprocesses import check_run, run
 from twinslot_host.system.systemd import both_units, show_units
 from twinslot_host.verbs.report import standing
 from twinslot_host.verbs.takeover_guard import cut_off
@@ -95,7 +95,7 @@ class Reading(NamedTuple):
     status: int
     code: str
     what: str
-    trouble: str
+    failure: str
     skew: float | None
 
 
@@ -104,36 +104,36 @@ class Certificate(NamedTuple):
 
     path: str
     days: float | None
-    trouble: str
+    failure: str
 
 
-class Patient:
+class HostProbe:
     """A host that doctor looks at for an app."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.places = Places(request.app)
+        self.paths = Paths(request.app)
         self.reading = self.read_one_byte()
 
     def read_one_byte(self) -> Reading:
         """Asks S3 for the first byte of the live release: the request that staging will make."""
-        slot = live_slot(self.places)
-        held = read_held(self.places, slot) if slot else None
+        slot = live_slot(self.paths)
+        content = read_content(self.paths, slot) if slot else None
         role = ""
         try:
             instance = read_instance()
             role = instance.role
-            source = held.source if held else ["twinslot", "nothing", "none"]
+            source = content.source if content else ["twinslot", "nothing", "none"]
             connection, response = ask_object(instance, source, ASK_SECONDS, range="bytes=0-0")
             try:
                 code = refusal(response) if response.status >= 300 else ""
             finally:
                 connection.close()
-        except (Trouble, Unsteady, OSError, ValueError, KeyError, http.client.HTTPException) as error:
+        except (StepFailed, Transient, OSError, ValueError, KeyError, http.client.HTTPException) as error:
             return Reading(role, 0, "", "", str(error), None)
         told = parsedate(response.headers.get("Date", ""))
         skew = time.time() - calendar.timegm(told) if told else None
-        what = f"s3://{held.source[0]}/{held.source[1]}" if held else ""
+        what = f"s3://{content.source[0]}/{content.source[1]}" if content else ""
         return Reading(role, response.status, code, what, "", skew)
 
     def agent(self) -> str:
@@ -171,21 +171,21 @@ class Patient:
 
     def site(self) -> Site:
         """Our site on the disk, and as nginx has it."""
-        text, pointer = read_text(self.places.conf), ask_proxy()
+        text, pointer = read_text(self.paths.conf), ask_proxy()
         found = re.findall(r'return 200 "\S+ \S+ ([0-9a-f]+)\\n"', text or "")
         on_disk = (found or ["no digest"])[0] if text is not None else None
-        return Site(self.places.conf, on_disk, pointer.digest if pointer else None)
+        return Site(self.paths.conf, on_disk, pointer.digest if pointer else None)
 
     def rivals(self) -> list[str] | None:
         """Other servers of nginx that claim port 80 for an address, or by default. None: it has no
         configuration that it accepts."""
         if self.configuration() != "":
             return None
-        return rivals_in(must("nginx", "-T"), self.places.conf)
+        return rivals_in(check_run("nginx", "-T"), self.paths.conf)
 
     def cut_off(self) -> list[str]:
         """The servers of nginx whose users the first release would cut off."""
-        return cut_off(self.places, self.request.settings)
+        return cut_off(self.paths, self.request.settings)
 
     def java(self) -> str:
         """The versions of Java that are installed, and where."""
@@ -195,7 +195,7 @@ class Patient:
         """The slots' ports that somebody else listens on, and who. Until something is live the old process
         may have blue's: the first release goes to green."""
         strangers = {}
-        units, live = both_units(self.places), live_slot(self.places)
+        units, live = both_units(self.paths), live_slot(self.paths)
         for slot, port in PORTS.items():
             if slot == "blue" and not live:
                 continue
@@ -207,19 +207,21 @@ class Patient:
     def memory(self) -> Memory:
         """The host's memory, and what the live process has of it."""
         told = dict(re.findall(r"^(\w+): +(\d+) kB$", read_text("/proc/meminfo") or "", re.M))
-        units, slot = both_units(self.places), live_slot(self.places)
+        units, slot = both_units(self.paths), live_slot(self.paths)
         pid = units[slot].pid if slot else 0
-        held = re.findall(r"^VmRSS:\s+(\d+) kB$", read_text(f"/proc/{pid}/status") or "", re.M) if pid else []
+        content = (
+            re.findall(r"^VmRSS:\s+(\d+) kB$", read_text(f"/proc/{pid}/status") or "", re.M) if pid else []
+        )
         both = bool(pid and slot and units[OTHER[slot]].pid)
         total, available = (int(told[name]) * 1024 for name in ("MemTotal", "MemAvailable"))
-        return Memory(total, available, int(held[0]) * 1024 if held else 0, both)
+        return Memory(total, available, int(content[0]) * 1024 if content else 0, both)
 
     def disk(self) -> Disk:
         """The room for the next release."""
-        path = self.places.releases
+        path = self.paths.releases
         while not os.path.isdir(path):
             path = os.path.dirname(path)
-        jars = [folder + "/app.jar" for folder in folders_of(self.places)]
+        jars = [folder + "/app.jar" for folder in folders_of(self.paths)]
         return Disk(path, shutil.disk_usage(path).free, max(map(os.path.getsize, jars), default=0))
 
     def clock(self) -> Clock:
@@ -229,17 +231,17 @@ class Patient:
 
     def only(self) -> list[str]:
         """The apps whose sites lie here."""
-        folder = self.places.conf_d
+        folder = self.paths.conf_d
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         return [name[9:-5] for name in names if re.fullmatch(r"twinslot-.+\.conf", name)]
 
     def live(self) -> Served:
         """What users get."""
-        slot, stands = live_slot(self.places), standing(self.places)
+        slot, stands = live_slot(self.paths), standing(self.paths)
         if not slot:
             return Served(None, None, "", "", False)
         there = stands["slots"][slot]
-        label, enabled = there["label"] or "nothing", at_boot(self.places.unit(slot))
+        label, enabled = there["label"] or "nothing", at_boot(self.paths.unit(slot))
         return Served(slot, stands["live"], label, there["state"], there["verified"], enabled)
 
     def one_byte(self) -> Reading:
@@ -249,14 +251,14 @@ class Patient:
     def environment(self) -> str:
         """Why the app's environment cannot be had; empty when it can. Its values are forgotten at once."""
         try:
-            read_environment(self.places.app)
-        except (Trouble, Unsteady) as error:
+            read_environment(self.paths.app)
+        except (StepFailed, Transient) as error:
             return str(error)
         return ""
 
     def certificate(self) -> Certificate:
         """The certificate of the settings that came along, or of those that nginx was configured by."""
-        path = settings_of(self.places, self.request).tls_certificate or ""
+        path = settings_of(self.paths, self.request).tls_certificate or ""
         if not path:
             return Certificate("", None, "")
         ran = run("openssl", "x509", "-noout", "-enddate", "-in", path)
@@ -267,32 +269,32 @@ class Patient:
 
     def units(self) -> list[str]:
         """The units of ours that failed."""
-        listed = must(
+        listed = check_run(
             "systemctl", "list-units", "--all", "--state=failed", "--plain", "--no-legend", "--full",
-            f"twinslot-{self.places.app}@*", f"{self.places.retire_unit}.*", "nginx.service",
+            f"twinslot-{self.paths.app}@*", f"{self.paths.retire_unit}.*", "nginx.service",
         )  # fmt: skip
         return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
     def state(self) -> list[str]:
         """The folders of ours that cannot be written."""
-        folders = (self.places.state, self.places.live, self.places.home)
+        folders = (self.paths.state, self.paths.live, self.paths.home)
         return [folder for folder in folders if os.path.isdir(folder) and not os.access(folder, os.W_OK)]
 
     def provisioned(self) -> list[str]:
         """What provision lays, and that is not there."""
-        places = self.places
-        unit = f"{places.units}/twinslot-{places.app}@.service"
-        files = (unit, f"{places.units}/{places.retire_unit}.timer", places.program, places.state)
+        paths = self.paths
+        unit = f"{paths.units}/twinslot-{paths.app}@.service"
+        files = (unit, f"{paths.units}/{paths.retire_unit}.timer", paths.program, paths.state)
         missing = [path for path in files if not os.path.exists(path)]
-        if any(unit.stale for unit in both_units(places).values()):
+        if any(unit.stale for unit in both_units(paths).values()):
             missing.append(f"{unit}, as systemd has it")
-        timer = places.retire_unit + ".timer"
-        if os.path.exists(f"{places.units}/{timer}") and not at_boot(timer):
+        timer = paths.retire_unit + ".timer"
+        if os.path.exists(f"{paths.units}/{timer}") and not at_boot(timer):
             missing.append(f"{timer} at boot")
         try:
-            pwd.getpwnam(places.user())
+            pwd.getpwnam(paths.user())
         except KeyError:
-            missing.append(f"the user {places.user()}")
+            missing.append(f"the user {paths.user()}")
         return missing
 
 

@@ -6,15 +6,15 @@ import json
 
 from twinslot_host.command.request import Request, Settings, as_settings
 from twinslot_host.system.files import read_json, write_file
-from twinslot_host.system.paths import Places
+from twinslot_host.system.paths import Paths
 
 
-def keep_settings(places: Places, settings: Settings) -> None:
+def keep_settings(paths: Paths, settings: Settings) -> None:
     """Notes what users are served by from now on."""
-    write_file(places.settings, json.dumps(settings._asdict()))
+    write_file(paths.settings, json.dumps(settings._asdict()))
 
 
-def settings_of(places: Places, request: Request) -> Settings:
+def settings_of(paths: Paths, request: Request) -> Settings:
     """Those that came along; else those that were kept, and at first the defaults."""
-    kept = None if request.has_settings else read_json(places.settings)
+    kept = None if request.has_settings else read_json(paths.settings)
     return as_settings(kept) if kept else request.settings

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from twinslot_host.command.request import Settings
-from twinslot_host.system.paths import OTHER, PORTS, Places
+from twinslot_host.system.paths import OTHER, PORTS, Paths
 from twinslot_host.system.systemd import fill
 
 LIVE_PATH = "/.twinslot/live"
@@ -165,7 +165,7 @@ def listening(ipv6: bool, tls: bool, http2: str) -> str:
     return "\n".join("    " + line for line in lines)
 
 
-def configuration(places: Places, settings: Settings, ipv6: bool, http2: str = "") -> tuple[str, str]:
+def configuration(paths: Paths, settings: Settings, ipv6: bool, http2: str = "") -> tuple[str, str]:
     """The proxy's configuration and its digest, by which nginx tells that it runs this very text. `http2` is
     as http2_syntax says, and counts with TLS."""
     upstreams = "".join(
@@ -181,14 +181,14 @@ def configuration(places: Places, settings: Settings, ipv6: bool, http2: str = "
         "certificate": settings.tls_certificate or "",
         "key": settings.tls_key or "",
         "ciphers": ":".join(CIPHERS),
-        "acme": places.acme,
+        "acme": paths.acme,
         "server_name": settings.server_name,
-        "access_log": places.access_log,
-        "green": places.green,
-        "standby": places.standby,
+        "access_log": paths.access_log,
+        "green": paths.green,
+        "standby": paths.standby,
         "live_path": LIVE_PATH,
-        "name": "twinslot_" + places.app.replace("-", "_"),
-        "app": places.app,
+        "name": "twinslot_" + paths.app.replace("-", "_"),
+        "app": paths.app,
     }
     text = fill(SERVER, values)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]

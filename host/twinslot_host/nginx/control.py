@@ -11,12 +11,12 @@ from twinslot_host.command.context import Command, step
 from twinslot_host.command.request import Settings
 from twinslot_host.nginx.certificate import check_certificate
 from twinslot_host.nginx.config import LIVE_PATH, configuration, http2_syntax
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.http import ask
-from twinslot_host.system.paths import OTHER, PORTS, Places
+from twinslot_host.system.paths import OTHER, PORTS, Paths
 from twinslot_host.system.procfs import owner
-from twinslot_host.system.subprocesses import must, run
+from twinslot_host.system.subprocesses import check_run, run
 from twinslot_host.system.systemd import Unit
 
 PROXY_SECONDS = 5.0  # how long nginx may take to answer as configured
@@ -58,28 +58,28 @@ def clear_default_site() -> None:
     site = pristine_default_site()
     if site:
         remove(site)
-        must("systemctl", "try-reload-or-restart", "nginx.service")
+        check_run("systemctl", "try-reload-or-restart", "nginx.service")
         step("took the default site away")
 
 
-def planned(places: Places, settings: Settings) -> tuple[str, str]:
+def planned(paths: Paths, settings: Settings) -> tuple[str, str]:
     """The configuration that this host's nginx is to have, and its digest. Trouble: it cannot serve TLS."""
     http2 = ""
     if settings.tls_certificate and settings.tls_key:
         check_certificate(settings.tls_certificate, settings.tls_key)
         squatter = owner(443)
         if squatter and "(nginx)" not in squatter:
-            raise Trouble(f"port 443, which nginx needs for TLS, is taken by {squatter}: stop it")
-        http2 = http2_syntax(must("nginx", "-V"))
-    return configuration(places, settings, os.path.exists("/proc/net/if_inet6"), http2)
+            raise StepFailed(f"port 443, which nginx needs for TLS, is taken by {squatter}: stop it")
+        http2 = http2_syntax(check_run("nginx", "-V"))
+    return configuration(paths, settings, os.path.exists("/proc/net/if_inet6"), http2)
 
 
 def ensure_proxy(command: Command, unit: Unit) -> None:
     """Sees to it that nginx runs our configuration. It is reloaded only if it does not; if nginx rejects
     the new one, or does not come to run it, the old one comes back."""
-    places = command.places
-    text, digest = planned(places, command.request.settings)
-    old = read_text(places.conf)
+    paths = command.paths
+    text, digest = planned(paths, command.request.settings)
+    old = read_text(paths.conf)
     pointer = ask_proxy()
     if old == text and pointer and pointer.digest == digest and unit.enabled:
         return
@@ -87,23 +87,25 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
     target = os.readlink(default_site) if default_site else ""
     if default_site:
         remove(default_site)
-    write_file(places.conf, text)
+    write_file(paths.conf, text)
     try:
         checked = run("nginx", "-t")
         if checked.code:
             lines = checked.output.strip().splitlines()
             why = ([line for line in lines if "[emerg]" in line] or lines or ["no word"])[0]
-            raise Trouble(f"nginx rejects its configuration, so nothing was changed; `nginx -t` says: {why}")
+            raise StepFailed(
+                f"nginx rejects its configuration, so nothing was changed; `nginx -t` says: {why}"
+            )
         step("configured nginx")
         if not unit.enabled:
-            must("systemctl", "enable", "--no-reload", "nginx.service")
+            check_run("systemctl", "enable", "--no-reload", "nginx.service")
         if old != text or not (pointer and pointer.digest == digest):  # nginx may run what somebody added
             load(unit, digest)
-    except Trouble:
+    except StepFailed:
         if old is None:
-            remove(places.conf)
+            remove(paths.conf)
         else:
-            write_file(places.conf, old)
+            write_file(paths.conf, old)
         if default_site:
             os.symlink(target, default_site)
         raise
@@ -117,7 +119,7 @@ def load(unit: Unit, digest: str) -> None:
     while not (pointer and pointer.digest == digest):
         if started.code or time.monotonic() > deadline:
             ran = run("systemctl", "status", "--no-pager", "--lines=10", "nginx.service")
-            raise Trouble(
+            raise StepFailed(
                 "nginx does not answer on port 80 with its new configuration", ran.output.splitlines()
             )
         time.sleep(0.02)
@@ -136,37 +138,37 @@ def wake_proxy() -> Pointer | None:
     return ask_proxy()
 
 
-def live_slot(places: Places) -> str | None:
+def live_slot(paths: Paths) -> str | None:
     """The slot that nginx sends users to, by the file that it asks. None: nothing was ever flipped.
 
     Nothing flipped and blue being live both show as no flag. They differ by what blue holds: the first
     release of all is staged in green, so blue gets its first one only while green is live.
     """
-    if os.path.exists(places.green):
+    if os.path.exists(paths.green):
         return "green"
-    return "blue" if os.path.exists(places.held("blue")) else None
+    return "blue" if os.path.exists(paths.content("blue")) else None
 
 
-def idle_slot(places: Places) -> str:
+def idle_slot(paths: Paths) -> str:
     """The slot that users are not sent to, and that the next release goes to."""
-    return OTHER[live_slot(places) or "blue"]
+    return OTHER[live_slot(paths) or "blue"]
 
 
-def point(places: Places, slot: str) -> None:
+def point(paths: Paths, slot: str) -> None:
     """Moves the flag that nginx asks: one rename or one unlink."""
     if slot == "green":
-        write_file(places.green, "")
+        write_file(paths.green, "")
     else:
-        remove(places.green)
+        remove(paths.green)
     step(f"pointed nginx to {slot}")
 
 
 def move_traffic(command: Command, slot: str) -> None:
     """Sends users to a slot and lets nginx prove it; puts the flag back if it does not."""
-    places = command.places
-    before = live_slot(places)
+    paths = command.paths
+    before = live_slot(paths)
     with command.timed("flip"):
-        point(places, slot)
+        point(paths, slot)
         deadline = time.monotonic() + PROXY_SECONDS
         while True:
             pointer = ask_proxy()
@@ -175,8 +177,8 @@ def move_traffic(command: Command, slot: str) -> None:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
-    point(places, before or "blue")
+    point(paths, before or "blue")
     answer = f"answers {pointer.slot}" if pointer else "does not answer"
-    raise Trouble(
+    raise StepFailed(
         f"nginx {answer} after the flag for {slot} was set; it was put back: is nginx running? Run provision"
     )

@@ -13,7 +13,7 @@ from twinslot_host.command.context import Command
 from twinslot_host.command.request import JAVA_VERSIONS, Settings
 from twinslot_host.runtime.manifest import built_for
 from twinslot_host.runtime.packages import Need, ensure
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 
 # Where packages and people put them: Debian, Corretto and Temurin; Oracle; archives that were unpacked.
 PLACES = ("/usr/lib/jvm/*", "/usr/java/*", "/opt/*", "/opt/java/*")
@@ -62,7 +62,7 @@ def wanted(settings: Settings, jar: str) -> int | None:
     built = built_for(jar)
     fit = [version for version in JAVA_VERSIONS if built and version >= built]
     if built and not fit:
-        raise Trouble(
+        raise StepFailed(
             f"the jar's manifest asks for Java {built}, and the newest that is installed here is"
             f" {JAVA_VERSIONS[-1]}: build it for that, or set `java` in the app's settings"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from twinslot_host.command.context import Command, step
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.subprocesses import Ran, run
 
@@ -40,7 +40,7 @@ def ensure(command: Command, *needs: Need) -> None:
 
     State Manager prepares a machine while its app may be staged already: one of them installs, the other
     waits, since a program is there before its package is configured."""
-    lock = command.places.installing_lock
+    lock = command.paths.installing_lock
     os.makedirs(os.path.dirname(lock), mode=0o755, exist_ok=True)
     with command.holding(lock, LOCK_SECONDS):
         ensure_alone(command, *needs)
@@ -48,7 +48,7 @@ def ensure(command: Command, *needs: Need) -> None:
 
 def ensure_alone(command: Command, *needs: Need) -> None:
     """The same, with the lock. An installation that was cut is noted, and done again."""
-    note = command.places.installing
+    note = command.paths.installing
     begun = set((read_text(note) or "").split())
     installer = next((name for name in INSTALLERS if shutil.which(name)), "")
     missing = [need for need in needs if not need.there() or need.packages.get(installer) in begun]
@@ -56,7 +56,7 @@ def ensure_alone(command: Command, *needs: Need) -> None:
         return
     names = " and ".join(need.name for need in missing)
     if not installer:
-        raise Trouble(f"{names} missing, and there is neither {' nor '.join(INSTALLERS)} to install with")
+        raise StepFailed(f"{names} missing, and there is neither {' nor '.join(INSTALLERS)} to install with")
     packages = sorted({need.packages[installer] for need in missing})
     write_file(note, " ".join(sorted(begun.union(packages))))
     with command.timed("install"):
@@ -73,7 +73,7 @@ def ensure_alone(command: Command, *needs: Need) -> None:
         said = (ran.output.strip().splitlines() or ["it said nothing"])[-1]
         how = f"failed with {ran.code}: {said}" if ran.code else "did not bring it"
         advice = ", and ".join(need.advice for need in absent or missing)
-        raise Trouble(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
+        raise StepFailed(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
     step("installed packages")
 
 

@@ -13,9 +13,9 @@ import re
 import secrets
 
 from twinslot_host.aws.parameter_store import read_parameters
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import point_link, read_text, remove, write_file
-from twinslot_host.system.paths import PORTS, Places
+from twinslot_host.system.paths import PORTS, Paths
 
 NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
 REFUSED = {
@@ -45,7 +45,9 @@ def compose(path: str, parameters: dict[str, str]) -> str:
     for name, value in sorted(parameters.items()):
         why = refusal(name, value)
         if why:
-            raise Trouble(f"{path}/{name[:64]} {why}; or aws ssm delete-parameter --name {path}/{name[:64]}")
+            raise StepFailed(
+                f"{path}/{name[:64]} {why}; or aws ssm delete-parameter --name {path}/{name[:64]}"
+            )
     return "".join(f'{name}="{quoted(value)}"\n' for name, value in sorted(parameters.items()))
 
 
@@ -75,46 +77,46 @@ def quoted(value: str) -> str:
     return re.sub(r'["\\`$]', r"\\\g<0>", value)
 
 
-def fingerprint(places: Places, text: str) -> str:
+def fingerprint(paths: Paths, text: str) -> str:
     """What tells one environment from another on this host, and nothing of it to anybody else: the key never
     leaves the folder that only root reads."""
-    os.makedirs(places.secrets, mode=0o700, exist_ok=True)
-    key = read_text(places.secrets + "/key")
+    os.makedirs(paths.secrets, mode=0o700, exist_ok=True)
+    key = read_text(paths.secrets + "/key")
     if not key:
         key = secrets.token_hex(32)
-        write_file(places.secrets + "/key", key, 0o600)
+        write_file(paths.secrets + "/key", key, 0o600)
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def keep(places: Places, text: str) -> str:
+def keep(paths: Paths, text: str) -> str:
     """Keeps an environment for the slots that are started with it, and returns its fingerprint."""
-    mark = fingerprint(places, text)
-    write_file(places.kept(mark), text, 0o600)
+    mark = fingerprint(paths, text)
+    write_file(paths.kept(mark), text, 0o600)
     return mark
 
 
-def lay_environment(places: Places, slot: str, mark: str | None) -> bool:
+def lay_environment(paths: Paths, slot: str, mark: str | None) -> bool:
     """Points the slot's unit to the environment that it was staged with. False: that is not kept."""
-    if not mark or not os.path.exists(places.kept(mark)):
+    if not mark or not os.path.exists(paths.kept(mark)):
         return False
-    point_link(places.environment(slot), mark)
+    point_link(paths.environment(slot), mark)
     return True
 
 
-def lay_none(places: Places, slot: str) -> None:
+def lay_none(paths: Paths, slot: str) -> None:
     """No environment, for a slot that was staged when there was no such thing: systemd starts no unit whose
     file is missing."""
-    if not os.path.lexists(places.environment(slot)):
-        os.makedirs(places.secrets, mode=0o700, exist_ok=True)
-        write_file(places.environment(slot), "", 0o600)
+    if not os.path.lexists(paths.environment(slot)):
+        os.makedirs(paths.secrets, mode=0o700, exist_ok=True)
+        write_file(paths.environment(slot), "", 0o600)
 
 
-def forget_environments(places: Places, *marks: str | None) -> None:
+def forget_environments(paths: Paths, *marks: str | None) -> None:
     """Removes every environment but these, and the slots' ways to them."""
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(places.secrets):
+        for name in os.listdir(paths.secrets):
             if re.fullmatch("[0-9a-f]{32}", name) and name not in marks:
-                remove(f"{places.secrets}/{name}")
+                remove(f"{paths.secrets}/{name}")
     for slot in PORTS:
-        if os.path.islink(places.environment(slot)) and not os.path.exists(places.environment(slot)):
-            remove(places.environment(slot))
+        if os.path.islink(paths.environment(slot)) and not os.path.exists(paths.environment(slot)):
+            remove(paths.environment(slot))

@@ -12,10 +12,10 @@ import shutil
 from twinslot_host.aws.s3 import open_object
 from twinslot_host.command.context import Command, step
 from twinslot_host.command.request import Release
-from twinslot_host.slot.state import read_held
-from twinslot_host.system.errors import Trouble, Unsteady
+from twinslot_host.slot.state import read_content
+from twinslot_host.system.errors import StepFailed, Transient
 from twinslot_host.system.files import read_json, sync_directory, write_file
-from twinslot_host.system.paths import PORTS, Places
+from twinslot_host.system.paths import PORTS, Paths
 
 RELEASES_KEPT = 5
 SOURCES_KEPT = 20
@@ -36,7 +36,7 @@ def copy_object(command: Command, path: str) -> str:
                 try:
                     got = response.readinto(buffer)
                 except (OSError, http.client.HTTPException) as error:
-                    raise Unsteady(f"S3 broke off after {count} of {release.size} bytes: {error}") from error
+                    raise Transient(f"S3 broke off after {count} of {release.size} bytes: {error}") from error
                 if not got:
                     break
                 count += got
@@ -49,24 +49,24 @@ def copy_object(command: Command, path: str) -> str:
         connection.close()
     announced = response.headers.get("Content-Length", "")
     if count < release.size and announced == str(release.size):
-        raise Unsteady(f"S3 broke off after {count} of {release.size} bytes")
+        raise Transient(f"S3 broke off after {count} of {release.size} bytes")
     if count != release.size:
-        raise Trouble(
+        raise StepFailed(
             f"{release.key} has {announced or count} bytes and not {release.size}, as the controller was told"
         )
     return digest.hexdigest()
 
 
-def folders_of(places: Places) -> list[str]:
+def folders_of(paths: Paths) -> list[str]:
     """The folders of the releases that lie on this host."""
-    if not os.path.isdir(places.releases):
+    if not os.path.isdir(paths.releases):
         return []
-    return [f"{places.releases}/{name}" for name in os.listdir(places.releases) if not name.startswith(".")]
+    return [f"{paths.releases}/{name}" for name in os.listdir(paths.releases) if not name.startswith(".")]
 
 
-def placed(places: Places, release: Release) -> str | None:
+def placed(paths: Paths, release: Release) -> str | None:
     """The sha-256 of this release if it lies on this host."""
-    for folder in folders_of(places):
+    for folder in folders_of(paths):
         about = read_json(folder + "/release.json")
         if about["sha256"] == release.sha256 or release.source in about["sources"]:
             return str(about["sha256"])
@@ -76,40 +76,40 @@ def placed(places: Places, release: Release) -> str | None:
 def place(command: Command) -> str:
     """Sees to it that the release lies on this host, and returns its sha-256. A release appears by one
     rename, complete and on the disk, or not at all."""
-    places, release = command.places, command.release
-    incoming = places.releases + "/.incoming"
+    paths, release = command.paths, command.release
+    incoming = paths.releases + "/.incoming"
     shutil.rmtree(incoming, ignore_errors=True)
-    sha256 = placed(places, release)
+    sha256 = placed(paths, release)
     if sha256 is None:
-        free = shutil.disk_usage(places.releases).free
+        free = shutil.disk_usage(paths.releases).free
         if free < release.size + SPARE_BYTES:
-            raise Trouble(
-                f"{places.releases} has {free} bytes free, and {release.key} needs {release.size}: free some"
+            raise StepFailed(
+                f"{paths.releases} has {free} bytes free, and {release.key} needs {release.size}: free some"
             )
         os.makedirs(incoming, mode=0o755)
         try:
             sha256 = download(command, incoming + "/app.jar")
-            if not os.path.isdir(places.release(sha256)):
+            if not os.path.isdir(paths.release(sha256)):
                 note_source(incoming, sha256, release)
                 sync_directory(incoming)
-                os.rename(incoming, places.release(sha256))
-                sync_directory(places.releases)
+                os.rename(incoming, paths.release(sha256))
+                sync_directory(paths.releases)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise Trouble(
-                f"the disk of {places.releases} is full: {release.key} needs {release.size} bytes"
+            raise StepFailed(
+                f"the disk of {paths.releases} is full: {release.key} needs {release.size} bytes"
             ) from error
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
         step("placed the release")
     command.sha256 = sha256
     if release.sha256 not in (None, sha256):
-        raise Trouble(
+        raise StepFailed(
             f"{release.key} has the sha-256 {sha256} and not {release.sha256}: it is not what was uploaded"
         )
-    note_source(places.release(sha256), sha256, release)
-    os.utime(places.release(sha256))
+    note_source(paths.release(sha256), sha256, release)
+    os.utime(paths.release(sha256))
     return sha256
 
 
@@ -119,7 +119,7 @@ def download(command: Command, path: str) -> str:
         sha256 = command.steadily(lambda: copy_object(command, path))
     wanted = command.release.sha256
     if wanted not in (None, sha256):
-        raise Trouble(
+        raise StepFailed(
             f"{command.release.key} has the sha-256 {sha256} and not {wanted}: it is not what was uploaded"
         )
     return sha256
@@ -129,20 +129,22 @@ def note_source(folder: str, sha256: str, release: Release) -> None:
     """Notes where a release came from: the same bytes may have been uploaded more than once."""
     about = read_json(folder + "/release.json") or {"sha256": sha256, "sources": []}
     if about["sha256"] != sha256:
-        raise Trouble(f"{folder} holds the release {about['sha256']}, whose name collides with {sha256}")
+        raise StepFailed(f"{folder} holds the release {about['sha256']}, whose name collides with {sha256}")
     others = [source for source in about["sources"] if source != release.source]
     about["sources"] = [*others[1 - SOURCES_KEPT :], release.source]
     write_file(folder + "/release.json", json.dumps(about))
 
 
-def prune(places: Places, *needed: str) -> None:
+def prune(paths: Paths, *needed: str) -> None:
     """Removes releases beyond the last few, never one that a slot holds or that is `needed`."""
-    kept = {places.release(sha256) for sha256 in needed}
-    kept |= {places.release(held.sha256) for held in (read_held(places, slot) for slot in PORTS) if held}
-    folders = sorted(folders_of(places), key=os.path.getmtime, reverse=True)
+    kept = {paths.release(sha256) for sha256 in needed}
+    kept |= {
+        paths.release(content.sha256) for content in (read_content(paths, slot) for slot in PORTS) if content
+    }
+    folders = sorted(folders_of(paths), key=os.path.getmtime, reverse=True)
     for folder in folders[RELEASES_KEPT:]:
         if folder not in kept:
-            grave = places.releases + "/.incoming"
+            grave = paths.releases + "/.incoming"
             shutil.rmtree(grave, ignore_errors=True)
             os.rename(folder, grave)
             shutil.rmtree(grave, ignore_errors=True)

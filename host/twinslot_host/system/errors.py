@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Trouble(Exception):
+class StepFailed(Exception):
     """The verb cannot go on: `reason` says what, where and what to do; `log` holds the last journal lines."""
 
     def __init__(self, reason: str, log: list[str] | None = None) -> None:
@@ -12,9 +12,9 @@ class Trouble(Exception):
         self.log = log or []
 
 
-class NotDone(Trouble):
+class NotExecuted(StepFailed):
     """The command was not carried out, so the ledger must not take it for finished."""
 
 
-class Unsteady(Exception):
+class Transient(Exception):
     """A service of AWS failed in a way that the next try may not."""

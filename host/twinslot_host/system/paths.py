@@ -8,7 +8,7 @@ PORTS = {"blue": 8081, "green": 8082}
 OTHER = {"blue": "green", "green": "blue"}
 
 
-class Places:
+class Paths:
     """Where everything of one app lies. What /run holds is gone after a reboot, on purpose. Without an app
     there is only what a machine is prepared with: the lock, the fence and the note of an installation."""
 
@@ -68,6 +68,6 @@ class Places:
         """The link to the environment that a slot's process is given."""
         return f"{self.secrets}/{slot}.env"
 
-    def held(self, slot: str) -> str:
+    def content(self, slot: str) -> str:
         """The file that says what a slot holds; all else about the slot is made from it."""
         return f"{self.state}/{slot}.json"

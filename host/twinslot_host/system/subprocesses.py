@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import NamedTuple
 
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 
 
 class Ran(NamedTuple):
@@ -30,16 +30,16 @@ def run(*command: str, timeout: float = 90.0, **environment: str) -> Ran:
             env=dict(os.environ, LC_ALL="C", **environment),
         )
     except FileNotFoundError as error:
-        raise Trouble(f"{command[0]} is not installed on this host") from error
+        raise StepFailed(f"{command[0]} is not installed on this host") from error
     except subprocess.TimeoutExpired as error:
-        raise Trouble(f"`{' '.join(command)}` took more than {timeout:.0f} s") from error
+        raise StepFailed(f"`{' '.join(command)}` took more than {timeout:.0f} s") from error
     return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
 
 
-def must(*command: str, timeout: float = 90.0, **environment: str) -> str:
+def check_run(*command: str, timeout: float = 90.0, **environment: str) -> str:
     """Runs a program that has to succeed, and returns its output."""
     ran = run(*command, timeout=timeout, **environment)
     if ran.code:
         last = ran.output.strip().splitlines()[-1:] or ["it said nothing"]
-        raise Trouble(f"`{' '.join(command)}` failed with {ran.code}: {last[0]}")
+        raise StepFailed(f"`{' '.join(command)}` failed with {ran.code}: {last[0]}")
     return ran.output

@@ -6,9 +6,9 @@ import re
 import sys
 from typing import NamedTuple
 
-from twinslot_host.system.paths import PORTS, Places
+from twinslot_host.system.paths import PORTS, Paths
 from twinslot_host.system.procfs import EXPENDABLE
-from twinslot_host.system.subprocesses import must, run
+from twinslot_host.system.subprocesses import check_run, run
 
 STOP_SECONDS = 45  # Spring Boot's graceful shutdown takes up to 30
 JOURNAL_LINES = 30
@@ -115,27 +115,27 @@ def fill(template: str, values: dict[str, str]) -> str:
     return template
 
 
-def unit_files(places: Places) -> dict[str, str]:
+def unit_files(paths: Paths) -> dict[str, str]:
     """The unit files of the app: path -> text."""
     values = {
-        "app": places.app,
-        "user": places.user(),
-        "slots": places.slots,
-        "secrets": places.secrets,
-        "standby": places.standby,
-        "verified": places.verified,
+        "app": paths.app,
+        "user": paths.user(),
+        "slots": paths.slots,
+        "secrets": paths.secrets,
+        "standby": paths.standby,
+        "verified": paths.verified,
         "stop": str(STOP_SECONDS),
         "expendable": str(EXPENDABLE),
-        "work": places.work,
+        "work": paths.work,
         "python": sys.executable,
-        "program": places.program,
-        "retire_at": places.retire_at,
+        "program": paths.program,
+        "retire_at": paths.retire_at,
     }
     return {
-        f"{places.units}/twinslot-{places.app}@.service": fill(UNIT, values),
-        f"{places.units}/{places.retire_unit}.service": fill(RETIRE_SERVICE, values),
-        f"{places.units}/{places.retire_unit}.timer": fill(RETIRE_TIMER, values),
-        f"{places.units}/nginx.service.d/twinslot-{places.app}.conf": NGINX,
+        f"{paths.units}/twinslot-{paths.app}@.service": fill(UNIT, values),
+        f"{paths.units}/{paths.retire_unit}.service": fill(RETIRE_SERVICE, values),
+        f"{paths.units}/{paths.retire_unit}.timer": fill(RETIRE_TIMER, values),
+        f"{paths.units}/nginx.service.d/twinslot-{paths.app}.conf": NGINX,
     }
 
 
@@ -158,7 +158,7 @@ class Unit(NamedTuple):
 def show_units(*units: str) -> list[Unit]:
     """What systemd says of these units, asked once."""
     names = "ActiveState,MainPID,NRestarts,InvocationID,UnitFileState,NeedDaemonReload"
-    text = must("systemctl", "show", "--property=" + names, *units)
+    text = check_run("systemctl", "show", "--property=" + names, *units)
     shown = []
     for block in text.strip().split("\n\n"):
         value = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -175,9 +175,9 @@ def show_units(*units: str) -> list[Unit]:
     return shown
 
 
-def both_units(places: Places) -> dict[str, Unit]:
+def both_units(paths: Paths) -> dict[str, Unit]:
     """What systemd says of the two slots."""
-    return dict(zip(PORTS, show_units(*map(places.unit, PORTS))))
+    return dict(zip(PORTS, show_units(*map(paths.unit, PORTS))))
 
 
 def last_lines(invocation: str) -> list[str]:

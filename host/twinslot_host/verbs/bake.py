@@ -11,12 +11,12 @@ from twinslot_host.command.context import Command
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
 from twinslot_host.slot.process import HEALTH_STREAK
 from twinslot_host.slot.releases import placed
-from twinslot_host.slot.state import health, is_verified, read_held, serves
-from twinslot_host.system.errors import Trouble
+from twinslot_host.slot.state import health, is_verified, read_content, serves
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove
 from twinslot_host.system.paths import OTHER
 from twinslot_host.system.systemd import Unit, both_units, last_lines
-from twinslot_host.verbs.flip import settle
+from twinslot_host.verbs.flip import after_flip
 
 BAKE_POLL_SECONDS = 0.5
 BAKE_ERRORS = 5  # fewer 5xx answers than this never fail a bake
@@ -68,17 +68,17 @@ def count_errors(lines: list[bytes], slot: str) -> tuple[int, int]:
 
 def bake(command: Command) -> None:
     """Watches the live slot for a while. If it misbehaves, users go back at once."""
-    places, settings = command.places, command.request.settings
-    units = both_units(places)
-    sha256 = command.sha256 = placed(places, command.release)
-    slot = live_slot(places)
-    held = read_held(places, slot) if slot else None
-    if not slot or not held or held.sha256 != sha256:
-        raise Trouble(f"{places.app} {command.release.label} is not live on this host: flip it first")
+    paths, settings = command.paths, command.request.settings
+    units = both_units(paths)
+    sha256 = command.sha256 = placed(paths, command.release)
+    slot = live_slot(paths)
+    content = read_content(paths, slot) if slot else None
+    if not slot or not content or content.sha256 != sha256:
+        raise StepFailed(f"{paths.app} {command.release.label} is not live on this host: flip it first")
     fault = ""
-    if not is_verified(places, slot, units[slot]):
+    if not is_verified(paths, slot, units[slot]):
         fault = f"the process of {slot} is not the one that was verified"
-    log = AccessLog(places.access_log)
+    log = AccessLog(paths.access_log)
     deadline = time.monotonic() + settings.bake_seconds
     sick = requests = errors = 0
     while not fault and time.monotonic() < deadline:
@@ -86,17 +86,17 @@ def bake(command: Command) -> None:
         wake_proxy()
         more, bad = count_errors(log.read(), slot)
         requests, errors = requests + more, errors + bad
-        answer = health(held, slot)
+        answer = health(content, slot)
         sick = sick + 1 if answer else 0
-        if not is_verified(places, slot, units[slot]):
+        if not is_verified(paths, slot, units[slot]):
             fault = f"the process of {slot} ended"
         elif sick >= HEALTH_STREAK:
-            fault = f"{held.settings.health_path} gave {answer}, {sick} times running"
+            fault = f"{content.settings.health_path} gave {answer}, {sick} times running"
         elif errors >= BAKE_ERRORS and errors * 100 > settings.bake_error_percent * requests:
             fault = f"{errors} of {requests} requests ended as 5xx, more than {settings.bake_error_percent} %"
     if fault:
-        turn_back(command, slot, units, f"{places.app} {held.label} in {slot} failed its bake: {fault}")
-    settle(command, OTHER[slot], False, settings.keep_warm_seconds)
+        turn_back(command, slot, units, f"{paths.app} {content.label} in {slot} failed its bake: {fault}")
+    after_flip(command, OTHER[slot], False, settings.keep_warm_seconds)
 
 
 def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) -> NoReturn:
@@ -105,18 +105,18 @@ def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) 
     That slot has what users had here before the flip: the previous release, or another one where somebody
     had flipped this host by hand.
     """
-    places, other = command.places, OTHER[slot]
+    paths, other = command.paths, OTHER[slot]
     lines = last_lines(units[slot].invocation)
     if not command.request.previous:
-        raise Trouble(f"{reason}; there is no release before it, so users stay", lines)
-    held = read_held(places, other)
-    if not held or not serves(places, other, both_units(places)[other]):
-        raise Trouble(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
+        raise StepFailed(f"{reason}; there is no release before it, so users stay", lines)
+    content = read_content(paths, other)
+    if not content or not serves(paths, other, both_units(paths)[other]):
+        raise StepFailed(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
     try:
         move_traffic(command, other)
         # Not before: until now the standby is all that the users of a dead process have.
-        remove(f"{places.standby}/{other}")
-        settle(command, slot, True, 0)
-    except Trouble as trouble:
-        raise Trouble(f"{reason}; going back failed: {trouble.reason}", lines) from trouble
-    raise Trouble(f"{reason}; users are back on {other} with {held.label}", lines)
+        remove(f"{paths.standby}/{other}")
+        after_flip(command, slot, True, 0)
+    except StepFailed as failure:
+        raise StepFailed(f"{reason}; going back failed: {failure.reason}", lines) from failure
+    raise StepFailed(f"{reason}; users are back on {other} with {content.label}", lines)

@@ -9,12 +9,12 @@ from twinslot_host.command.context import Command, step
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
 from twinslot_host.slot.process import start_slot, stop_slot, verify
 from twinslot_host.slot.releases import placed
-from twinslot_host.slot.state import forget, is_verified, serves, slot_of
-from twinslot_host.system.errors import Trouble
+from twinslot_host.slot.state import clear_verified, is_verified, serves, slot_of
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove, write_file
 from twinslot_host.system.paths import OTHER
 from twinslot_host.system.procfs import EXPENDABLE, SPARED, spare_from_oom
-from twinslot_host.system.subprocesses import must
+from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import Unit, both_units, show_units
 from twinslot_host.verbs.retire import retire_after
 
@@ -23,61 +23,61 @@ UNBAKED_SECONDS = 60  # how long the bake after a flip may keep us waiting befor
 
 def flip(command: Command) -> None:
     """Sends users to the slot that holds the release, once that runs it verified."""
-    places, request = command.places, command.request
-    units = both_units(places)
-    sha256 = placed(places, command.release)
+    paths, request = command.paths, command.request
+    units = both_units(paths)
+    sha256 = placed(paths, command.release)
     command.sha256 = sha256
     slot = slot_of(command, sha256, units) if sha256 else None
     if not slot:
-        raise Trouble(f"no slot of this host holds {places.app} {command.release.label}: stage it first")
-    if not serves(places, slot, units[slot]):
-        revive(command, slot, units[slot])
+        raise StepFailed(f"no slot of this host holds {paths.app} {command.release.label}: stage it first")
+    if not serves(paths, slot, units[slot]):
+        ensure_serving(command, slot, units[slot])
     if not units[slot].enabled:
-        must("systemctl", "enable", "--no-reload", places.unit(slot))
+        check_run("systemctl", "enable", "--no-reload", paths.unit(slot))
     failed = request.step.startswith("revert")
     pointer = wake_proxy()
-    if live_slot(places) != slot or not pointer or pointer.slot != slot:
+    if live_slot(paths) != slot or not pointer or pointer.slot != slot:
         if not failed:
             # Already now: a release may die in the very moment that users come to it.
-            stand_by(command, OTHER[slot], units[OTHER[slot]])
+            mark_standby(command, OTHER[slot], units[OTHER[slot]])
         move_traffic(command, slot)
     # Not before: where the live process has died, its standby is all that users have until now.
-    remove(f"{places.standby}/{slot}")
+    remove(f"{paths.standby}/{slot}")
     seconds = request.settings.bake_seconds + UNBAKED_SECONDS + request.settings.keep_warm_seconds
-    settle(command, OTHER[slot], failed, seconds)
+    after_flip(command, OTHER[slot], failed, seconds)
 
 
-def revive(command: Command, slot: str, unit: Unit) -> None:
+def ensure_serving(command: Command, slot: str, unit: Unit) -> None:
     """Makes a slot run verified what it holds. A process that was never verified, such as one that the boot
     started, gets its chance; one that was verified and is not well now is replaced, unless it is live."""
-    places = command.places
+    paths = command.paths
     running = unit.state == "active" and unit.pid
-    if running and (not is_verified(places, slot, unit) or live_slot(places) == slot):
+    if running and (not is_verified(paths, slot, unit) or live_slot(paths) == slot):
         verify(command, slot, unit, time.monotonic())
     else:
         stop_slot(command, slot)
         start_slot(command, slot)
 
 
-def stand_by(command: Command, slot: str, unit: Unit) -> None:
+def mark_standby(command: Command, slot: str, unit: Unit) -> None:
     """Where the slot serves, nginx may send users to it should the other one be live and die. While the slot
     is live itself, its flag says nothing."""
-    flag = f"{command.places.standby}/{slot}"
-    if serves(command.places, slot, unit) and not os.path.exists(flag):
+    flag = f"{command.paths.standby}/{slot}"
+    if serves(command.paths, slot, unit) and not os.path.exists(flag):
         write_file(flag, "")
         step(f"{slot} is the standby")
 
 
-def settle(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
+def after_flip(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
     """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
-    places = command.places
-    unit, live = show_units(places.unit(slot), places.unit(OTHER[slot]))
+    paths = command.paths
+    unit, live = show_units(paths.unit(slot), paths.unit(OTHER[slot]))
     spare_from_oom(live.pid, SPARED)
     spare_from_oom(unit.pid, EXPENDABLE)
     if unit.state == "inactive" and not unit.enabled:
         return
     if failed:
-        forget(places, slot)
+        clear_verified(paths, slot)
     else:
-        stand_by(command, slot, unit)
+        mark_standby(command, slot, unit)
     retire_after(command, 0 if failed else warm_seconds)

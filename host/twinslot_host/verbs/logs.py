@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twinslot_host.command.request import Request
 from twinslot_host.nginx.control import idle_slot, live_slot
-from twinslot_host.system.errors import Trouble
-from twinslot_host.system.paths import Places
-from twinslot_host.system.subprocesses import must, run
-from twinslot_host.verbs.report import printable
+from twinslot_host.system.errors import StepFailed
+from twinslot_host.system.paths import Paths
+from twinslot_host.system.subprocesses import check_run, run
+from twinslot_host.verbs.report import sanitize
 
 LOG_BYTES = 23_000  # GetCommandInvocation shows 24,000 of the output
 LINE_CHARACTERS = 2_000
@@ -16,20 +16,20 @@ LINE_CHARACTERS = 2_000
 def logs(request: Request, host: str) -> str:
     """The last lines of the journal of the live slot or the idle one, the newest last, over all of its
     processes. Trouble: nothing is live, or no line is there."""
-    places = Places(request.app)
-    slot = live_slot(places) if request.slot == "live" else idle_slot(places)
+    paths = Paths(request.app)
+    slot = live_slot(paths) if request.slot == "live" else idle_slot(paths)
     if not slot:
-        raise Trouble(
+        raise StepFailed(
             f"no release of {request.app} is live on {host or 'this host'}, so there are no logs yet"
         )
-    unit = places.unit(slot)
+    unit = paths.unit(slot)
     run("journalctl", "--sync")
-    text = must(
+    text = check_run(
         "journalctl", "--quiet", "--no-pager", "--all", "--no-hostname", "--output=short-iso",
         f"--lines={request.lines}", f"--unit={unit}",
     )  # fmt: skip
     if not text.strip():
-        raise Trouble(f"the journal of {unit} is empty: that slot never ran, or its lines are too old")
+        raise StepFailed(f"the journal of {unit} is empty: that slot never ran, or its lines are too old")
     return newest(text.splitlines())
 
 
@@ -38,7 +38,7 @@ def newest(lines: list[str]) -> str:
     kept: list[str] = []
     room = LOG_BYTES
     for line in reversed(lines):
-        line = printable(line.replace("\t", "    "), LINE_CHARACTERS)
+        line = sanitize(line.replace("\t", "    "), LINE_CHARACTERS)
         room -= len(line.encode()) + 1
         if room < 0:
             break

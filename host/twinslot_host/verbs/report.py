@@ -7,8 +7,8 @@ import os
 from typing import Any
 
 from twinslot_host.nginx.control import ask_proxy, live_slot
-from twinslot_host.slot.state import health, is_verified, mistaken, read_held
-from twinslot_host.system.paths import OTHER, PORTS, Places
+from twinslot_host.slot.state import health, is_verified, port_mismatch, read_content
+from twinslot_host.system.paths import OTHER, PORTS, Paths
 from twinslot_host.system.systemd import Unit, both_units
 
 REPORT_BYTES = 2400  # ListCommandInvocations shows 2,500 characters of the output
@@ -18,47 +18,47 @@ NO_SLOT = {"release": None, "label": None, "state": "unknown", "verified": False
 NOTHING_KNOWN = {"live": None, "standby": False, "slots": dict.fromkeys(PORTS, NO_SLOT)}
 
 
-def printable(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """The text with every character that does not print replaced, and no longer than `limit`."""
     clean = "".join(character if character.isprintable() else "?" for character in text[:limit])
     return clean[: limit - 1] + "…" if len(text) > limit else clean
 
 
-def is_fit(places: Places, slot: str, unit: Unit) -> bool:
+def is_fit(paths: Paths, slot: str, unit: Unit) -> bool:
     """Whether a process that was never verified would be: systemd starts the live slot again after a crash
     or a boot, and nobody is there then to look at it."""
-    held = read_held(places, slot)
-    if not held or unit.state != "active":
+    content = read_content(paths, slot)
+    if not content or unit.state != "active":
         return False
-    return not health(held, slot) and not mistaken(places, slot, held, unit.pid)
+    return not health(content, slot) and not port_mismatch(paths, slot, content, unit.pid)
 
 
-def standing(places: Places) -> dict[str, Any]:
+def standing(paths: Paths) -> dict[str, Any]:
     """How things stand on this host: the part of a report that is the same for each verb."""
-    units = both_units(places)
+    units = both_units(paths)
     pointer = ask_proxy()
-    live = pointer.slot if pointer and live_slot(places) else None
+    live = pointer.slot if pointer and live_slot(paths) else None
     slots = {}
     for slot, unit in units.items():
-        held = read_held(places, slot)
+        content = read_content(paths, slot)
         slots[slot] = {
-            "release": held.sha256 if held else None,
-            "label": printable(held.label, 80) if held else None,
+            "release": content.sha256 if content else None,
+            "label": sanitize(content.label, 80) if content else None,
             "state": unit.state,
-            "verified": is_verified(places, slot, unit) or (slot == live and is_fit(places, slot, unit)),
+            "verified": is_verified(paths, slot, unit) or (slot == live and is_fit(paths, slot, unit)),
             "pid": unit.pid,
             "restarts": int(unit.restarts or 0),
         }
     standby = bool(
-        live and os.path.exists(f"{places.standby}/{OTHER[live]}") and slots[OTHER[live]]["verified"]
+        live and os.path.exists(f"{paths.standby}/{OTHER[live]}") and slots[OTHER[live]]["verified"]
     )
     return {"live": live, "standby": standby, "slots": slots}
 
 
 def compose(report: dict[str, Any], reason: str, log: list[str]) -> str:
     """The one line of JSON, with as many of the last log lines as fit."""
-    report = dict(report, reason=printable(reason, REASON_CHARACTERS))
-    lines = [printable(line.replace("\t", " "), LOG_LINE_CHARACTERS) for line in log if line.strip()]
+    report = dict(report, reason=sanitize(reason, REASON_CHARACTERS))
+    lines = [sanitize(line.replace("\t", " "), LOG_LINE_CHARACTERS) for line in log if line.strip()]
     while True:
         text = json.dumps(dict(report, log=lines), ensure_ascii=False)
         if len(text.encode()) <= REPORT_BYTES or not lines:

@@ -9,41 +9,41 @@ from twinslot_host.nginx.control import idle_slot
 from twinslot_host.slot.environment import forget_environments
 from twinslot_host.slot.process import stop_slot
 from twinslot_host.slot.releases import prune
-from twinslot_host.slot.state import forget, hold, read_held
+from twinslot_host.slot.state import clear_verified, read_content, write_content
 from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.paths import OTHER, PORTS
 from twinslot_host.system.procfs import sockets
-from twinslot_host.system.subprocesses import must
+from twinslot_host.system.subprocesses import check_run
 
 DRAIN_SECONDS = 300.0  # how long a slot past its time waits for its last connections
 
 
 def retire_after(command: Command, seconds: float) -> None:
     """Gives the slot that is not live this long, over a reboot too."""
-    write_file(command.places.retire_at, str(int(time.time() + seconds)))
-    must("systemctl", "start", command.places.retire_unit + ".timer")
+    write_file(command.paths.retire_at, str(int(time.time() + seconds)))
+    check_run("systemctl", "start", command.paths.retire_unit + ".timer")
     step(f"the idle slot has {seconds:.0f} s left")
 
 
 def retire(command: Command) -> None:
     """Stops the slot that is not live once its time is over and its last connection gone."""
-    places = command.places
-    due, old = read_text(places.retire_at), idle_slot(places)
+    paths = command.paths
+    due, old = read_text(paths.retire_at), idle_slot(paths)
     if due is None:
-        must("systemctl", "stop", places.retire_unit + ".timer")
+        check_run("systemctl", "stop", paths.retire_unit + ".timer")
         return
     if time.time() < float(due):
         return
-    forget(places, old)
+    clear_verified(paths, old)
     if sockets(PORTS[old], "01") and time.time() < float(due) + DRAIN_SECONDS:
         return
-    must("systemctl", "disable", "--no-reload", places.unit(old))
+    check_run("systemctl", "disable", "--no-reload", paths.unit(old))
     stop_slot(command, old)
-    prune(places)
-    held, live = read_held(places, old), read_held(places, OTHER[old])
-    if held:
-        hold(places, old, held._replace(environment=None))
-    forget_environments(places, live.environment if live else None)
-    remove(places.retire_at)
+    prune(paths)
+    content, live = read_content(paths, old), read_content(paths, OTHER[old])
+    if content:
+        write_content(paths, old, content._replace(environment=None))
+    forget_environments(paths, live.environment if live else None)
+    remove(paths.retire_at)
     step(f"retired {old}")
-    must("systemctl", "stop", places.retire_unit + ".timer")
+    check_run("systemctl", "stop", paths.retire_unit + ".timer")

@@ -12,9 +12,9 @@ import shutil
 from twinslot_host.command.request import Settings
 from twinslot_host.nginx.control import live_slot
 from twinslot_host.nginx.sites import yielding_in
-from twinslot_host.system.errors import Trouble
+from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text
-from twinslot_host.system.paths import PORTS, Places
+from twinslot_host.system.paths import PORTS, Paths
 from twinslot_host.system.procfs import owner
 from twinslot_host.system.subprocesses import run
 from twinslot_host.system.systemd import both_units
@@ -22,20 +22,20 @@ from twinslot_host.system.systemd import both_units
 PAGE = "docs/migrating.md tells the way"
 
 
-def is_ours(places: Places) -> bool:
+def is_ours(paths: Paths) -> bool:
     """Whether users of this host come to us already."""
-    return read_text(places.conf) is not None or live_slot(places) is not None
+    return read_text(paths.conf) is not None or live_slot(paths) is not None
 
 
-def cut_off(places: Places, settings: Settings) -> list[str]:
+def cut_off(paths: Paths, settings: Settings) -> list[str]:
     """The files of nginx's servers whose users would find nobody, if our server took its place now."""
-    if is_ours(places) or owner(PORTS["blue"]) or not shutil.which("nginx"):
+    if is_ours(paths) or owner(PORTS["blue"]) or not shutil.which("nginx"):
         return []
     if "(nginx)" not in (owner(80) or "") or is_dead(settings.server_name.split()[0]):
         return []
     told = run("nginx", "-T")
     # One that nginx rejects will be told by ensure_proxy, which changes nothing either.
-    return [] if told.code else yielding_in(told.output, places.conf, settings.server_name.split())
+    return [] if told.code else yielding_in(told.output, paths.conf, settings.server_name.split())
 
 
 def is_dead(name: str) -> bool:
@@ -50,20 +50,20 @@ def is_dead(name: str) -> bool:
         connection.close()
 
 
-def spare_users(places: Places, settings: Settings) -> None:
+def spare_users(paths: Paths, settings: Settings) -> None:
     """Trouble: there are users whom taking this host over would cut off. Nothing was changed then."""
-    if is_ours(places):
+    if is_ours(paths):
         return
     green = PORTS["green"]
     squatter = owner(green)
-    if squatter and not both_units(places)["green"].pid:  # ours may run there, with nothing live
-        raise Trouble(
+    if squatter and not both_units(paths)["green"].pid:  # ours may run there, with nothing live
+        raise StepFailed(
             f"port {green} of the slot green is taken by {squatter}, so nothing was changed: if it has users,"
             f" move them to a process on {PORTS['blue']} ({PAGE}); then stop it, and upload again"
         )
-    files = cut_off(places, settings)
+    files = cut_off(paths, settings)
     if files:
-        raise Trouble(
+        raise StepFailed(
             f"users of {files[0]} would be cut off, so nothing was changed: they would come to port"
             f" {PORTS['blue']}, where nobody listens. Move their process there, or name them in its"
             f" server_name ({PAGE}); then upload again"

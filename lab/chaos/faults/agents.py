@@ -5,18 +5,18 @@ import time
 from lab.chaos.calls import Answering, Call
 from lab.chaos.fault import Ending, Fault, Group
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 from lab.sandbox.api.gateway import Answer
 
 ONLINE_SECONDS = 20.0
 
 
-def restarted_while_staging(station: Station) -> Ending:
+def restarted_while_staging(station: HostUnderTest) -> Ending:
     """The script goes on without the agent; the agent that comes back runs the command again."""
     stop = ("/bin/sh", "-c", "systemctl stop amazon-ssm-agent")
-    station.intruder.strike(Place("stage", "did", "started SLOT"), *stop)
+    station.fault_injector.inject(Place("stage", "did", "started SLOT"), *stop)
     upload = station.upload()
-    station.until(station.intruder.struck, 60, "the agent was stopped")
+    station.until(station.fault_injector.struck, 60, "the agent was stopped")
     gone = time.monotonic()
     station.until(lambda: time.monotonic() > gone + 8, 10, "8 s have passed")
     station.host.start_agent()
@@ -25,7 +25,7 @@ def restarted_while_staging(station: Station) -> Ending:
     return Ending(outcome)
 
 
-def gone_at_flip(station: Station, seconds: float, outcome_seconds: float) -> Ending:
+def gone_at_flip(station: HostUnderTest, seconds: float, outcome_seconds: float) -> Ending:
     """The agent ends when all is staged, so that nobody takes the flip."""
 
     def stop_at_flip(call: Call, answer: Answering) -> Answer:
@@ -52,7 +52,7 @@ def gone_at_flip(station: Station, seconds: float, outcome_seconds: float) -> En
     return Ending(outcome)
 
 
-def gone_before(station: Station) -> Ending:
+def gone_before(station: HostUnderTest) -> Ending:
     station.host.stop_agent()
     try:
         station.until(lambda: not station.is_online(), 30, "the agent counts as lost")

@@ -5,9 +5,9 @@ A cut is what the SSM agent does on a timeout or a cancellation: the whole proce
 
 from collections.abc import Callable
 
-from lab.chaos.fault import Ending, Fault, Group, Losing, NotHeld
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 
 OUTCOMES = {"stage": "FAILED", "flip": "REVERTED", "bake": "REVERTED", "revert": "REVERTED"}
 """What a deployment comes to when the command of this step is cut."""
@@ -16,41 +16,41 @@ TRIES = 3
 DYING = "dies-after=live+0.3"
 
 
-def healthy(station: Station) -> list[Place]:
+def healthy(station: HostUnderTest) -> list[Place]:
     """The places that a good deployment's commands come to; a release has to be removed for it."""
     for _ in range(6):
         station.deploy()
-    station.intruder.forget()
+    station.fault_injector.forget()
     station.deploy()
-    return station.intruder.seen()
+    return station.fault_injector.seen()
 
 
-def dying(station: Station) -> list[Place]:
+def dying(station: HostUnderTest) -> list[Place]:
     """The places that the commands come to when a release dies in its bake and the host turns back."""
     station.make_ready()
-    station.intruder.forget()
+    station.fault_injector.forget()
     with station.load("dying", posts=False):  # the release dies soon after users have come to it
         station.outcome(station.upload(DYING))
-    return station.intruder.seen()
+    return station.fault_injector.seen()
 
 
-def until_struck(station: Station, place: Place, faults: str) -> Ending:
+def until_struck(station: HostUnderTest, place: Place, faults: str) -> Ending:
     """Uploads until a deployment's commands come to the place: some are on the way to one of the slots
     alone, or in another second than the step before. Raises NotHeld when none of TRIES does."""
     known = len(station.sandbox.deployments(station.app))
     for _ in range(TRIES):
         upload = station.upload(faults)
         outcome = station.outcome(upload)
-        if station.intruder.struck():
+        if station.fault_injector.struck():
             deployments = len(station.sandbox.deployments(station.app)) - known
             return Ending(outcome, upload.label if faults else None, deployments)
         station.make_ready()
-    raise NotHeld(f"no command came to {place} in {TRIES} deployments")
+    raise InvariantViolated(f"no command came to {place} in {TRIES} deployments")
 
 
 def cut(place: Place, faults: str, name: str) -> Fault:
-    def strike(station: Station) -> Ending:
-        station.intruder.strike(place, kill=True)
+    def inject(station: HostUnderTest) -> Ending:
+        station.fault_injector.inject(place, kill=True)
         ending = until_struck(station, place, faults)
         station.must_serve(station.live)
         return ending
@@ -58,16 +58,16 @@ def cut(place: Place, faults: str, name: str) -> Fault:
     return Fault(
         name=name,
         what=f"SIGKILL after {place.name!r} of {place.step}",
-        strike=strike,
+        inject=inject,
         outcomes=frozenset({OUTCOMES[place.step]}),
-        losing=Losing.ANSWERS_BEGUN if faults else Losing.NOTHING,
+        loss_budget=LossBudget.ANSWERS_BEGUN if faults else LossBudget.NOTHING,
     )
 
 
 def faults_of(
-    record: Callable[[Station], list[Place]], faults: str, label: str, steps: tuple[str, ...]
-) -> Callable[[Station], list[Fault]]:
-    def expand(station: Station) -> list[Fault]:
+    record: Callable[[HostUnderTest], list[Place]], faults: str, label: str, steps: tuple[str, ...]
+) -> Callable[[HostUnderTest], list[Fault]]:
+    def expand(station: HostUnderTest) -> list[Fault]:
         places = [place for place in record(station) if place.kind == "did" and place.step in steps]
         return [cut(place, faults, f"killed/{label}{place.step}/{slug(place.name)}") for place in places]
 

@@ -6,10 +6,10 @@ filled to the last byte and the last name. It stays full until the deployment ha
 
 from collections.abc import Callable
 
-from lab.chaos.fault import Ending, Fault, Group, Losing
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import FILL, Place
 from lab.chaos.faults import cuts
-from lab.chaos.host_under_test import SMALL_DISKS, Station
+from lab.chaos.host_under_test import SMALL_DISKS, HostUnderTest
 
 OUTCOMES = {
     "stage": {"FAILED", "REVERTED", "LIVE"},
@@ -21,8 +21,8 @@ OUTCOMES = {
 
 
 def full(place: Place, faults: str, name: str) -> Fault:
-    def strike(station: Station) -> Ending:
-        station.intruder.strike(place, *FILL)
+    def inject(station: HostUnderTest) -> Ending:
+        station.fault_injector.inject(place, *FILL)
         try:
             ending = cuts.until_struck(station, place, faults)
             station.must_serve(station.live)
@@ -33,16 +33,16 @@ def full(place: Place, faults: str, name: str) -> Fault:
     return Fault(
         name=name,
         what=f"no byte and no name left for {place.name} in {place.step}",
-        strike=strike,
+        inject=inject,
         outcomes=frozenset(OUTCOMES[place.step]),
-        losing=Losing.ANSWERS_BEGUN if faults else Losing.NOTHING,
+        loss_budget=LossBudget.ANSWERS_BEGUN if faults else LossBudget.NOTHING,
     )
 
 
 def faults_of(
-    record: Callable[[Station], list[Place]], faults: str, label: str, steps: tuple[str, ...]
-) -> Callable[[Station], list[Fault]]:
-    def expand(station: Station) -> list[Fault]:
+    record: Callable[[HostUnderTest], list[Place]], faults: str, label: str, steps: tuple[str, ...]
+) -> Callable[[HostUnderTest], list[Fault]]:
+    def expand(station: HostUnderTest) -> list[Fault]:
         places = [place for place in record(station) if place.kind == "write" and place.step in steps]
         small = [place for place in places if place.name.startswith(tuple(SMALL_DISKS))]
         return [full(place, faults, f"disk/{label}{place.step}{_short(place.name)}") for place in small]

@@ -1,7 +1,7 @@
 """Things change on a host while no deployment is under way: an operator has to be told, once."""
 
-from lab.chaos.fault import Ending, Fault, Group, Losing
-from lab.chaos.host_under_test import Station
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
+from lab.chaos.host_under_test import HostUnderTest
 
 BACK_SECONDS = 30.0
 
@@ -9,7 +9,7 @@ GONE_AND_BACK = 2
 """Who looks before systemd has started the process again hears that it is gone, and then that it is back."""
 
 
-def live_killed_with_warm_standby(station: Station) -> Ending:
+def live_killed_with_warm_standby(station: HostUnderTest) -> Ending:
     """nginx sends the requests to the standby, until systemd has started the live one again."""
     live = station.live
     _, pid = station.slot_of(live)
@@ -19,7 +19,7 @@ def live_killed_with_warm_standby(station: Station) -> Ending:
     return Ending("fell over")
 
 
-def live_killed_alone(station: Station) -> Ending:
+def live_killed_alone(station: HostUnderTest) -> Ending:
     """The warm one was stopped in good order before: nobody can stand in."""
     live = station.live
     slot, pid = station.slot_of(live)
@@ -29,7 +29,7 @@ def live_killed_alone(station: Station) -> Ending:
     return Ending("restarted")
 
 
-def flag_moved_by_hand(station: Station) -> Ending:
+def flag_moved_by_hand(station: HostUnderTest) -> Ending:
     """Users get the release that is warm, though the table says the other one."""
     live = station.live
     flag = f"/var/lib/twinslot/{station.app}/live/green"
@@ -47,7 +47,7 @@ GROUPS = (
                 "SIGKILL of the live process while the other slot is a standby",
                 live_killed_with_warm_standby,
                 frozenset({"fell over"}),
-                Losing.NOTHING_REPEATABLE,
+                LossBudget.NOTHING_REPEATABLE,
                 deployments=0,
                 tells=GONE_AND_BACK,
             ),
@@ -56,7 +56,7 @@ GROUPS = (
                 "SIGKILL of the live process while the other slot is stopped",
                 live_killed_alone,
                 frozenset({"restarted"}),
-                Losing.WHILE_DOWN,
+                LossBudget.WHILE_DOWN,
                 deployments=0,
                 tells=GONE_AND_BACK,
             ),

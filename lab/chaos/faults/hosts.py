@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from lab.chaos.fault import Ending, Fault, Group, Losing
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import HOME, Place
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 
 BOOTED_SECONDS = 60.0
 STAGING = Place("stage", "did", "started SLOT")
@@ -13,27 +13,27 @@ BAKING = Place("bake", "did", "began")
 
 
 def interrupted(
-    name: str, what: str, place: Place, outcomes: set[str], interrupt: Callable[[Station], None]
+    name: str, what: str, place: Place, outcomes: set[str], interrupt: Callable[[HostUnderTest], None]
 ) -> Fault:
     """The command stands still at the place until the host goes away under it."""
 
-    def strike(station: Station) -> Ending:
-        station.intruder.strike(place, "/bin/sh", "-c", "sleep 300")
+    def inject(station: HostUnderTest) -> Ending:
+        station.fault_injector.inject(place, "/bin/sh", "-c", "sleep 300")
         upload = station.upload()
-        station.until(station.intruder.struck, 60, f"a command came to {place}")
+        station.until(station.fault_injector.struck, 60, f"a command came to {place}")
         interrupt(station)
         outcome = station.outcome(upload, 150)
         station.until(lambda: station.serving() == station.live, BOOTED_SECONDS, "users are served again")
         return Ending(outcome)
 
-    return Fault(name, what, strike, frozenset(outcomes), Losing.WHILE_DOWN)
+    return Fault(name, what, inject, frozenset(outcomes), LossBudget.WHILE_DOWN)
 
 
-def reboot(station: Station) -> None:
+def reboot(station: HostUnderTest) -> None:
     station.machine.reboot()
 
 
-def cut_power(station: Station) -> None:
+def cut_power(station: HostUnderTest) -> None:
     station.machine.kill()
     station.machine.start()
 
@@ -41,16 +41,16 @@ def cut_power(station: Station) -> None:
 def jumped(name: str, seconds: float) -> Fault:
     """The program's clock is wrong from the end of the staging on."""
 
-    def strike(station: Station) -> Ending:
+    def inject(station: HostUnderTest) -> Ending:
         place = Place("stage", "did", "verified SLOT")
-        station.intruder.strike(place, "/bin/sh", "-c", f"echo {seconds} >{HOME}/clock")
+        station.fault_injector.inject(place, "/bin/sh", "-c", f"echo {seconds} >{HOME}/clock")
         upload = station.upload()
         outcome = station.outcome(upload)
         station.must_serve(upload.label)
         return Ending(outcome)
 
     what = f"the clock that the program reads jumps by {seconds / 3600:+.0f} h after staging"
-    return Fault(name, what, strike, frozenset({"LIVE"}))
+    return Fault(name, what, inject, frozenset({"LIVE"}))
 
 
 FAULTS = (

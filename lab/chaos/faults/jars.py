@@ -1,8 +1,8 @@
 """Releases that are bad, each in its own way."""
 
-from lab.chaos.fault import Ending, Fault, Group, Losing, NotHeld
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 
 STOP_SECONDS = 120.0
 """systemd gives a process 45 s to end by itself before it is killed."""
@@ -11,36 +11,38 @@ OTHER = {"blue": "green", "green": "blue"}
 PORTS = {"blue": 8081, "green": 8082}
 
 
-def deployed(faults: str, name: str, what: str, outcomes: set[str], losing: Losing = Losing.NOTHING) -> Fault:
+def deployed(
+    faults: str, name: str, what: str, outcomes: set[str], loss_budget: LossBudget = LossBudget.NOTHING
+) -> Fault:
     """A release with these faults of the sample application."""
 
-    def strike(station: Station) -> Ending:
+    def inject(station: HostUnderTest) -> Ending:
         upload = station.upload(faults)
         ended = station.outcome(upload)
         station.must_serve(station.live)
         return Ending(ended, upload.label)
 
-    return Fault(name, what, strike, frozenset(outcomes), losing)
+    return Fault(name, what, inject, frozenset(outcomes), loss_budget)
 
 
-def ignoring_sigterm(station: Station) -> Ending:
+def ignoring_sigterm(station: HostUnderTest) -> Ending:
     """It is good but does not stop: what needs its slot waits until systemd has killed it."""
     stubborn = station.upload("ignores-sigterm")
     if station.outcome(stubborn) != "LIVE":
-        raise NotHeld("a release that only ignores SIGTERM did not go live")
+        raise InvariantViolated("a release that only ignores SIGTERM did not go live")
     station.deploy()
     outcome = station.outcome(station.upload(), STOP_SECONDS)
     station.must_serve(station.live)
     return Ending(outcome)
 
 
-def answering_for_another(station: Station) -> Ending:
+def answering_for_another(station: HostUnderTest) -> Ending:
     """The new process listens elsewhere, and at its port a process of the old release answers."""
     live, _ = station.slot_of(station.live)
     old = f"$(readlink -f /opt/twinslot/{station.app}/slots/{live})/app.jar"
     port = PORTS[OTHER[live]]
     run = f"systemd-run --quiet --unit=old --setenv=SERVER_PORT={port} java -jar {old}"
-    station.intruder.strike(Place("stage", "did", "started SLOT"), "/bin/sh", "-c", run)
+    station.fault_injector.inject(Place("stage", "did", "started SLOT"), "/bin/sh", "-c", run)
     try:
         outcome = station.outcome(station.upload("other-port=9999"))
         station.must_serve(station.live)
@@ -56,7 +58,7 @@ FAULTS = (
         "jar/dies-in-its-bake",
         "it ends half a second after it went live",
         {"REVERTED"},
-        Losing.ANSWERS_BEGUN,
+        LossBudget.ANSWERS_BEGUN,
     ),
     deployed(
         "errors-after=0", "jar/healthy-and-nothing-else", "it answers health and fails all else", {"REVERTED"}

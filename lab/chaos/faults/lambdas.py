@@ -6,8 +6,8 @@ A good deployment tells which calls there are. Dying before a call is dying afte
 from dataclasses import dataclass
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, NotHeld
-from lab.chaos.host_under_test import Station
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
+from lab.chaos.host_under_test import HostUnderTest
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.sandbox import FunctionError
 
@@ -36,7 +36,7 @@ class Point:
         return cls(call.caller.function, call.caller.about, call.number, call.name)
 
 
-def calls_of(station: Station, invoked: str) -> list[Point]:
+def calls_of(station: HostUnderTest, invoked: str) -> list[Point]:
     """The calls that a good deployment or a rollback makes."""
     seen: list[Point] = []
 
@@ -64,7 +64,7 @@ def calls_of(station: Station, invoked: str) -> list[Point]:
 
 
 def killed(point: Point) -> Fault:
-    def strike(station: Station) -> Ending:
+    def inject(station: HostUnderTest) -> Ending:
         struck: list[Point] = []
 
         def kill(call: Call, answer: Answering) -> Answer:
@@ -78,20 +78,20 @@ def killed(point: Point) -> Fault:
         with station.calls.intercepted(kill):
             ending = roll_back(station) if point.about == "rollback" else until_struck(station, point, struck)
         if not struck:
-            raise NotHeld(f"{point} did not come: a tick was faster; it ended {ending.outcome}")
+            raise InvariantViolated(f"{point} did not come: a tick was faster; it ended {ending.outcome}")
         station.must_serve(station.live)
         return ending
 
     return Fault(
         name=f"lambda/{point.function.removeprefix('twinslot-')}/{point.about}/{point.number}-{point.name}",
         what=f"the function dies after its call {point.number} ({point.name}) for {point.about}",
-        strike=strike,
+        inject=inject,
         outcomes=frozenset({"LIVE"}),
         repeats=point.name == PUBLISH,
     )
 
 
-def until_struck(station: Station, point: Point, struck: list[Point]) -> Ending:
+def until_struck(station: HostUnderTest, point: Point, struck: list[Point]) -> Ending:
     """Uploads until an invocation comes to the point: in TRIES of them a tick may always have been faster."""
     deployments = 0
     while not struck and deployments < TRIES:
@@ -103,7 +103,7 @@ def until_struck(station: Station, point: Point, struck: list[Point]) -> Ending:
     return Ending(outcome, deployments=deployments)
 
 
-def roll_back(station: Station) -> Ending:
+def roll_back(station: HostUnderTest) -> Ending:
     """A person whose call got no answer calls again: that goes back, or forth again where it was accepted."""
     after = len(station.sandbox.announcements)
     known = len(station.sandbox.deployments(station.app))

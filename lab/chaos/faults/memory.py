@@ -1,20 +1,20 @@
 """Not enough memory for two of them."""
 
-from lab.chaos.fault import Ending, Fault, Group, NotHeld
-from lab.chaos.host_under_test import Station
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
+from lab.chaos.host_under_test import HostUnderTest
 
 SPARE_BYTES = 35 * 1024 * 1024
 """Enough for the commands, and less than a second process takes besides."""
 
 
-def heap_that_cannot_be_had(station: Station) -> Ending:
+def heap_that_cannot_be_had(station: HostUnderTest) -> Ending:
     station.configure(java_options=["-Xms8000g", "-Xmx8000g", "-XX:+AlwaysPreTouch"])
     outcome = station.outcome(station.upload())
     station.must_serve(station.live)
     return Ending(outcome)
 
 
-def too_little_for_two(station: Station) -> Ending:
+def too_little_for_two(station: HostUnderTest) -> Ending:
     """The idle slot's process is ended, then the host gets hardly more memory than is in use."""
     slot, pid = station.slot_of(station.live)
     other = {"blue": "green", "green": "blue"}[slot]
@@ -25,7 +25,9 @@ def too_little_for_two(station: Station) -> Ending:
         station.must_serve(station.live)
         now = station.slot_of(station.live)[1]
         if outcome == "FAILED" and now != pid:
-            raise NotHeld(f"the live process was ended for want of memory, though the deployment {outcome}")
+            raise InvariantViolated(
+                f"the live process was ended for want of memory, though the deployment {outcome}"
+            )
     finally:
         station.machine.limit_memory(None)
     return Ending(outcome)

@@ -1,8 +1,8 @@
 """nginx is killed, stopped, or configured by somebody else; a stranger sits on the idle port."""
 
-from lab.chaos.fault import Ending, Fault, Group, Losing
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import Station
+from lab.chaos.host_under_test import HostUnderTest
 
 BACK_SECONDS = 20.0
 INSPECTED_SECONDS = 120.0
@@ -13,7 +13,7 @@ STOP = "systemctl stop nginx"
 FOREIGN = "/etc/nginx/conf.d/somebody.conf"
 
 
-def killed(station: Station) -> Ending:
+def killed(station: HostUnderTest) -> Ending:
     """No deployment is under way: the host has to help itself."""
     station.shell(KILL)
     try:
@@ -24,7 +24,7 @@ def killed(station: Station) -> Ending:
     return Ending("restarted")
 
 
-def stopped_and_left(station: Station) -> Ending:
+def stopped_and_left(station: HostUnderTest) -> Ending:
     """No deployment is under way: what hosts report is compared from time to time, and an operator told."""
     after = len(station.sandbox.announcements)
     station.shell(STOP)
@@ -39,23 +39,23 @@ def stopped_and_left(station: Station) -> Ending:
 def lost_at(name: str, what: str, place: Place, command: str, outcomes: set[str]) -> Fault:
     """nginx goes away when a command comes to a place."""
 
-    def strike(station: Station) -> Ending:
-        station.intruder.strike(place, "/bin/sh", "-c", command)
+    def inject(station: HostUnderTest) -> Ending:
+        station.fault_injector.inject(place, "/bin/sh", "-c", command)
         outcome = station.outcome(station.upload())
         station.until(lambda: station.serving() == station.live, BACK_SECONDS, "users are served")
         return Ending(outcome)
 
-    return Fault(name, what, strike, frozenset(outcomes), Losing.WHILE_DOWN)
+    return Fault(name, what, inject, frozenset(outcomes), LossBudget.WHILE_DOWN)
 
 
-def stopped_before(station: Station) -> Ending:
+def stopped_before(station: HostUnderTest) -> Ending:
     station.shell(STOP)
     outcome = station.outcome(station.upload())
     station.must_serve(station.live)
     return Ending(outcome)
 
 
-def broken_by_somebody(station: Station) -> Ending:
+def broken_by_somebody(station: HostUnderTest) -> Ending:
     """A file that nginx cannot read lies beside ours, and a setting changes what ours has to say."""
     station.shell(f"echo 'server {{ listen nonsense' >{FOREIGN}")
     try:
@@ -67,14 +67,14 @@ def broken_by_somebody(station: Station) -> Ending:
     return Ending(outcome)
 
 
-def ours_overwritten(station: Station) -> Ending:
+def ours_overwritten(station: HostUnderTest) -> Ending:
     station.shell(f"echo 'nonsense' >/etc/nginx/conf.d/twinslot-{station.app}.conf")
     outcome = station.outcome(station.upload())
     station.must_serve(station.live)
     return Ending(outcome)
 
 
-def stranger_on_idle_port(station: Station) -> Ending:
+def stranger_on_idle_port(station: HostUnderTest) -> Ending:
     idle = {"blue": 8082, "green": 8081}[station.standing()["live"]]
     other = {8081: "blue", 8082: "green"}[idle]
     station.shell(
@@ -99,7 +99,7 @@ GROUPS = (
                 "every process of nginx gets SIGKILL while no deployment is under way",
                 killed,
                 frozenset({"restarted"}),
-                Losing.WHILE_DOWN,
+                LossBudget.WHILE_DOWN,
                 deployments=0,
                 tells=0,
             ),
@@ -108,7 +108,7 @@ GROUPS = (
                 "somebody stopped it while no deployment is under way",
                 stopped_and_left,
                 frozenset({"told"}),
-                Losing.WHILE_DOWN,
+                LossBudget.WHILE_DOWN,
                 deployments=0,
             ),
             lost_at(
@@ -144,7 +144,7 @@ GROUPS = (
                 "somebody stopped it; the next deployment starts it",
                 stopped_before,
                 frozenset({"LIVE"}),
-                Losing.WHILE_DOWN,
+                LossBudget.WHILE_DOWN,
             ),
             Fault(
                 "nginx/configuration-broken-by-somebody",

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, NotHeld
-from lab.chaos.host_under_test import Station, Upload
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
+from lab.chaos.host_under_test import HostUnderTest, Upload
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.api.requests import ApiError
 
@@ -22,7 +22,7 @@ def failing(
     `step` fails commands of this step alone.
     """
 
-    def strike(station: Station) -> Ending:
+    def inject(station: HostUnderTest) -> Ending:
         first: list[float] = []
 
         def fail(call: Call, answer: Answering) -> Answer:
@@ -38,18 +38,20 @@ def failing(
         with station.calls.intercepted(fail):
             ended = station.outcome(station.upload(), LEASE_SECONDS)
         if not first:
-            raise NotHeld(f"no call of {called} came")
+            raise InvariantViolated(f"no call of {called} came")
         station.must_serve(station.live)
         return Ending(ended)
 
     # Where the table fails after the message was published, that it was cannot be noted.
-    return Fault(name, what, strike, frozenset({outcome}), repeats=called.startswith("dynamodb"))
+    return Fault(name, what, inject, frozenset({outcome}), repeats=called.startswith("dynamodb"))
 
 
-def at_reading(by_host: bool, then: Callable[[Station, Upload], None]) -> Callable[[Station], Upload]:
+def at_reading(
+    by_host: bool, then: Callable[[HostUnderTest, Upload], None]
+) -> Callable[[HostUnderTest], Upload]:
     """Uploads; when the jar is first read, by the function or by a host, `then` comes first."""
 
-    def upload_and_wait(station: Station) -> Upload:
+    def upload_and_wait(station: HostUnderTest) -> Upload:
         made: list[Upload] = []
         done: list[Call] = []
 
@@ -69,39 +71,39 @@ def at_reading(by_host: bool, then: Callable[[Station, Upload], None]) -> Callab
     return upload_and_wait
 
 
-def delete(station: Station, upload: Upload) -> None:
+def delete(station: HostUnderTest, upload: Upload) -> None:
     station.sandbox.client("s3").delete_object(
         Bucket=station.sandbox.outputs["ArtifactBucket"], Key=upload.key, VersionId=upload.version
     )
 
 
-def deleted(by_host: bool) -> Callable[[Station], Ending]:
-    def strike(station: Station) -> Ending:
+def deleted(by_host: bool) -> Callable[[HostUnderTest], Ending]:
+    def inject(station: HostUnderTest) -> Ending:
         outcome = station.outcome(at_reading(by_host, delete)(station))
         station.must_serve(station.live)
         return Ending(outcome)
 
-    return strike
+    return inject
 
 
-def overwritten(by_host: bool) -> Callable[[Station], Ending]:
+def overwritten(by_host: bool) -> Callable[[HostUnderTest], Ending]:
     """Another release is put under the same key: each deployment has the bytes of its own version."""
 
-    def strike(station: Station) -> Ending:
+    def inject(station: HostUnderTest) -> Ending:
         second: list[Upload] = []
 
-        def overwrite(station: Station, upload: Upload) -> None:
+        def overwrite(station: HostUnderTest, upload: Upload) -> None:
             second.append(station.upload(key=upload.key))
 
         first = at_reading(by_host, overwrite)(station)
         outcome = station.outcome(first)
         newest = station.outcome(second[0])
         if newest != "LIVE":
-            raise NotHeld(f"the newer object ended {newest}, the older one {outcome}")
+            raise InvariantViolated(f"the newer object ended {newest}, the older one {outcome}")
         station.must_serve(second[0].label)
         return Ending(outcome)
 
-    return strike
+    return inject
 
 
 GROUPS = (

@@ -3,15 +3,15 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.chaos.fault import Ending, Fault, Group, NotHeld
-from lab.chaos.host_under_test import Station, Upload
+from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
+from lab.chaos.host_under_test import HostUnderTest, Upload
 from lab.samples.build import build
 
 MANY = 20
 ALL_SECONDS = 150.0
 
 
-def all_in_a_second(station: Station, same_key: bool) -> tuple[list[Upload], float]:
+def all_in_a_second(station: HostUnderTest, same_key: bool) -> tuple[list[Upload], float]:
     """Jars that are built already are uploaded within one second of the clock; how long that took."""
     from lab.chaos.host_under_test import JARS, NUMBERS
 
@@ -33,33 +33,35 @@ def all_in_a_second(station: Station, same_key: bool) -> tuple[list[Upload], flo
     return uploads, time.monotonic() - began
 
 
-def many(station: Station, same_key: bool) -> Ending:
+def many(station: HostUnderTest, same_key: bool) -> Ending:
     uploads, took = all_in_a_second(station, same_key)
     if took > 1.5:
-        raise NotHeld(f"the uploads took {took:.1f} s: this machine is too slow for {MANY} in a second")
+        raise InvariantViolated(
+            f"the uploads took {took:.1f} s: this machine is too slow for {MANY} in a second"
+        )
     outcomes = [station.outcome(upload, ALL_SECONDS) for upload in uploads]
     odd = set(outcomes) - {"LIVE", "SUPERSEDED"}
     if odd:
-        raise NotHeld(f"some ended {odd}")
+        raise InvariantViolated(f"some ended {odd}")
     if same_key and outcomes[-1] != "LIVE":
-        raise NotHeld(f"the newest ended {outcomes[-1]}")
+        raise InvariantViolated(f"the newest ended {outcomes[-1]}")
     lives = [upload.label for upload, outcome in zip(uploads, outcomes, strict=True) if outcome == "LIVE"]
     served = station.serving()
     if served not in lives:
-        raise NotHeld(f"users get {served}, and these went live: {lives}")
+        raise InvariantViolated(f"users get {served}, and these went live: {lives}")
     if same_key and served != uploads[-1].label:
-        raise NotHeld(f"users get {served} instead of the newest, {uploads[-1].label}")
+        raise InvariantViolated(f"users get {served} instead of the newest, {uploads[-1].label}")
     station.live = served
     return Ending("LIVE")
 
 
-def two(station: Station) -> Ending:
+def two(station: HostUnderTest) -> Ending:
     """A second upload of another key, less than a second after the first: it is the newer one."""
     station.until(lambda: time.time() % 1 < 0.05, 2, "a second begins")
     first, second = station.upload(), station.upload()
     outcomes = (station.outcome(first), station.outcome(second))
     if outcomes[1] != "LIVE":
-        raise NotHeld(f"the older ended {outcomes[0]}, the newer {outcomes[1]}")
+        raise InvariantViolated(f"the older ended {outcomes[0]}, the newer {outcomes[1]}")
     station.must_serve(second.label)
     return Ending(outcomes[1])
 

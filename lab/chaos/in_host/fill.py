@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 FILLER = ".chaos-filler"
 
 
@@ -23,7 +23,7 @@ def fill(path: str) -> None:
     """Leave no byte and no name on the filesystem of the path; exits when it is a larger one."""
     place = mount_of(path)
     state = os.statvfs(place)
-    if state.f_frsize * state.f_blocks > MOST_BYTES:
+    if state.f_frsize * state.f_blocks > MAX_BYTES:
         sys.exit(f"{place} is no small filesystem of chaos's: it stays as it is")
     with contextlib.suppress(OSError), open(f"{place}/{FILLER}", "wb", buffering=0) as file:
         while file.write(bytes(65536)):

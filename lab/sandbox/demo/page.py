@@ -20,7 +20,7 @@ from lab.sandbox.sandbox import FunctionError, Sandbox
 from lab.sandbox.traffic.slot_traffic import SlotTraffic
 
 SHOWN_SECONDS = 90
-LONGEST_CALL_BYTES = 10_000
+MAX_CALL_BYTES = 10_000
 HERE = Path(__file__).parent
 TOKEN_MARK = "@token@"
 HEADERS = {
@@ -102,7 +102,7 @@ class _Handler(Handler):
             self.headers.get("X-Twinslot-Token", "").encode(), self.server.owner.token.encode()
         ):
             self._answer(403, "text/plain", "only the page itself may call functions")
-        elif not length.isdigit() or int(length) > LONGEST_CALL_BYTES:
+        elif not length.isdigit() or int(length) > MAX_CALL_BYTES:
             self._answer(413, "text/plain", "a call is a short JSON object")
         else:
             body = self.rfile.read(int(length))

@@ -39,7 +39,7 @@ WORKERS = 5
 RUNS = 15
 """How often a command is begun at most: amazon-ssm-agent's default of CommandRetryLimit."""
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 """Of one stream; the service keeps less than that."""
 
 HOME = Path("/var/lib/amazon/ssm")
@@ -175,8 +175,8 @@ def execute(order: dict[str, Any], running: Running) -> dict[str, Any]:
     shutil.rmtree(folder.parent, ignore_errors=True)
     code = process.returncode
     return {
-        "stdout": stdout[:MOST_BYTES].decode("utf-8", "replace"),
-        "stderr": stderr[:MOST_BYTES].decode("utf-8", "replace"),
+        "stdout": stdout[:MAX_BYTES].decode("utf-8", "replace"),
+        "stderr": stderr[:MAX_BYTES].decode("utf-8", "replace"),
         "exit_code": code if code >= 0 else 128 - code,
         "cancelled": running.cancelled,
         "timed_out": running.timed_out,

@@ -18,7 +18,7 @@ from lab.sandbox.stack.moto_backends import ACCOUNT, REGION
 TOKEN_HEADER = "x-aws-ec2-metadata-token"
 LIFETIME_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
 PLAIN = {"Content-Type": "text/plain"}
-LONGEST_POLL_SECONDS = 20.0
+MAX_POLL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Handler(Handler):
         if host is None:
             self.say(404)
         elif self.path == "/agent/poll":
-            seconds = min(float(body["seconds"]), LONGEST_POLL_SECONDS)
+            seconds = min(float(body["seconds"]), MAX_POLL_SECONDS)
             orders = run_command.poll(host.instance, body["platform"], seconds, self.connected)
             self.say(200, json.dumps(orders))
         elif self.path == "/agent/result":

@@ -14,7 +14,7 @@ from lab.sandbox.services.eventbridge import EventBus
 from lab.sandbox.services.run_command import Change, Command, Invocation, RunCommand
 from lab.sandbox.stack.moto_backends import ACCOUNT, LOCK, REGION, backend
 
-MOST_INSTANCE_IDS = 50
+MAX_INSTANCE_IDS = 50
 SHORT_OUTPUT_CHARACTERS = 2500
 ERROR_TITLE = "\n----------ERROR-------\n"
 SHORT_TRUNCATED = "\n---Output truncated---"
@@ -162,7 +162,7 @@ class SsmApi:
                 if instance in managed
                 and all(_bears(borne, target["Key"], target["Values"]) for target in targets)
             ]
-        if len(ids) > MOST_INSTANCE_IDS:
+        if len(ids) > MAX_INSTANCE_IDS:
             raise ApiError("ValidationException", f"InstanceIds takes at most 50 ids, not {len(ids)}")
         strange = [instance for instance in ids if instance not in tags or instance not in managed]
         if strange:

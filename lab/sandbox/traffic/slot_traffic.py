@@ -13,7 +13,7 @@ FAILED = "failed"
 """Answered with 5xx, by whichever slot or by nginx itself."""
 
 MOMENT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
-LONGEST_READ = 4 << 20
+MAX_READ_BYTES = 4 << 20
 
 
 class SlotTraffic:
@@ -44,7 +44,7 @@ class SlotTraffic:
             with log.open("rb") as file:
                 size = file.seek(0, 2)
                 at = self._read[log] if self._read[log] <= size else 0
-                file.seek(max(at, size - LONGEST_READ))
+                file.seek(max(at, size - MAX_READ_BYTES))
                 data = file.read()
         except OSError:
             return

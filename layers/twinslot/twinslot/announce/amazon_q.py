@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterable
 
 from twinslot.announce.view import Digest, digest
-from twinslot.intake.sanitize import escaped, printable
+from twinslot.intake.sanitize import escaped, sanitize
 
-LONGEST_TITLE = 250
-LONGEST_DESCRIPTION = 8_000
-LONGEST_STEP = 350
-LONGEST_KEYWORD = 75
-LONGEST_BLOCK = 3_000
+MAX_TITLE_CHARACTERS = 250
+MAX_DESCRIPTION_CHARACTERS = 8_000
+MAX_STEP_CHARACTERS = 350
+MAX_KEYWORD_CHARACTERS = 75
+MAX_BLOCK_CHARACTERS = 3_000
 BACKTICK = "\N{MODIFIER LETTER GRAVE ACCENT}"
 """Stands for a backtick, which would end the code."""
 
@@ -32,10 +32,10 @@ def custom_notification(announcement: object) -> str:
         "textType": "client-markdown",
         "title": _title(told),
         "description": _description(told),
-        "keywords": [printable(word, LONGEST_KEYWORD) for word in (told.app, told.outcome) if word],
+        "keywords": [sanitize(word, MAX_KEYWORD_CHARACTERS) for word in (told.app, told.outcome) if word],
     }
     step = f"{_fenced(told.command_does)}: {_code(told.command)}"
-    if told.command and len(step) <= LONGEST_STEP:
+    if told.command and len(step) <= MAX_STEP_CHARACTERS:
         content["nextSteps"] = [step]
     metadata: dict[str, object] = {
         "summary": _title(told),
@@ -51,14 +51,14 @@ def custom_notification(announcement: object) -> str:
 
 def _title(told: Digest) -> str:
     headline = told.headline
-    room = LONGEST_TITLE - len(f"{headline.icon} `` {headline.predicate}")
+    room = MAX_TITLE_CHARACTERS - len(f"{headline.icon} `` {headline.predicate}")
     return f"{headline.icon} {_code(headline.subject, room)} {headline.predicate}"
 
 
 def _description(told: Digest) -> str:
     """Lines, the cause first. What would not fit is left out, line by line."""
     lines: list[str] = []
-    room = LONGEST_DESCRIPTION
+    room = MAX_DESCRIPTION_CHARACTERS
     for line in _lines(told):
         if line and len(line) < room:
             lines.append(line)
@@ -90,7 +90,7 @@ def _why(told: Digest) -> str:
 def _block(log: Iterable[str]) -> str:
     """The log between fences: as many of its last lines as fit."""
     lines: list[str] = []
-    room = LONGEST_BLOCK
+    room = MAX_BLOCK_CHARACTERS
     for line in reversed([_fenced(line) for line in log]):
         room -= len(line) + 1
         if room < 0:
@@ -99,11 +99,11 @@ def _block(log: Iterable[str]) -> str:
     return "\n".join(["```", *reversed(lines), "```"]) if lines else ""
 
 
-def _code(text: str, limit: int = LONGEST_DESCRIPTION) -> str:
+def _code(text: str, limit: int = MAX_DESCRIPTION_CHARACTERS) -> str:
     """The text in code, of at most `limit` characters inside once it is escaped; "" for an empty text."""
     shown = _fenced(text)
     while len(shown) > limit:
-        text = printable(text, len(text) - 1)
+        text = sanitize(text, len(text) - 1)
         shown = _fenced(text)
     return f"`{shown}`" if text else ""
 

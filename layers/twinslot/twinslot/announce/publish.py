@@ -62,7 +62,7 @@ from twinslot.domain.model import (
     Warn,
 )
 from twinslot.errors import GiveUp
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -73,16 +73,16 @@ STARTED = "STARTED"
 HELD = "HELD"
 RESUMED = "RESUMED"
 DRIFT = "DRIFT"
-LONGEST_SUBJECT = 99
+MAX_SUBJECT_CHARACTERS = 99
 """SNS takes less than 100 characters of ASCII and no control character."""
 
-LONGEST_WORD = 100
-LONGEST_KEY = 255
-LONGEST_REASON = 1000
-LONGEST_LINE = 500
-MOST_LINES = 50
-LONGEST_DIFFERENCE = 300
-MOST_DIFFERENCES = 30
+MAX_WORD_CHARACTERS = 100
+MAX_KEY_CHARACTERS = 255
+MAX_REASON_CHARACTERS = 1000
+MAX_LINE_CHARACTERS = 500
+MAX_LINES = 50
+MAX_DIFFERENCE_CHARACTERS = 300
+MAX_DIFFERENCES = 30
 """SNS takes 256 KB in all, and a label's character may come to some thirty bytes: it is told four times."""
 
 BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
@@ -154,7 +154,7 @@ def compose(act: Announce, rollback_function: str) -> Announcement:
     subject = f"twinslot {deployment.app} {_name(deployment)} {outcome.value}"
     return Announcement(
         id=deployment.id,
-        subject=_ascii(subject, LONGEST_SUBJECT),
+        subject=_ascii(subject, MAX_SUBJECT_CHARACTERS),
         text=_text(deployment, outcome, live, previous, rollback),
         json=_json(deployment, outcome, live, previous, rollback),
         attributes={"app": deployment.app, "outcome": outcome.value, "announcement": deployment.id},
@@ -175,7 +175,7 @@ def start(act: AnnounceStart) -> Announcement:
     body = {**_json_head(deployment, STARTED), "announcement": act.id, "at": began}
     return Announcement(
         id=act.id,
-        subject=_ascii(subject, LONGEST_SUBJECT),
+        subject=_ascii(subject, MAX_SUBJECT_CHARACTERS),
         text="\n\n".join(paragraphs) + "\n",
         json=json.dumps({**body, "live": _live_json(act.live)}),
         attributes={"app": deployment.app, "outcome": STARTED, "announcement": act.id},
@@ -185,9 +185,9 @@ def start(act: AnnounceStart) -> Announcement:
 def hold(act: AnnounceHold, hold_function: str) -> Announcement:
     """How an app that is held or resumed is told; the command to resume it while it is held."""
     outcome = HELD if act.held else RESUMED
-    by, why = printable(act.by, LONGEST_WORD), printable(act.why, LONGEST_REASON)
+    by, why = sanitize(act.by, MAX_WORD_CHARACTERS), sanitize(act.why, MAX_REASON_CHARACTERS)
     resume = _invoke(hold_function, {"app": act.app, "hold": False}) if act.held else None
-    waiting = printable(act.waiting, LONGEST_WORD) if act.waiting else None
+    waiting = sanitize(act.waiting, MAX_WORD_CHARACTERS) if act.waiting else None
     if act.held:
         said = f"{by} holds it: {why}\nUploads wait; the newest one goes live when {act.app} is resumed."
         left = f"Waiting: {waiting or 'nothing'}."
@@ -211,7 +211,7 @@ def hold(act: AnnounceHold, hold_function: str) -> Announcement:
     }
     return Announcement(
         id=act.id,
-        subject=_ascii(f"twinslot {act.app} {outcome} by {by}", LONGEST_SUBJECT),
+        subject=_ascii(f"twinslot {act.app} {outcome} by {by}", MAX_SUBJECT_CHARACTERS),
         text="\n\n".join(told) + "\n",
         json=json.dumps(body),
         attributes={"app": act.app, "outcome": outcome, "announcement": act.id},
@@ -221,8 +221,8 @@ def hold(act: AnnounceHold, hold_function: str) -> Announcement:
 def warn(act: Warn) -> Announcement:
     """How hosts that are not as the table says are told."""
     told = [
-        (printable(found.host, LONGEST_WORD), printable(found.what, LONGEST_DIFFERENCE))
-        for found in act.differences[:MOST_DIFFERENCES]
+        (sanitize(found.host, MAX_WORD_CHARACTERS), sanitize(found.what, MAX_DIFFERENCE_CHARACTERS))
+        for found in act.differences[:MAX_DIFFERENCES]
     ]
     others = len(act.differences) - len(told)
     paragraphs = [
@@ -244,7 +244,7 @@ def warn(act: Warn) -> Announcement:
     return Announcement(
         id=act.id,
         subject=_ascii(
-            f"twinslot {act.app} {DRIFT} on {', '.join(host for host, _ in told)}", LONGEST_SUBJECT
+            f"twinslot {act.app} {DRIFT} on {', '.join(host for host, _ in told)}", MAX_SUBJECT_CHARACTERS
         ),
         text="\n\n".join(paragraphs) + "\n",
         json=json.dumps(body),
@@ -264,7 +264,7 @@ def _text(
         else [],
         [f"{phase}: {spent:.1f} s" for phase, spent in deployment.seconds().items()],
         [f"Deployment {deployment.id}, {_origin(deployment)}"],
-        [f"To go back to {printable(previous.release.label, LONGEST_WORD)}:", f"  {rollback}"]
+        [f"To go back to {sanitize(previous.release.label, MAX_WORD_CHARACTERS)}:", f"  {rollback}"]
         if previous and rollback
         else [],
     ]
@@ -299,8 +299,8 @@ def _meaning(deployment: Deployment, outcome: Outcome) -> str:
 
 
 def _failure(failure: Failure) -> list[str]:
-    host = f" on {printable(failure.host, LONGEST_WORD)}" if failure.host else ""
-    lines = [f"Why ({failure.phase.value}{host}): {printable(failure.reason, LONGEST_REASON)}"]
+    host = f" on {sanitize(failure.host, MAX_WORD_CHARACTERS)}" if failure.host else ""
+    lines = [f"Why ({failure.phase.value}{host}): {sanitize(failure.reason, MAX_REASON_CHARACTERS)}"]
     if failure.log:
         lines.append("The last lines of its log:")
         lines += [f"  {line}" for line in _log(failure)]
@@ -311,21 +311,21 @@ def _now_live(live: Live | None) -> str:
     if live is None:
         return "Live now: nothing."
     since = datetime.fromtimestamp(live.since, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    label = printable(live.release.label, LONGEST_WORD)
+    label = sanitize(live.release.label, MAX_WORD_CHARACTERS)
     return f"Live now: {label} (deployment {live.deployment}, since {since} UTC)"
 
 
 def _origin(deployment: Deployment) -> str:
-    by = printable(deployment.by, LONGEST_WORD)
+    by = sanitize(deployment.by, MAX_WORD_CHARACTERS)
     if deployment.kind is Kind.ROLLBACK:
         return f"a rollback that {by} asked for."
     if deployment.kind is Kind.JOIN:
         return f"a join of {_hosts(deployment.hosts)}, which held no release."
     release = deployment.release
     if release is None:
-        return f"an upload of {printable(deployment.order.key, LONGEST_KEY)} by {by}."
-    key = printable(f"s3://{release.bucket}/{release.key}", LONGEST_KEY)
-    return f"an upload of {key} (version {printable(release.version, LONGEST_WORD)}) by {by}."
+        return f"an upload of {sanitize(deployment.order.key, MAX_KEY_CHARACTERS)} by {by}."
+    key = sanitize(f"s3://{release.bucket}/{release.key}", MAX_KEY_CHARACTERS)
+    return f"an upload of {key} (version {sanitize(release.version, MAX_WORD_CHARACTERS)}) by {by}."
 
 
 def _json(
@@ -341,8 +341,8 @@ def _json(
             "seconds": deployment.seconds(),
             "failure": {
                 "phase": failure.phase.value,
-                "host": None if failure.host is None else printable(failure.host, LONGEST_WORD),
-                "reason": printable(failure.reason, LONGEST_REASON),
+                "host": None if failure.host is None else sanitize(failure.host, MAX_WORD_CHARACTERS),
+                "reason": sanitize(failure.reason, MAX_REASON_CHARACTERS),
                 "log": _log(failure),
             }
             if failure
@@ -363,9 +363,9 @@ def _json_head(deployment: Deployment, outcome: str) -> dict[str, object]:
         "deployment": deployment.id,
         "app": deployment.app,
         "kind": deployment.kind.value,
-        "by": printable(deployment.by, LONGEST_WORD),
+        "by": sanitize(deployment.by, MAX_WORD_CHARACTERS),
         "outcome": outcome,
-        "key": printable(deployment.order.key, LONGEST_KEY),
+        "key": sanitize(deployment.order.key, MAX_KEY_CHARACTERS),
         "release": asdict(release) if release else None,
     }
 
@@ -386,18 +386,18 @@ def _invoke(function: str, payload: Mapping[str, object]) -> str:
 def _name(deployment: Deployment) -> str:
     """What people call it: the release's label, else the key of an upload that was refused."""
     if deployment.release:
-        return printable(deployment.release.label, LONGEST_WORD)
-    return printable(deployment.order.key, LONGEST_WORD)
+        return sanitize(deployment.release.label, MAX_WORD_CHARACTERS)
+    return sanitize(deployment.order.key, MAX_WORD_CHARACTERS)
 
 
 def _hosts(hosts: tuple[str, ...]) -> str:
-    return ", ".join(printable(host, LONGEST_WORD) for host in hosts)
+    return ", ".join(sanitize(host, MAX_WORD_CHARACTERS) for host in hosts)
 
 
 def _log(failure: Failure) -> list[str]:
-    return [printable(line, LONGEST_LINE) for line in failure.log[-MOST_LINES:]]
+    return [sanitize(line, MAX_LINE_CHARACTERS) for line in failure.log[-MAX_LINES:]]
 
 
 def _ascii(text: str, limit: int) -> str:
-    shown = printable(text, len(text)).encode("ascii", "replace").decode()
+    shown = sanitize(text, len(text)).encode("ascii", "replace").decode()
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twinslot.errors import BadEvent
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 FORMAT = 1
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.:-]{0,149}")
@@ -21,24 +21,24 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.:-]{0,149}")
 SOMEBODY = "somebody"
 PHASE = re.compile(r"[a-z]{1,10}")
 
-LONGEST_NAME = 60
-LONGEST_END = 40
+MAX_NAME_CHARACTERS = 60
+MAX_END_BYTES = 40
 """Of a way back: both ends and the longest command are together what Amazon Q takes as a step."""
 
-LONGEST_KEY = 120
-LONGEST_HOST = 40
-LONGEST_REASON = 600
-LONGEST_LINE = 300
-LONGEST_COMMAND = 400
-LONGEST_LOG = 2_000
+MAX_KEY_CHARACTERS = 120
+MAX_HOST_CHARACTERS = 40
+MAX_REASON_CHARACTERS = 600
+MAX_LINE_CHARACTERS = 300
+MAX_COMMAND_CHARACTERS = 400
+MAX_LOG_CHARACTERS = 2_000
 """Characters of a log, line ends included: its last lines are the ones that tell."""
 
-MOST_HOSTS = 10
-MOST_PHASES = 10
+MAX_HOSTS = 10
+MAX_PHASES = 10
 LATEST = 32_503_680_000.0
 """The year 3000: chats show no later moment."""
 
-MOST_SECONDS = 1_000_000.0
+MAX_SECONDS = 1_000_000.0
 BEFORE_TRAFFIC = ("waiting", "staging")
 
 
@@ -120,27 +120,27 @@ def digest(announcement: object) -> Digest:
 
 
 def _of_deployment(fields: _Fields, outcome: str) -> Digest:
-    kind, app = fields.text("kind", 20), fields.text("app", LONGEST_NAME)
-    release, key = fields.part("release"), fields.text("key", LONGEST_KEY)
-    name = f"{app} {release.text('label', LONGEST_NAME)}" if release else key or app
+    kind, app = fields.text("kind", 20), fields.text("app", MAX_NAME_CHARACTERS)
+    release, key = fields.part("release"), fields.text("key", MAX_KEY_CHARACTERS)
+    name = f"{app} {release.text('label', MAX_NAME_CHARACTERS)}" if release else key or app
     failure = fields.part("failure")
     phase = failure.phase("phase") if failure else ""
-    unconfirmed, live = fields.texts("unconfirmed", LONGEST_HOST), fields.live()
+    unconfirmed, live = fields.texts("unconfirmed", MAX_HOST_CHARACTERS), fields.live()
     return Digest(
         id=fields.id("announcement"),
         app=app,
         outcome=outcome,
         deployment=fields.id("deployment"),
-        headline=_headline(outcome, kind, name, len(fields.texts("hosts", LONGEST_HOST))),
+        headline=_headline(outcome, kind, name, len(fields.texts("hosts", MAX_HOST_CHARACTERS))),
         meaning=_meaning(outcome, kind, phase, bool(unconfirmed)),
         origin=ORIGINS.get(kind, "Uploaded by"),
-        by=fields.text("by", LONGEST_NAME) or SOMEBODY,
+        by=fields.text("by", MAX_NAME_CHARACTERS) or SOMEBODY,
         live=live,
         key=key,
-        cause=failure.text("reason", LONGEST_REASON) if failure else "",
+        cause=failure.text("reason", MAX_REASON_CHARACTERS) if failure else "",
         phase=phase,
-        host=failure.text("host", LONGEST_HOST) if failure else "",
-        log=_last_lines(failure.texts("log", LONGEST_LINE)) if failure else (),
+        host=failure.text("host", MAX_HOST_CHARACTERS) if failure else "",
+        log=_last_lines(failure.texts("log", MAX_LINE_CHARACTERS)) if failure else (),
         seconds=fields.seconds(),
         unconfirmed=_first_hosts(unconfirmed),
         command_does=_way_back(outcome, live, fields.part("previous")),
@@ -149,13 +149,14 @@ def _of_deployment(fields: _Fields, outcome: str) -> Digest:
 
 
 def _of_drift(fields: _Fields) -> Digest:
-    app = fields.text("app", LONGEST_NAME)
+    app = fields.text("app", MAX_NAME_CHARACTERS)
     found = fields.parts("differences")
     shown = [
-        (each.text("host", LONGEST_HOST), each.text("what", LONGEST_LINE)) for each in found[:MOST_HOSTS]
+        (each.text("host", MAX_HOST_CHARACTERS), each.text("what", MAX_LINE_CHARACTERS))
+        for each in found[:MAX_HOSTS]
     ]
-    if len(found) > MOST_HOSTS:
-        shown.append(("…", f"and {len(found) - MOST_HOSTS} more"))
+    if len(found) > MAX_HOSTS:
+        shown.append(("…", f"and {len(found) - MAX_HOSTS} more"))
     count = "a host" if len(found) == 1 else f"{len(found)} hosts"
     return Digest(
         id=fields.id("announcement"),
@@ -173,8 +174,8 @@ def _of_drift(fields: _Fields) -> Digest:
 
 
 def _of_hold(fields: _Fields, outcome: str) -> Digest:
-    app = fields.text("app", LONGEST_NAME)
-    why, waiting = fields.text("why", LONGEST_REASON), fields.text("waiting", LONGEST_NAME)
+    app = fields.text("app", MAX_NAME_CHARACTERS)
+    why, waiting = fields.text("why", MAX_REASON_CHARACTERS), fields.text("waiting", MAX_NAME_CHARACTERS)
     if outcome == "HELD":
         headline = Headline("⏸️", app, "is held")
         waits = f"{waiting} waits" if waiting else "Uploads wait"
@@ -192,7 +193,7 @@ def _of_hold(fields: _Fields, outcome: str) -> Digest:
         headline=headline,
         meaning=meaning,
         origin=origin,
-        by=fields.text("by", LONGEST_NAME) or SOMEBODY,
+        by=fields.text("by", MAX_NAME_CHARACTERS) or SOMEBODY,
         live=fields.live(),
         cause=why,
         command_does="To resume",
@@ -256,15 +257,15 @@ def _meaning(outcome: str, kind: str, phase: str, is_unsure: bool) -> str:
 
 def _way_back(outcome: str, live: LiveNow | None, previous: _Fields | None) -> str:
     """What the rollback's command does: after a failure it leads away from what is live, not what failed."""
-    start = printable(live.label, LONGEST_END) if live and outcome != "LIVE" else ""
-    end = previous.text("label", LONGEST_END) if previous else ""
+    start = sanitize(live.label, MAX_END_BYTES) if live and outcome != "LIVE" else ""
+    end = previous.text("label", MAX_END_BYTES) if previous else ""
     return "To go back" + (f" from {start}" if start else "") + (f" to {end}" if end else "")
 
 
 def _last_lines(log: tuple[str, ...]) -> tuple[str, ...]:
     """As many of the last lines as fit into LONGEST_LOG."""
     kept: list[str] = []
-    room = LONGEST_LOG
+    room = MAX_LOG_CHARACTERS
     for line in reversed(log):
         room -= len(line) + 1
         if room < 0:
@@ -274,8 +275,8 @@ def _last_lines(log: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _first_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    more = len(hosts) - MOST_HOSTS
-    return (*hosts[:MOST_HOSTS], f"and {more} more") if more > 0 else hosts
+    more = len(hosts) - MAX_HOSTS
+    return (*hosts[:MAX_HOSTS], f"and {more} more") if more > 0 else hosts
 
 
 class _Fields:
@@ -303,10 +304,10 @@ class _Fields:
             return ""
         if not isinstance(value, str):
             raise BadEvent(f"{name}: {_kind(value)}, not a text")
-        return printable(value, limit)
+        return sanitize(value, limit)
 
     def phase(self, name: str) -> str:
-        value = self.text(name, LONGEST_NAME)
+        value = self.text(name, MAX_NAME_CHARACTERS)
         if value and not PHASE.fullmatch(value):
             raise BadEvent(f"{name}: {quoted(value, 60)} is no phase of a deployment")
         return value
@@ -315,7 +316,7 @@ class _Fields:
         values = self._list(name)
         if not all(isinstance(value, str) for value in values):
             raise BadEvent(f"{name}: not a list of texts")
-        return tuple(printable(str(value), limit) for value in values)
+        return tuple(sanitize(str(value), limit) for value in values)
 
     def part(self, name: str) -> _Fields | None:
         value = self._fields.get(name)
@@ -329,23 +330,21 @@ class _Fields:
         if live is None:
             return None
         since = live.value("since")
-        return LiveNow(live.text("label", LONGEST_NAME), _number("since", since, LATEST))
+        return LiveNow(live.text("label", MAX_NAME_CHARACTERS), _number("since", since, LATEST))
 
     def seconds(self) -> tuple[tuple[str, float], ...]:
         spent = self.part("seconds")
         if spent is None:
             return ()
-        found = [
-            (str(name), _number("seconds", value, MOST_SECONDS)) for name, value in spent._fields.items()
-        ]
+        found = [(str(name), _number("seconds", value, MAX_SECONDS)) for name, value in spent._fields.items()]
         if not all(PHASE.fullmatch(name) for name, _ in found):
             raise BadEvent("seconds: a name in it is no phase of a deployment")
-        return tuple((name, seconds or 0.0) for name, seconds in found[:MOST_PHASES])
+        return tuple((name, seconds or 0.0) for name, seconds in found[:MAX_PHASES])
 
     def command(self, name: str) -> str:
         """A command to be copied: whole, or not at all."""
-        command = self.text(name, LONGEST_COMMAND + 1)
-        return command if len(command) <= LONGEST_COMMAND else ""
+        command = self.text(name, MAX_COMMAND_CHARACTERS + 1)
+        return command if len(command) <= MAX_COMMAND_CHARACTERS else ""
 
     def _list(self, name: str) -> list[object]:
         value = self._fields.get(name)

@@ -12,8 +12,8 @@ from twinslot.aws.calling import calling, code
 from twinslot.domain.model import Release
 from twinslot.errors import GiveUp, NotAJar, TryAgain
 from twinslot.intake import jar
-from twinslot.intake.sanitize import printable
-from twinslot.intake.upload import LONGEST_BY, Upload
+from twinslot.intake.sanitize import sanitize
+from twinslot.intake.upload import MAX_BY_CHARACTERS, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -120,4 +120,4 @@ class Artifacts:
 
 
 def _uploader(artifact: Artifact, upload: Upload) -> str:
-    return printable(artifact.metadata.get("by", ""), LONGEST_BY).strip() or upload.by
+    return sanitize(artifact.metadata.get("by", ""), MAX_BY_CHARACTERS).strip() or upload.by

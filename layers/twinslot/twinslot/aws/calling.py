@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 
 from twinslot.errors import GiveUp, TryAgain
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 
 TEMPORARY_CODES = frozenset(
     {
@@ -43,7 +43,7 @@ TEMPORARY_CODES = frozenset(
 )
 """Codes that AWS gives to a request which may succeed when it is sent again."""
 
-LONGEST_MESSAGE = 300
+MAX_MESSAGE_CHARACTERS = 300
 
 
 def code(error: ClientError) -> str:
@@ -73,4 +73,4 @@ def calling(doing: str, refused: type[GiveUp]) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         root = TryAgain if is_temporary(error) else refused
-        raise root(f"{doing}: {printable(str(error), LONGEST_MESSAGE)}") from error
+        raise root(f"{doing}: {sanitize(str(error), MAX_MESSAGE_CHARACTERS)}") from error

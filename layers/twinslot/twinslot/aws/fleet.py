@@ -17,7 +17,7 @@ from twinslot.aws.calling import calling
 from twinslot.domain.model import Deployment, HostResult, Release, Step
 from twinslot.errors import BadReport, CommandRefused, GiveUp
 from twinslot.intake import report
-from twinslot.intake.sanitize import printable
+from twinslot.intake.sanitize import sanitize
 from twinslot.intake.upload import APP
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, SendCommandRequestTypeDef
 
 TAG = "twinslot"
-MOST_INSTANCE_IDS = 50
+MAX_INSTANCE_IDS = 50
 """More than SendCommand takes by name are targeted by their tag."""
 
 DELIVERY_SECONDS = 60
@@ -167,7 +167,7 @@ class Fleet:
             "MaxConcurrency": "100%",
             "MaxErrors": "100%",
         }
-        if len(hosts) <= MOST_INSTANCE_IDS:
+        if len(hosts) <= MAX_INSTANCE_IDS:
             request["InstanceIds"] = hosts
         else:
             request["Targets"] = [{"Key": f"tag:{TAG}", "Values": [app]}]
@@ -244,7 +244,7 @@ def _result(invocation: CommandInvocationTypeDef, app: str, step: str, deploymen
     if status in UNDER_WAY:
         return HostResult(host, None)
     details = invocation.get("StatusDetails", "").replace(" ", "") or status
-    explanation = REASONS.get(details, f"the command ended as {printable(details, 100)}")
+    explanation = REASONS.get(details, f"the command ended as {sanitize(details, 100)}")
     outputs = [plugin.get("Output", "") for plugin in invocation.get("CommandPlugins", [])]
     output = next((output for output in reversed(outputs) if output), "")
     if status != "Success" and not output:

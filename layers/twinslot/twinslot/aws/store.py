@@ -57,7 +57,7 @@ DAY_SECONDS = 86_400
 HISTORY_SECONDS = 400 * DAY_SECONDS
 REPORT_SECONDS = 90 * DAY_SECONDS
 COMMAND_SECONDS = 7 * DAY_SECONDS
-MOST_IN_TRANSACTION = 100
+MAX_IN_TRANSACTION = 100
 DEPLOYMENT_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 Item = dict[str, Attribute]
@@ -97,7 +97,7 @@ class Store:
             *(self._put(self._record(record)) for record in records.values()),
             *(self._put(self._command(command, saved.name)) for command in dict.fromkeys(decision.commands)),
         ]
-        room = MOST_IN_TRANSACTION - len(writes)
+        room = MAX_IN_TRANSACTION - len(writes)
         reports = _last(decision.reports)
         self.save_reports(saved.name, reports[room:])
         writes += [self._put(self._report(saved.name, report)) for report in reports[:room]]
@@ -193,8 +193,8 @@ class Store:
     def save_reports(self, app: str, reports: Iterable[HostReport]) -> None:
         """Keep the last report of each of these hosts."""
         puts = [self._put(self._report(app, report)) for report in _last(reports)]
-        for first in range(0, len(puts), MOST_IN_TRANSACTION):
-            self._write(puts[first : first + MOST_IN_TRANSACTION], f"saving the reports of {app}'s hosts")
+        for first in range(0, len(puts), MAX_IN_TRANSACTION):
+            self._write(puts[first : first + MAX_IN_TRANSACTION], f"saving the reports of {app}'s hosts")
 
     def _put_state(self, saved: Application, version: int) -> TransactWriteItemTypeDef:
         item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved)}

@@ -7,7 +7,7 @@ from ulid import ULID
 
 from twinslot.errors import BadEvent
 
-LATEST_MILLISECONDS = 2**48 - 1
+MAX_MILLISECONDS = 2**48 - 1
 TIME_CHARACTERS = 10
 """Of a ULID: they tell its time, the others here its identity."""
 
@@ -19,7 +19,7 @@ def deployment_id(at: float, *identity: str) -> str:
     bits are the time in milliseconds, the other 80 the beginning of the identity's SHA-256.
     """
     milliseconds = round(at * 1000)
-    if not 0 <= milliseconds <= LATEST_MILLISECONDS:
+    if not 0 <= milliseconds <= MAX_MILLISECONDS:
         raise BadEvent(f"{at} s is not a time that a deployment can have")
     digest = sha256(json.dumps(identity).encode()).digest()
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))

@@ -25,7 +25,7 @@ def is_fresh(result: HostResult) -> bool:
     return all(slot.release in (None, report.sha256) for slot in report.slots.values())
 
 
-def truth(results: tuple[HostResult, ...]) -> str | None:
+def served_by_all(results: tuple[HostResult, ...]) -> str | None:
     """The SHA-256 (hex) of the release that users get on all of these hosts but fresh ones; None when they
     disagree."""
     served = {_served(result.report) for result in results if result.report and not is_fresh(result)}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twinslot.domain.model import HostResult, Live, Order, Release, Settings
+from twinslot.domain.model import HostResult, Live, Release, Settings, UploadOrder
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class UploadArrived:
     id: str
     app: str
     release: Release
-    order: Order
+    order: UploadOrder
     by: str
 
 
@@ -22,7 +22,7 @@ class UploadRefused:
 
     id: str
     app: str
-    order: Order
+    order: UploadOrder
     by: str
     key: str
     reason: str

@@ -56,16 +56,16 @@ from twinslot.domain.model import (
     HostResult,
     Kind,
     Live,
-    Order,
     Outcome,
     Phase,
     SendCommand,
     Settings,
     Step,
     Survey,
+    UploadOrder,
     Warn,
 )
-from twinslot.domain.transition import Turn
+from twinslot.domain.transition import Transition
 from twinslot.errors import NothingToRollBackTo, UnknownApp
 
 LEASE_SECONDS = 60
@@ -81,7 +81,7 @@ STAGE_EXTRA_SECONDS = 300
 FLIP_EXTRA_SECONDS = 60
 BAKE_EXTRA_SECONDS = 60
 REVERT_ATTEMPTS = 3
-MOST_JOINING = 50
+MAX_JOINING = 50
 """SendCommand takes no more hosts by name, and a join is for those that it names; the others follow."""
 
 
@@ -102,36 +102,36 @@ def decide(application: Application, event: Event, now: float) -> Decision:
     Raises NothingToRollBackTo for a rollback without a release to go to, and UnknownApp where an app is to be
     held or resumed of which nothing was ever heard.
     """
-    turn = _Rules(application, now)
+    transition = _Rules(application, now)
     match event:
         case UploadArrived():
-            turn.upload_arrived(event)
+            transition.upload_arrived(event)
         case UploadRefused():
-            turn.upload_refused(event)
+            transition.upload_refused(event)
         case RollbackAsked():
-            turn.rollback_asked(event)
+            transition.rollback_asked(event)
         case HoldAsked():
-            turn.hold_asked(event)
+            transition.hold_asked(event)
         case ResumeAsked():
-            turn.resume_asked(event)
+            transition.resume_asked(event)
         case Surveyed():
-            turn.surveyed(event)
+            transition.surveyed(event)
         case CommandSent():
-            turn.command_sent(event)
+            transition.command_sent(event)
         case CommandFailed():
-            turn.command_failed(event)
+            transition.command_failed(event)
         case CommandEnded():
-            turn.command_ended(event)
+            transition.command_ended(event)
         case Announced():
-            turn.strike_out(event.act)
+            transition.strike_out(event.act)
         case Inspected():
-            turn.inspected(event)
+            transition.inspected(event)
         case Tick():
-            turn.tick()
-    return turn.decision()
+            transition.tick()
+    return transition.decision()
 
 
-class _Rules(Turn):
+class _Rules(Transition):
     """One method an event, then the moves that they share."""
 
     def upload_arrived(self, event: UploadArrived) -> None:
@@ -169,7 +169,7 @@ class _Rules(Turn):
             raise NothingToRollBackTo(
                 f"{self.application.name}: no release was live before the present one; upload a jar instead"
             )
-        order = Order("", "", event.at)
+        order = UploadOrder("", "", event.at)
         rollback = replace(self.accept(event.id, Kind.ROLLBACK, order, event.by), release=target.release)
         under_way, older = self.application.current, self.application.waiting
         newest = order if order.is_after(self.application.newest) else self.application.newest
@@ -241,12 +241,12 @@ class _Rules(Turn):
             self.step_failed(current, tuple(HostResult(host, False, event.reason) for host in current.hosts))
 
     def command_ended(self, event: CommandEnded) -> None:
-        self.hear(event.results)
+        self.collect_reports(event.results)
         current = self.application.current
         if not current or not current.step or current.step.command != event.command:
             return
         if current.phase is Phase.STAGING and current.kind is not Kind.JOIN:
-            self.meet(event.results)
+            self.note_newcomers(event.results)
         if self.now > current.step.deadline:
             results = tuple(_silent(result, current.step) for result in event.results)
         else:
@@ -275,14 +275,14 @@ class _Rules(Turn):
         self.acts += tuple(act for act in outbox if act.id in overdue)
 
     def inspected(self, event: Inspected) -> None:
-        self.hear(event.results)
+        self.collect_reports(event.results)
         self.change(
             drift=tuple(found for found in self.application.drift if found.host in event.known),
             newcomers=tuple(host for host in self.application.newcomers if host in event.known),
             unjoined=tuple(host for host in self.application.unjoined if host in event.known),
         )
         known = tuple(result for result in event.results if result.host in event.known)
-        self.meet(known)
+        self.note_newcomers(known)
         if not self.application.current:
             self.compare(known)
         self.begin_next()
@@ -310,8 +310,8 @@ class _Rules(Turn):
             self.begin(waiting)
         elif live and newcomers:
             id = deployment_id(self.now, self.application.name, "join", str(self.application.fence + 1))
-            join = self.accept(id, Kind.JOIN, Order("", "", self.now), "twinslot")
-            join = replace(join, release=live.release, hosts=newcomers[:MOST_JOINING])
+            join = self.accept(id, Kind.JOIN, UploadOrder("", "", self.now), "twinslot")
+            join = replace(join, release=live.release, hosts=newcomers[:MAX_JOINING])
             self.records[id] = join
             self.begin(join)
 
@@ -373,7 +373,7 @@ class _Rules(Turn):
         flipping = self.enter(current, Phase.FLIPPING)
         if current.kind is not Kind.JOIN:
             self.compare(results)
-            self.adopt(drift.truth(results))
+            self.accept_reality(drift.served_by_all(results))
             flipping = self.move_live(flipping, next(iter(digests.values()), None))
         self.take_step(flipping, "flip", "flip")
 
@@ -389,7 +389,7 @@ class _Rules(Turn):
             self.change(live=arrived, previous=previous if again else live, unjoined=())
         return replace(flipping, release=release, live_before=live, previous_before=previous)
 
-    def meet(self, results: tuple[HostResult, ...]) -> None:
+    def note_newcomers(self, results: tuple[HostResult, ...]) -> None:
         """Remember which of these hosts hold no release while one is live: they wait for a join.
 
         While a deployment is under way no newcomer is forgotten: what it holds may be but staged.
@@ -414,7 +414,7 @@ class _Rules(Turn):
             name, live = self.application.name, self.application.live
             self.post(Warn(f"{name}/drift-{self.now:.3f}", self.now, name, news, live))
 
-    def adopt(self, served: str | None) -> None:
+    def accept_reality(self, served: str | None) -> None:
         """Take the hosts' word for what is live, if it is the previous release that all of them serve."""
         live, previous = self.application.live, self.application.previous
         if live and previous and served and served == previous.release.sha256 != live.release.sha256:

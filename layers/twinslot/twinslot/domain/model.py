@@ -81,7 +81,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Order:
+class UploadOrder:
     """Where an upload stands among the others: S3's sequencer for one key, event time between keys.
 
     A rollback has the key "" and no sequencer: it stands over what was uploaded before it.
@@ -91,7 +91,7 @@ class Order:
     sequencer: str
     at: float
 
-    def is_after(self, other: "Order | None") -> bool:
+    def is_after(self, other: "UploadOrder | None") -> bool:
         """Whether this one is newer. Sequencers are hex of unequal length: S3 says to pad the shorter
         with zeros on the left and to compare as text (S3 User Guide, event message structure).
 
@@ -141,7 +141,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Passage:
+class PhaseEntry:
     """One entry of a timeline: the deployment entered `phase` at this time."""
 
     phase: Phase
@@ -155,12 +155,12 @@ class Deployment:
     id: str
     app: str
     kind: Kind
-    order: Order
+    order: UploadOrder
     release: Release | None
     by: str
     phase: Phase = Phase.WAITING
     outcome: Outcome | None = None
-    timeline: tuple[Passage, ...] = ()
+    timeline: tuple[PhaseEntry, ...] = ()
     fence: int = 0
     hosts: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
@@ -280,7 +280,7 @@ class Application:
     previous: Live | None = None
     current: Deployment | None = None
     waiting: Deployment | None = None
-    newest: Order | None = None
+    newest: UploadOrder | None = None
     fence: int = 0
     outbox: tuple[Act, ...] = ()
     drift: tuple[Difference, ...] = ()

@@ -14,15 +14,15 @@ from twinslot.domain.model import (
     HostReport,
     HostResult,
     Kind,
-    Order,
-    Passage,
     Phase,
+    PhaseEntry,
     SendCommand,
     Survey,
+    UploadOrder,
 )
 
 
-class Turn:
+class Transition:
     """One event's consequences for an application, at the time `now` (seconds since the epoch)."""
 
     def __init__(self, application: Application, now: float) -> None:
@@ -43,7 +43,7 @@ class Turn:
         """Let these fields of the application become this."""
         self.application = replace(self.application, **fields)
 
-    def hear(self, results: tuple[HostResult, ...]) -> None:
+    def collect_reports(self, results: tuple[HostResult, ...]) -> None:
         """Keep what these hosts reported, whatever follows from it."""
         self.reports += tuple(result.report for result in results if result.report)
 
@@ -52,14 +52,14 @@ class Turn:
         present = (self.application.current, self.application.waiting)
         return any(known is not None and known.id == deployment for known in present)
 
-    def accept(self, deployment: str, kind: Kind, order: Order, by: str) -> Deployment:
+    def accept(self, deployment: str, kind: Kind, order: UploadOrder, by: str) -> Deployment:
         """A new deployment, which waits; it is in the application once a field of it holds it."""
-        timeline = (Passage(Phase.WAITING, self.now),)
+        timeline = (PhaseEntry(Phase.WAITING, self.now),)
         return Deployment(deployment, self.application.name, kind, order, None, by, timeline=timeline)
 
     def enter(self, deployment: Deployment, phase: Phase) -> Deployment:
         """The deployment in this phase from now on."""
-        return replace(deployment, phase=phase, timeline=(*deployment.timeline, Passage(phase, self.now)))
+        return replace(deployment, phase=phase, timeline=(*deployment.timeline, PhaseEntry(phase, self.now)))
 
     def post(self, act: Act) -> None:
         """Have this done: it stays in the outbox until it is struck out."""

@@ -19,13 +19,13 @@ from hashlib import sha256
 from typing import NoReturn, Protocol
 
 from twinslot.errors import NotAJar
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 TAIL_BYTES = 131_072
 DIRECTORY_BYTES = 655_360
-LARGEST_MANIFEST = 65_536
-LONGEST_EXTRA = 65_535
-LONGEST_LABEL = 64
+MAX_MANIFEST_BYTES = 65_536
+MAX_EXTRA_BYTES = 65_535
+MAX_LABEL_CHARACTERS = 64
 MANIFEST = b"META-INF/MANIFEST.MF"
 
 END = struct.Struct("<4s4H2LH")
@@ -98,7 +98,7 @@ def inspect(source: Source, key: str) -> Jar:
     return Jar(
         size=size,
         label=label(attributes.get("implementation-version", ""), key),
-        main_class=printable(main_class, 200),
+        main_class=sanitize(main_class, 200),
         sha256=sha256(tail).hexdigest() if len(tail) == size else None,
     )
 
@@ -128,7 +128,7 @@ def main_attributes(manifest: bytes) -> dict[str, str]:
 def label(version: str, key: str) -> str:
     """What people call the release, in `[A-Za-z0-9._+-]{1,64}`: the version, else the stem of the key."""
     for text in (version, key.rpartition("/")[2].removesuffix(".jar")):
-        safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", text.strip())[:LONGEST_LABEL]
+        safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", text.strip())[:MAX_LABEL_CHARACTERS]
         if safe.strip("-"):
             return safe
     return "unlabelled"
@@ -232,16 +232,16 @@ def _sizes(extra: bytes, *fields: int) -> tuple[int, ...]:
 
 def _unpack(window: _Window, directory: _Directory, manifest: _Manifest) -> bytes:
     """The manifest's bytes, checked against what the directory says of them."""
-    if max(manifest.packed, manifest.unpacked) > LARGEST_MANIFEST:
+    if max(manifest.packed, manifest.unpacked) > MAX_MANIFEST_BYTES:
         raise NotAJar(
             f"its manifest claims {manifest.unpacked} bytes ({manifest.packed} packed), and at most"
-            f" {LARGEST_MANIFEST} are read; {WANTED}"
+            f" {MAX_MANIFEST_BYTES} are read; {WANTED}"
         )
     if manifest.flags & ENCRYPTED:
         raise NotAJar(f"its manifest is encrypted, which Java cannot read; {WANTED}")
     if manifest.start + LOCAL.size > directory.start:
         _refuse_damaged(f"its manifest at {manifest.start} overlaps its directory")
-    longest = LOCAL.size + len(MANIFEST) + LONGEST_EXTRA + manifest.packed
+    longest = LOCAL.size + len(MANIFEST) + MAX_EXTRA_BYTES + manifest.packed
     record = window.read(manifest.start, min(longest, directory.start - manifest.start))
     header = LOCAL.unpack_from(record)
     name_size, extra_size = header[-2:]
@@ -264,7 +264,7 @@ def _inflate(method: int, packed: bytes) -> bytes:
         _refuse_damaged(f"its manifest is packed by method {method}, which Java does not know")
     try:
         # One byte more than allowed is enough to see that there is too much.
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, LARGEST_MANIFEST + 1)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, MAX_MANIFEST_BYTES + 1)
     except zlib.error:
         _refuse_damaged("its manifest cannot be unpacked")
 

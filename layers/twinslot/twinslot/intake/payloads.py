@@ -7,7 +7,7 @@ from twinslot.errors import BadEvent
 from twinslot.intake.sanitize import quoted
 from twinslot.intake.upload import APP
 
-LONGEST_BY = 64
+MAX_BY_CHARACTERS = 64
 
 
 def app_of(event: Mapping[str, Any]) -> str:
@@ -20,7 +20,7 @@ def app_of(event: Mapping[str, Any]) -> str:
 
 def by_of(event: Mapping[str, Any], otherwise: str) -> str:
     """The field `by`: who asks, in printable characters; `otherwise` when it is not there."""
-    return text_of(event, "by", LONGEST_BY) if event.get("by") is not None else otherwise
+    return text_of(event, "by", MAX_BY_CHARACTERS) if event.get("by") is not None else otherwise
 
 
 def text_of(event: Mapping[str, Any], name: str, longest: int) -> str:

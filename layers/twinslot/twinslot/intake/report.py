@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 from twinslot.domain.model import PORTS, HostReport, SlotReport
 from twinslot.errors import BadReport
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 FORMAT = 1
 ERROR_MARK = "----------ERROR-------"
@@ -19,11 +19,11 @@ ERROR_MARK = "----------ERROR-------"
 VERBS = ("provision", "stage", "flip", "bake", "report")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SECONDS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-LONGEST_REASON = 300
-LONGEST_LINE = 500
-LONGEST_WORD = 64
-MOST_LINES = 50
-MOST_SECONDS = 20
+MAX_REASON_CHARACTERS = 300
+MAX_LINE_CHARACTERS = 500
+MAX_WORD_CHARACTERS = 64
+MAX_LINES = 50
+MAX_SECONDS = 20
 LARGEST = 10**15 - 1
 
 Value = TypeVar("Value")
@@ -42,8 +42,8 @@ def read(output: str, instance: str, app: str, step: str, deployment: str) -> Ho
             _refuse(f"{name} is {_shown(fields.get(name))}, and {quoted(expected)} was asked")
     slots = _field(fields, "slots", dict)
     seconds = _field(fields, "seconds", dict)
-    if len(seconds) > MOST_SECONDS:
-        _refuse(f"seconds has {len(seconds)} entries, and at most {MOST_SECONDS} are read")
+    if len(seconds) > MAX_SECONDS:
+        _refuse(f"seconds has {len(seconds)} entries, and at most {MAX_SECONDS} are read")
     return HostReport(
         host=instance,
         app=app,
@@ -52,8 +52,8 @@ def read(output: str, instance: str, app: str, step: str, deployment: str) -> Ho
         deployment=deployment,
         fence=_count(fields, "fence"),
         ok=_field(fields, "ok", bool),
-        reason=printable(_field(fields, "reason", str), LONGEST_REASON),
-        log=tuple(_line(line) for line in _field(fields, "log", list)[-MOST_LINES:]),
+        reason=sanitize(_field(fields, "reason", str), MAX_REASON_CHARACTERS),
+        log=tuple(_line(line) for line in _field(fields, "log", list)[-MAX_LINES:]),
         live=_optional(fields, "live", lambda live: _one_of(live, "live", tuple(PORTS))),
         standby=_field(fields, "standby", bool),
         slots={_one_of(name, "slots", tuple(PORTS)): _slot(slot) for name, slot in slots.items()},
@@ -82,8 +82,8 @@ def _slot(slot: object) -> SlotReport:
         _refuse(f"a slot is {_shown(slot)}, not an object")
     return SlotReport(
         release=_optional(slot, "release", lambda digest: _digest(digest, "release of a slot")),
-        label=_optional(slot, "label", lambda label: printable(label, LONGEST_WORD)),
-        state=printable(_field(slot, "state", str), LONGEST_WORD),
+        label=_optional(slot, "label", lambda label: sanitize(label, MAX_WORD_CHARACTERS)),
+        state=sanitize(_field(slot, "state", str), MAX_WORD_CHARACTERS),
         verified=_field(slot, "verified", bool),
         pid=_count(slot, "pid"),
         # A command that was under way when the stack was updated ran the document from before this field.
@@ -128,7 +128,7 @@ def _digest(value: str, name: str) -> str:
 def _line(line: object) -> str:
     if not isinstance(line, str):
         _refuse(f"a line of log is {_shown(line)}, not a text")
-    return printable(line, LONGEST_LINE)
+    return sanitize(line, MAX_LINE_CHARACTERS)
 
 
 def _seconds_name(name: str) -> str:

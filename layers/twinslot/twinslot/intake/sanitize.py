@@ -6,7 +6,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CUT = "…"
 
 
-def printable(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """One line of at most `limit` characters: tabs and line ends become spaces, and whatever else cannot
     be seen (control and bidirectional characters, lone surrogates) becomes U+FFFD."""
     shown = "".join(_visible(character) for character in text[:limit])

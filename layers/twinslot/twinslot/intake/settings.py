@@ -19,7 +19,7 @@ HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.?=&-]{0,199}")
 HOST_NAME_PART = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 SERVER_NAME = re.compile(rf"_|(?!.{{254}})(\*\.)?{HOST_NAME_PART}(\.{HOST_NAME_PART})*")
 JAVA_OPTION = re.compile(r"-[!-~][ -~]{0,198}")
-MOST_JAVA_OPTIONS = 20
+MAX_JAVA_OPTIONS = 20
 JAVA_VERSIONS = (17, 21, 25)
 PATH = re.compile(r"(?!.{256})(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+")
 LOWEST_PORT, HIGHEST_PORT = 1024, 65000
@@ -47,7 +47,7 @@ def _whole(lowest: int, highest: int) -> Callable[[object], bool]:
 
 def _java_options(value: object) -> bool:
     is_option = _text(JAVA_OPTION)
-    return isinstance(value, list) and len(value) <= MOST_JAVA_OPTIONS and all(map(is_option, value))
+    return isinstance(value, list) and len(value) <= MAX_JAVA_OPTIONS and all(map(is_option, value))
 
 
 def _management_port(value: object) -> bool:
@@ -99,7 +99,7 @@ DEFINITIONS = (
     Definition(
         "java_options",
         "Options for the JVM, one an item.",
-        f"a list of at most {MOST_JAVA_OPTIONS} texts, each `-` and then 1 to 199 printable ASCII characters",
+        f"a list of at most {MAX_JAVA_OPTIONS} texts, each `-` and then 1 to 199 printable ASCII characters",
         _java_options,
     ),
     Definition(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from twinslot.domain.deployment_id import deployment_id
-from twinslot.domain.model import NOBODY, Order
+from twinslot.domain.model import NOBODY, UploadOrder
 from twinslot.errors import BadEvent
-from twinslot.intake.sanitize import printable, quoted
+from twinslot.intake.sanitize import quoted, sanitize
 
 APP = re.compile(r"[a-z][a-z0-9-]{0,29}")
 SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -22,8 +22,8 @@ VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
 SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,64}")
 ACCOUNT = re.compile(r"[0-9]{12}")
 SUFFIX = ".jar"
-LONGEST_KEY = 255
-LONGEST_BY = 100
+MAX_KEY_CHARACTERS = 255
+MAX_BY_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Upload:
     key: str
     version: str
     size: int
-    order: Order
+    order: UploadOrder
     id: str
     by: str
     problem: str = ""
@@ -72,16 +72,16 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
     if ACCOUNT.fullmatch(by):
         by = f"account {by}"
     app, problem = owner(key, default_app)
-    shown = printable(key, LONGEST_KEY) if problem else key
+    shown = sanitize(key, MAX_KEY_CHARACTERS) if problem else key
     return Upload(
         app=app,
         bucket=bucket,
         key=shown,
         version=version,
         size=size,
-        order=Order(shown, sequencer, at),
+        order=UploadOrder(shown, sequencer, at),
         id=deployment_id(at, bucket, key, version),
-        by=printable(by, LONGEST_BY),
+        by=sanitize(by, MAX_BY_CHARACTERS),
         problem=problem,
     )
 
@@ -99,8 +99,8 @@ def owner(key: str, default_app: str) -> tuple[str, str]:
         advice = f"upload it below <app>/, whose name is {wanted}"
         return NOBODY, f"the key {quoted(key)} does not begin with the name of an app; {advice}"
     advice = f"upload it again to, for example, {name}/app-1.0.jar"
-    if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
-        return name, f"the key {quoted(key)} is longer than {LONGEST_KEY} bytes; {advice}"
+    if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_CHARACTERS:
+        return name, f"the key {quoted(key)} is longer than {MAX_KEY_CHARACTERS} bytes; {advice}"
     segments = path.split("/")
     if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in segments):
         allowed = "letters A to Z and a to z, digits, dots, underscores and hyphens between slashes"
