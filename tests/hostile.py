@@ -33,7 +33,7 @@ LEAST = {
     "controller": {
         "handlers' events": 700,
         "rollback payloads": 500,
-        "hold payloads": 500,
+        "freeze payloads": 500,
         "widget calls": 100,
     },
 }

@@ -14,12 +14,12 @@ nothing is printed until it has ended; at Ctrl-C its `outcome` is null.
 
 | command | document |
 | --- | --- |
-| `status` | `{"apps": [{"app", "live", "previous", "current", "waiting", "held": {"by", "why", "since"} or null, "drift": [{"host", "what"}], "hosts": [{"host", "heard", "live", "standby", "slots": {"blue": {"label", "sha256", "state", "verified"}, …}}]}]}` |
+| `status` | `{"apps": [{"app", "live", "previous", "current", "waiting", "frozen": {"by", "why", "since"} or null, "drift": [{"host", "what"}], "hosts": [{"host", "heard", "live", "standby", "slots": {"blue": {"label", "sha256", "state", "verified"}, …}}]}]}` |
 | `deploy`, `rollback` | `{"deployment", "live"}` |
 | `history` | `{"app", "deployments": []}` |
 | `logs` | `{"app", "slot", "hosts": [{"host", "lines": [], "problem": null or a text}]}` |
 | `doctor` | `{"app", "checks": [{"name", "ok": true, false or null (not looked at), "what", "remedy", "host": an id or null}]}` |
-| `hold`, `resume` | `{"app", "held", "was_held", "since", "why", "waiting"}` |
+| `freeze`, `unfreeze` | `{"app", "frozen", "was_frozen", "since", "why", "waiting"}` |
 
 `live` and `previous` are `{"label", "deployment", "since", "key", "version", "sha256"}` or null. A deployment is `{"deployment", "app",
 "kind", "by", "label", "key", "version", "phase", "outcome", "began", "ended", "seconds": {"staging": 4.2, …}, "failure": {"phase", "host",

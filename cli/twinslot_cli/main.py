@@ -20,8 +20,8 @@ from twinslot_cli.aws.errors import CannotWork, NotLive, explained
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.commands.deploy import deploy as deploy_jar
 from twinslot_cli.commands.doctor import doctor as examine
-from twinslot_cli.commands.freeze import hold as hold_uploads
-from twinslot_cli.commands.freeze import resume as let_go_on
+from twinslot_cli.commands.freeze import freeze as freeze_uploads
+from twinslot_cli.commands.freeze import unfreeze as let_go_on
 from twinslot_cli.commands.history import history as tell_history
 from twinslot_cli.commands.logs import logs as tell_logs
 from twinslot_cli.commands.rollback import rollback as roll_back
@@ -79,8 +79,8 @@ def status(app: AnyApp = None, stack: StackName = STACK, json: Json = False) -> 
 def deploy(jar: JarPath, app: AppOption, stack: StackName = STACK, json: Json = False) -> None:
     """Upload a jar and follow its deployment.
 
-    It ends with 0 only when the release is live. While the application is held the upload waits, and so does
-    this command. Ctrl-C while it uploads breaks the upload off; later it only stops following: the deployment
+    It ends with 0 only when the release is live. While the application is frozen the upload waits, and so
+    does this command. Ctrl-C during the upload aborts it; later it only stops following, and the deployment
     goes on.
     """
     _run(json, lambda terminal: deploy_jar(Stack(stack), terminal, jar, app))
@@ -91,8 +91,8 @@ def rollback(app: App, to: To = None, stack: StackName = STACK, json: Json = Fal
     """Make an earlier release live again.
 
     That is the one before, unless `--to` names another. It is done at once, without a question, also while
-    the application is held, and followed to its outcome. It cancels what is under way, and the upload that
-    waits under a hold.
+    the application is frozen, and followed to its outcome. It cancels what is under way, and the upload that
+    waits under a freeze.
     """
     _run(json, lambda terminal: roll_back(Stack(stack), terminal, app, to))
 
@@ -122,16 +122,18 @@ def doctor(app: App, stack: StackName = STACK, json: Json = False) -> None:
 
 
 @app.command()
-def hold(app: App, why: Why, stack: StackName = STACK, json: Json = False) -> None:
-    """Let uploads wait until `resume`.
+@app.command("hold", hidden=True)
+def freeze(app: App, why: Why, stack: StackName = STACK, json: Json = False) -> None:
+    """Let uploads wait until `unfreeze`.
 
     Of several only the newest goes live then. Rollbacks do not wait.
     """
-    _run(json, lambda terminal: hold_uploads(Stack(stack), terminal, app, why))
+    _run(json, lambda terminal: freeze_uploads(Stack(stack), terminal, app, why))
 
 
 @app.command()
-def resume(app: App, stack: StackName = STACK, json: Json = False) -> None:
+@app.command("resume", hidden=True)
+def unfreeze(app: App, stack: StackName = STACK, json: Json = False) -> None:
     """Let uploads go live again.
 
     The one that waits begins at once.

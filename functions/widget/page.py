@@ -85,7 +85,7 @@ def _urgency(application: Application) -> tuple[int, str]:
     """What stands first: what is under way, then what somebody has to look after; the rest by name."""
     if application.current:
         return 0, application.name
-    return (1 if application.hold or application.drift else CALM), application.name
+    return (1 if application.freeze or application.drift else CALM), application.name
 
 
 def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
@@ -121,8 +121,8 @@ def _standing(shown: Shown) -> Markup:
     application = shown.application
     if application.current:
         return pill(application.current.phase.value, "warn")
-    if application.hold:
-        return pill("held", "warn")
+    if application.freeze:
+        return pill("frozen", "warn")
     if application.drift:
         return pill("drift", "bad")
     last = shown.history[0].outcome if shown.history else None
@@ -130,17 +130,17 @@ def _standing(shown: Shown) -> Markup:
 
 
 def _hold(application: Application, view: View) -> Markup | None:
-    hold, waiting = application.hold, application.waiting
-    if not hold:
+    freeze, waiting = application.freeze, application.waiting
+    if not freeze:
         return None
     waits = f"; {name(waiting)} waits." if waiting else "."
     return element(
         "div",
-        element("b", "Held"),
-        f" by {hold.by} for ",
-        view.since(hold.since),
-        f": {hold.why}",
-        element("div", f"Uploads wait until somebody resumes it{waits}", class_="muted"),
+        element("b", "Frozen"),
+        f" by {freeze.by} for ",
+        view.since(freeze.since),
+        f": {freeze.why}",
+        element("div", f"Uploads wait until somebody unfreezes it{waits}", class_="muted"),
         class_="note",
     )
 

@@ -34,7 +34,7 @@ LAMBDA = {
     "POWERTOOLS_METRICS_NAMESPACE": "twinslot",
     "SLACK_PARAMETER": "/x",
     **dict.fromkeys(
-        ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "HOLD_FUNCTION"), "x"
+        ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "FREEZE_FUNCTION"), "x"
     ),
 }
 
@@ -54,7 +54,10 @@ class Handler:
 
 
 HANDLERS = {
-    **{name: Handler("app", FUNCTIONS / name) for name in ("deploy", "advance", "rollback", "hold")},
+    **{
+        name: Handler("app", FUNCTIONS / name)
+        for name in ("deploy", "ssm_and_schedule", "rollback", "freeze")
+    },
     "widget": Handler("widget.app", FUNCTIONS, ("dynamodb",)),
     "slack": Handler("slack.app", FUNCTIONS, ("dynamodb", "ssm")),
 }

@@ -165,10 +165,10 @@ def measure() -> dict[str, Spent]:
             _deploy(sandbox, "1.2.0")
         for name, event in (("tick", "schedule"), ("inspection", "inspect")):
             payload = json.loads((EVENTS / f"{event}.json").read_text())
-            sandbox.invoke("Advance", payload)
+            sandbox.invoke("SsmAndSchedule", payload)
             _wait_until_quiet(sandbox)
             with counting(sandbox) as spent[name]:
-                sandbox.invoke("Advance", payload)
+                sandbox.invoke("SsmAndSchedule", payload)
         return spent
 
 

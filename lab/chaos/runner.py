@@ -145,7 +145,7 @@ def write(rows: Sequence[Row], path: Path = SUMMARY) -> None:
             "lost": row.lost,
             "seconds": round(row.seconds, 1),
             "announcements": row.announcements,
-            "held": row.passed,
+            "frozen": row.passed,
             "why": row.why,
         }
         for row in rows

@@ -34,13 +34,13 @@ class Plan(NamedTuple):
 
 
 ALONE = Bounds(controllers=1)
-RENEWED = Bounds(uploads=("u1",), holds=("h1", "g1"), replaced=("n1",), controllers=1)
+RENEWED = Bounds(uploads=("u1",), freezes=("h1", "g1"), replaced=("n1",), controllers=1)
 PLANS = (
     Plan("one host, up to two controllers at once, any one fault", 1, 1, 40),
     Plan("one host, any order of events, no fault, to the end", 1, 0, None),
     Plan("one host, one controller at a time, any two faults", 1, 2, 28, ALONE),
     Plan("two hosts, one controller at a time, any one fault", 2, 1, 28, ALONE),
-    Plan("two hosts, one of which is replaced, and a hold, any one fault", 2, 1, 14, RENEWED),
+    Plan("two hosts, one of which is replaced, and a freeze, any one fault", 2, 1, 14, RENEWED),
 )
 WALKS = 300
 MOVES = 300

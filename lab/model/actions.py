@@ -2,7 +2,7 @@
 
 A move is free, or it is a fault that a run can bear only so many of:
 
-    free    an upload, or a call for a rollback, a hold or its end; a host that is replaced by an empty one;
+    free    an upload, or a call for a rollback, a freeze or its end; a host that is replaced by an empty one;
             an event that comes, in any order and as often as it likes (or never: nothing has to come); a
             tick at once, or a minute on; a host that carries out a command, however late; a controller's call
     fault   a controller that dies; one that begins while another runs; a call that AWS throttles, or whose
@@ -26,7 +26,7 @@ SILENCE = 660.0
 
 SECOND = 1.0
 UPLOADS = "ux"
-CALLS = {"r": "rollback", "i": "inspect", "h": "hold", "g": "resume"}
+CALLS = {"r": "rollback", "i": "inspect", "h": "freeze", "g": "unfreeze"}
 """What is called for at once. Of an upload an event tells, which may come late or never."""
 
 REPLACED = 0
@@ -57,7 +57,7 @@ class Bounds(NamedTuple):
     uploads: tuple[str, ...] = ("u1", "u2")
     rollbacks: tuple[str, ...] = ("r1",)
     inspections: tuple[str, ...] = ()
-    holds: tuple[str, ...] = ()
+    freezes: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     controllers: int = 2
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twinslot.announce.publish import DRIFT, HELD, RESUMED
+from twinslot.announce.publish import DRIFT, FROZEN, UNFROZEN
 from twinslot.domain.deployment_id import TIME_CHARACTERS
 from twinslot.domain.model import Deployment, Kind, Outcome
 
@@ -114,7 +114,7 @@ def announcements_are_true_and_recognisable(before: State, after: State) -> str:
     records = history(after)
     messages: dict[str, int] = {}
     for id, outcome, message in after.announced:
-        if outcome in (DRIFT, HELD, RESUMED):
+        if outcome in (DRIFT, FROZEN, UNFROZEN):
             continue
         deployment, _, started = id.partition("/")
         if messages.setdefault(id, message) != message:
@@ -169,14 +169,14 @@ def a_join_is_for_newcomers_alone(before: State, after: State) -> str:
     return ""
 
 
-def what_is_held_back_does_not_begin(before: State, after: State) -> str:
-    """While an app is held no upload begins."""
+def what_is_frozen_does_not_begin(before: State, after: State) -> str:
+    """While an app is frozen no upload begins."""
     if not _changed(before, after):
         return ""
     was, is_ = application(before), application(after)
     begun = is_.current and (was.current is None or was.current.id != is_.current.id)
-    if is_.current and begun and is_.hold and is_.current.kind is Kind.UPLOAD:
-        return f"{is_.current.id} began, and {is_.hold.by} holds the app"
+    if is_.current and begun and is_.freeze and is_.current.kind is Kind.UPLOAD:
+        return f"{is_.current.id} began, and {is_.freeze.by} froze the app"
     return ""
 
 
@@ -195,7 +195,7 @@ ALWAYS: tuple[Callable[[State, State], str], ...] = (
     announcements_are_true_and_recognisable,
     the_newest_begins,
     a_join_is_for_newcomers_alone,
-    what_is_held_back_does_not_begin,
+    what_is_frozen_does_not_begin,
     no_controller_is_surprised,
 )
 
@@ -212,11 +212,11 @@ def everything_ends(end: State) -> str:
 
 def everything_is_announced(end: State) -> str:
     """Every deployment that was accepted has ended in one outcome and was announced at least once, but for
-    the upload that a hold keeps waiting."""
+    the upload that a freeze keeps waiting."""
     told = {id for id, _, _ in end.announced}
     held = application(end)
     for id, record in history(end).items():
-        if held.held_back and held.waiting and held.waiting.id == id:
+        if held.kept_frozen and held.waiting and held.waiting.id == id:
             continue
         if record.outcome is None:
             return f"{id} has no outcome"

@@ -30,8 +30,8 @@ from lab.model.fake_aws import APP, EC2, HOSTS, SNS, SSM, DynamoDB
 from lab.model.state import Call, Item, State, serve
 
 Start = tuple[str, ...]
-"""What a controller is started with: ("upload", input), ("rollback", input), ("hold", input),
-("resume", input), ("ready", input), ("notice", command), ("inspect", input), ("tick",)."""
+"""What a controller is started with: ("upload", input), ("rollback", input), ("freeze", input),
+("unfreeze", input), ("ready", input), ("notice", command), ("inspect", input), ("tick",)."""
 
 BUCKET = "artifacts"
 HALF_A_SECOND = 0.5
@@ -174,7 +174,7 @@ def _work(fake_aws: _Replay, root: Root) -> None:
         store=Store("twinslot", cast("Any", DynamoDB(fake_aws)), clock),
         fleet=Fleet("twinslot-host", "1", cast("Any", SSM(fake_aws)), cast("Any", EC2(fake_aws))),
         artifacts=cast("Any", _Jars()),
-        announcer=Announcer("topic", "twinslot-rollback", "twinslot-hold", cast("Any", SNS(fake_aws))),
+        announcer=Announcer("topic", "twinslot-rollback", "twinslot-freeze", cast("Any", SNS(fake_aws))),
         settings=cast("Any", _Defaults()),
         clock=clock,
     )
@@ -183,10 +183,10 @@ def _work(fake_aws: _Replay, root: Root) -> None:
             controller.upload(upload_of(name, root.happened))
         case ("rollback", name):
             controller.rollback(APP, None, "ann", name)
-        case ("hold", name):
-            controller.hold(APP, name, "ann")
-        case ("resume", _):
-            controller.resume(APP, "ann")
+        case ("freeze", name):
+            controller.freeze(APP, name, "ann")
+        case ("unfreeze", _):
+            controller.unfreeze(APP, "ann")
         case ("ready", _):
             controller.host_ready(HOSTS[0])
         case ("notice", command):

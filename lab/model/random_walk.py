@@ -17,7 +17,7 @@ BOUNDS = Bounds(
     uploads=("u1", "u2", "x1", "u3", "u4", "u5", "x2", "u6"),
     rollbacks=("r1", "r2", "r3"),
     inspections=("i1", "i2", "i3"),
-    holds=("h1", "g1", "h2", "g2"),
+    freezes=("h1", "g1", "h2", "g2"),
     replaced=("n1", "n2"),
     controllers=3,
 )

@@ -19,7 +19,7 @@ PROGRAM = f"""twinslot() {{ {sys.executable} -m twinslot_cli "$@"; }}
 
 def pictures(story: Story) -> Iterator[Picture]:
     """The run goes on: what waited goes live, then a release that the command line deploys."""
-    story.sandbox.invoke("Hold", {"app": APP, "hold": False, "by": "anna"})
+    story.sandbox.invoke("Freeze", {"app": APP, "freeze": False, "by": "anna"})
     story.ended("1.6.1")
     jar = story.jar(LABEL)
     shell = story.host.machine.run

@@ -34,7 +34,7 @@ def take_scenes(story: Story, browser: Browser) -> Iterator[Path]:
         yield photograph(browser, "sandbox")
         story.ended("1.6.0")
         story.sandbox.invoke(
-            "Hold", {"app": APP, "hold": True, "why": "the database is being moved", "by": "anna"}
+            "Freeze", {"app": APP, "freeze": True, "why": "the database is being moved", "by": "anna"}
         )
         story.upload("1.6.1")
         _until(lambda: "1.6.1 waits" in page.widget("dark"))

@@ -62,8 +62,8 @@ DENIALS = [
     (("history", "{app}"), "Query", "dynamodb:Query"),
     (("deploy", "{jar}", "--app", "{app}"), "PutObject", "s3:PutObject"),
     (("rollback", "{app}"), "Invoke", "lambda:InvokeFunction"),
-    (("hold", "{app}", "--why", "a test"), "Invoke", "lambda:InvokeFunction"),
-    (("resume", "{app}"), "Invoke", "lambda:InvokeFunction"),
+    (("freeze", "{app}", "--why", "a test"), "Invoke", "lambda:InvokeFunction"),
+    (("unfreeze", "{app}"), "Invoke", "lambda:InvokeFunction"),
     (("logs", "{app}"), "SendCommand", "ssm:SendCommand"),
 ]
 
@@ -94,7 +94,7 @@ def test_a_stack_of_another_region_is_not_found(twinslot: Twinslot, monkeypatch:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
-    for verb in ("status", "history", "logs", "doctor", "rollback", "resume"):
+    for verb in ("status", "history", "logs", "doctor", "rollback", "unfreeze"):
         run = twinslot(verb, "shop")
 
         assert (run.code, run.out) == (2, ""), verb
@@ -128,9 +128,9 @@ def test_an_upload_that_is_refused_says_why(world: World, twinslot: Twinslot, ap
 def test_an_upload_that_a_newer_one_overtakes_is_superseded(
     world: World, twinslot: Twinslot, app: str
 ) -> None:
-    twinslot("hold", app, "--why", "so that it waits")
+    twinslot("freeze", app, "--why", "so that it waits")
     with world.process("deploy", str(world.jar("1.1.0")), "--app", app) as process:
-        until(process, "held by")
+        until(process, "frozen by")
         newer = world.jar("1.2.0")
         world.aws.client("s3").upload_file(
             str(newer), world.aws.outputs["ArtifactBucket"], f"{app}/{newer.name}"

@@ -1,4 +1,4 @@
-"""What the person on call does: hold, logs, doctor; and bad input, told in one line."""
+"""What the person on call does: freeze, logs, doctor; and bad input, told in one line."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def test_doctor_finds_nothing_where_all_is_well(twinslot: Twinslot, well: Well) 
 
 @contextmanager
 def rule_disabled(world: World, well: Well) -> Iterator[None]:
-    name = world.aws.stack.resources["AdvanceEachMinute"].id
+    name = world.aws.stack.resources["SsmAndScheduleEachMinute"].id
     world.aws.client("events").disable_rule(Name=name)
     yield
     world.aws.client("events").enable_rule(Name=name)
@@ -249,17 +249,17 @@ def test_logs_are_told_host_by_host(world: World, twinslot: Twinslot) -> None:
     assert run.code == 0
 
 
-def test_while_held_a_deployment_waits_until_it_is_resumed(world: World, twinslot: Twinslot) -> None:
+def test_while_frozen_a_deployment_waits_until_it_is_unfrozen(world: World, twinslot: Twinslot) -> None:
     app = world.app()
     twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
-    assert twinslot("hold", app, "--why", "stock-taking").code == 0
+    assert twinslot("freeze", app, "--why", "stock-taking").code == 0
     process = world.process("deploy", str(world.jar("1.1.0")), "--app", app)
     try:
-        told = _read_until(process, "held by")
+        told = _read_until(process, "frozen by")
         status = twinslot("status", app)
-        assert re.search(r"held +by .* since .*: stock-taking", status.out)
+        assert re.search(r"frozen +by .* since .*: stock-taking", status.out)
 
-        resumed = twinslot("resume", app)
+        resumed = twinslot("unfreeze", app)
 
         assert resumed.out.startswith(f"{app} goes on: 1.1.0 waited and begins.")
         out, err = process.communicate(timeout=60)
@@ -274,10 +274,10 @@ def test_while_held_a_deployment_waits_until_it_is_resumed(world: World, twinslo
 def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, twinslot: Twinslot) -> None:
     app = world.app()
     twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
-    twinslot("hold", app, "--why", "so that it waits")
+    twinslot("freeze", app, "--why", "so that it waits")
     process = world.process("deploy", str(world.jar("1.1.0")), "--app", app)
     try:
-        _read_until(process, "held by")
+        _read_until(process, "frozen by")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     finally:
@@ -286,7 +286,7 @@ def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, tw
     assert process.returncode == 130
     assert f"The deployment of {app} 1.1.0 goes on. How it goes: twinslot status {app}" in out
     assert "Traceback" not in err
-    twinslot("resume", app)
+    twinslot("unfreeze", app)
     wait_until(lambda: "1.1.0  live" in twinslot("status", app).out)
 
 

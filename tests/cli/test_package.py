@@ -15,7 +15,7 @@ from twinslot.domain.model import (
     Deployment,
     Difference,
     Failure,
-    Hold,
+    Freeze,
     Kind,
     Live,
     Outcome,
@@ -79,7 +79,13 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
     )  # fmt: skip
     live = Live(release, id, 1.0)
     application = Application(
-        "shop", live, live, deployment, deployment, drift=(Difference(host, what),), hold=Hold(by, why, 1.0)
+        "shop",
+        live,
+        live,
+        deployment,
+        deployment,
+        drift=(Difference(host, what),),
+        freeze=Freeze(by, why, 1.0),
     )
     out = io.StringIO()
     terminal = Terminal(out=out)

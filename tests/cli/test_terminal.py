@@ -61,7 +61,7 @@ def look(twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
 
 @pytest.fixture(scope="module")
 def app(world: World) -> str:
-    """An application that has seen much: releases, a failure, a hold, a sick host."""
+    """An application that has seen much: releases, a failure, a freeze, a sick host."""
     app = world.app(hosts=0)
     world.set(app, json.dumps({"bake_seconds": 1}))
     host = world.hosts.add(app)
@@ -72,7 +72,10 @@ def app(world: World) -> str:
         (("deploy", str(world.jar("1.0.0")), "--app", app), 0),
         (("deploy", str(world.jar("1.1.0")), "--app", app), 0),
         (("deploy", str(world.jar("2.0.0-dies")), "--app", app), 1),
-        (("hold", app, "--why", "the database is being moved to another account, which takes the night"), 0),
+        (
+            ("freeze", app, "--why", "the database is being moved to another account, which takes the night"),
+            0,
+        ),
     ]:
         with world.process(*arguments) as process:
             out, err = process.communicate(timeout=60)
@@ -124,7 +127,7 @@ def test_colours_are_for_terminals_and_for_those_who_want_them(
 def test_on_a_terminal_json_is_one_document_and_nothing_else(look: Any, world: World, app: str) -> None:
     for arguments in (
         ("status",), ("status", app), ("history", app), ("logs", app), ("doctor", app),
-        ("hold", app, "--why", "a test"), ("resume", app), ("rollback", app),
+        ("freeze", app, "--why", "a test"), ("unfreeze", app), ("rollback", app),
         ("deploy", str(world.jar("1.2.0")), "--app", app),
         ("status", "never"), ("rollback", app, "--to", "9.9.9"), ("deploy", "gone.jar", "--app", app),
         ("history", "No App"), ("logs", "never"), ("status", "--stack", "other"),

@@ -95,7 +95,7 @@ class ControllerFixture:
         )
         self.fleet = RecordingFleet()
         self.store = Store(table, dynamodb)
-        self.announcer = Announcer(topic, "twinslot-rollback", "twinslot-hold", self.sns)
+        self.announcer = Announcer(topic, "twinslot-rollback", "twinslot-freeze", self.sns)
         self.controller = Controller(
             self.store,
             self.fleet,  # type: ignore[arg-type]  # it records, and is no Fleet

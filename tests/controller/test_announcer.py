@@ -56,7 +56,7 @@ def test_a_queue_that_filters_on_the_outcome_gets_the_json(aws: boto3.Session, s
         policy = json.dumps({"outcome": [outcome], "app": ["shop"]})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
         heard[outcome] = queue
-    Announcer(topic, "twinslot-rollback", "twinslot-hold", sns).publish(ACT)
+    Announcer(topic, "twinslot-rollback", "twinslot-freeze", sns).publish(ACT)
     (message,) = sqs.receive_message(QueueUrl=heard["REFUSED"])["Messages"]
     body = json.loads(message["Body"])
     assert body["Message"] == compose(ACT, "twinslot-rollback").json
@@ -77,7 +77,7 @@ def test_mail_gets_the_text() -> None:
             published.append(request)
 
     client: Any = Recording()
-    Announcer("arn:topic", "twinslot-rollback", "twinslot-hold", client).publish(ACT)
+    Announcer("arn:topic", "twinslot-rollback", "twinslot-freeze", client).publish(ACT)
     announcement = compose(ACT, "twinslot-rollback")
     assert published[0]["TopicArn"] == "arn:topic"
     assert published[0]["MessageStructure"] == "json"
@@ -97,7 +97,7 @@ def test_a_refusal_of_sns_is_wrapped(code: str, expected: type[Exception]) -> No
 
     client: Any = Refusing()
     with pytest.raises(expected, match="announcing act"):
-        Announcer("arn:topic", "twinslot-rollback", "twinslot-hold", client).publish(ACT)
+        Announcer("arn:topic", "twinslot-rollback", "twinslot-freeze", client).publish(ACT)
 
 
 def test_a_thousand_hosts_that_differ_fit_into_one_message() -> None:
@@ -109,7 +109,7 @@ def test_a_thousand_hosts_that_differ_fit_into_one_message() -> None:
 
     found = tuple(Difference(f"i-{n:017x}", f"users get {'😀' * 64} (it)") for n in range(1000))
     topic: Any = Recorder()
-    Announcer("topic", "rollback", "hold", topic).publish(Warn("shop/drift-1", 5.0, "shop", found, None))
+    Announcer("topic", "rollback", "freeze", topic).publish(Warn("shop/drift-1", 5.0, "shop", found, None))
     message = json.loads(sent[0]["Message"])
     assert "And 970 more hosts." in message["email"]
     assert json.loads(message["default"])["others"] == 970

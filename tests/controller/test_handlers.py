@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from twinslot.controller import Holding, Rollback
+from twinslot.controller import FreezeAnswer, Rollback
 from twinslot.domain.model import Deployment, Kind, Live, Release, UploadOrder
 from twinslot.errors import BadEvent
 from twinslot.intake.upload import Upload
@@ -42,15 +42,15 @@ class RecordingController:
         live = Live(Release("b", "shop/2.jar", "v", 1, "2.0.0"), "01J00000000000000000000002", 1.0)
         return Rollback("01J00000000000000000000003", to or "1.0.0", live)
 
-    def hold(self, app: str, why: str, by: str) -> Holding:
-        self.calls.append(("hold", app, why, by))
-        return Holding(True, False, 1_790_000_000.0, why, None)
+    def freeze(self, app: str, why: str, by: str) -> FreezeAnswer:
+        self.calls.append(("freeze", app, why, by))
+        return FreezeAnswer(True, False, 1_790_000_000.0, why, None)
 
-    def resume(self, app: str, by: str) -> Holding:
-        self.calls.append(("resume", app, by))
+    def unfreeze(self, app: str, by: str) -> FreezeAnswer:
+        self.calls.append(("unfreeze", app, by))
         release = Release("b", "shop/2.jar", "v", 1, "2.0.0")
         waiting = Deployment("01J", app, Kind.UPLOAD, UploadOrder("", "", 0.0), release, "ann")
-        return Holding(False, True, None, None, waiting)
+        return FreezeAnswer(False, True, None, None, waiting)
 
     def host_ready(self, instance: str) -> None:
         self.calls.append(("host_ready", instance))
@@ -72,7 +72,7 @@ Function = tuple[Callable[[Any], Any], RecordingController]
 @cache
 def _module(name: str) -> ModuleType:
     """A handler's module, as the runtime loads it: once. Making its clients is most of a cold start."""
-    names = ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "HOLD_FUNCTION")
+    names = ("TABLE", "TOPIC", "DOCUMENT", "DOCUMENT_VERSION", "ROLLBACK_FUNCTION", "FREEZE_FUNCTION")
     with pytest.MonkeyPatch.context() as patched:
         for variable in names:
             patched.setenv(variable, variable.lower())
@@ -137,7 +137,7 @@ def test_an_s3_event_that_lacks_a_field_is_an_error_and_not_a_loss(
 
 
 def test_the_end_of_a_command_reaches_the_controller(load: Callable[[str], Function]) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     event = payload("ssm-command-ended")
     handler(event)
     assert controller.calls == [("command_ended", event["detail"]["command-id"])]
@@ -147,7 +147,7 @@ def test_the_end_of_a_command_reaches_the_controller(load: Callable[[str], Funct
 def test_a_verb_that_changes_nothing_is_no_deployments_command(
     load: Callable[[str], Function], verb: str
 ) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     event = payload("ssm-command-ended")
     event["detail"]["parameters"] = {"verb": [verb], "app": ["shop"]}
     handler(event)
@@ -157,7 +157,7 @@ def test_a_verb_that_changes_nothing_is_no_deployments_command(
 def test_reports_that_anyone_asked_the_hosts_for_are_held_against_the_table(
     load: Callable[[str], Function],
 ) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     event = payload("ssm-command-ended")
     event["detail"]["parameters"] = {"verb": ["report"], "app": ["shop"]}
     handler(event)
@@ -165,13 +165,13 @@ def test_reports_that_anyone_asked_the_hosts_for_are_held_against_the_table(
 
 
 def test_a_quarter_of_an_hour_that_passed_is_an_inspection(load: Callable[[str], Function]) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     handler(payload("inspect"))
     assert controller.calls == [("inspect",)]
 
 
 def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Function]) -> None:
-    handler, _ = load("advance")
+    handler, _ = load("ssm_and_schedule")
     event = payload("ssm-command-ended")
     del event["detail"]["command-id"]
     with pytest.raises(BadEvent, match="command-id"):
@@ -184,13 +184,13 @@ def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Functi
 def test_a_command_event_of_another_shape_is_an_error(
     load: Callable[[str], Function], detail: object
 ) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     with pytest.raises(BadEvent, match="command-id"):
         handler({"source": "aws.ssm", "detail": detail})
     assert controller.calls == []
 
 
-@pytest.mark.parametrize("name", ["deploy", "advance"])
+@pytest.mark.parametrize("name", ["deploy", "ssm_and_schedule"])
 @pytest.mark.parametrize("event", [None, [], "tick", 1])
 def test_what_is_no_event_is_an_error(load: Callable[[str], Function], name: str, event: object) -> None:
     handler, controller = load(name)
@@ -200,7 +200,7 @@ def test_what_is_no_event_is_an_error(load: Callable[[str], Function], name: str
 
 
 def test_a_minute_that_passed_is_a_tick(load: Callable[[str], Function]) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     handler(payload("schedule"))
     assert controller.calls == [("tick",)]
 
@@ -228,36 +228,36 @@ def test_a_rollback_may_say_who_asks_for_it(load: Callable[[str], Function]) -> 
     assert controller.calls == [("rollback", "shop", None, "Änn (on call)", "request-1")]
 
 
-def test_a_hold_answers_how_the_app_stands(load: Callable[[str], Function]) -> None:
-    handler, controller = load("hold")
-    assert handler(payload("hold")) == {
+def test_a_freeze_answers_how_the_app_stands(load: Callable[[str], Function]) -> None:
+    handler, controller = load("freeze")
+    assert handler(payload("freeze")) == {
         "app": "shop",
-        "held": True,
-        "was_held": False,
+        "frozen": True,
+        "was_frozen": False,
         "since": 1_790_000_000.0,
         "why": "the database is moved until noon",
         "waiting": None,
     }
-    assert controller.calls == [("hold", "shop", "the database is moved until noon", "ann")]
+    assert controller.calls == [("freeze", "shop", "the database is moved until noon", "ann")]
 
 
-def test_resuming_answers_what_waited(load: Callable[[str], Function]) -> None:
-    handler, controller = load("hold")
-    assert handler(payload("resume")) == {
+def test_unfreezing_answers_what_waited(load: Callable[[str], Function]) -> None:
+    handler, controller = load("freeze")
+    assert handler(payload("unfreeze")) == {
         "app": "shop",
-        "held": False,
-        "was_held": True,
+        "frozen": False,
+        "was_frozen": True,
         "since": None,
         "why": None,
         "waiting": "2.0.0",
     }
-    assert controller.calls == [("resume", "shop", "ann")]
+    assert controller.calls == [("unfreeze", "shop", "ann")]
 
 
 def test_the_command_that_an_announcement_shows_needs_no_name(load: Callable[[str], Function]) -> None:
-    handler, controller = load("hold")
-    handler({"app": "shop", "hold": False})
-    assert controller.calls == [("resume", "shop", "somebody")]
+    handler, controller = load("freeze")
+    handler({"app": "shop", "freeze": False})
+    assert controller.calls == [("unfreeze", "shop", "somebody")]
 
 
 @pytest.mark.parametrize(
@@ -265,37 +265,37 @@ def test_the_command_that_an_announcement_shows_needs_no_name(load: Callable[[st
     [
         {},
         {"app": "shop"},
-        {"app": "../shop", "hold": False},
-        {"app": "shop", "hold": "true", "why": "x"},
-        {"app": "shop", "hold": 1, "why": "x"},
-        {"app": "shop", "hold": None},
-        {"app": "shop", "hold": True},
-        {"app": "shop", "hold": True, "why": ""},
-        {"app": "shop", "hold": True, "why": "  "},
-        {"app": "shop", "hold": True, "why": "x" * 201},
-        {"app": "shop", "hold": True, "why": "two\nlines"},
-        {"app": "shop", "hold": True, "why": "\u202e"},
-        {"app": "shop", "hold": True, "why": "\ud800"},
-        {"app": "shop", "hold": True, "why": ["x"]},
-        {"app": "shop", "hold": True, "why": "x", "by": ""},
-        {"app": "shop", "hold": True, "why": "x", "by": "x" * 65},
-        {"app": "shop", "hold": True, "why": "x", "by": "\x1b[2J"},
-        {"app": "shop", "hold": True, "why": "x", "by": 7},
-        {"app": "shop", "hold": False, "why": "x"},
-        {"app": "shop", "hold": False, "until": "noon"},
+        {"app": "../shop", "freeze": False},
+        {"app": "shop", "freeze": "true", "why": "x"},
+        {"app": "shop", "freeze": 1, "why": "x"},
+        {"app": "shop", "freeze": None},
+        {"app": "shop", "freeze": True},
+        {"app": "shop", "freeze": True, "why": ""},
+        {"app": "shop", "freeze": True, "why": "  "},
+        {"app": "shop", "freeze": True, "why": "x" * 201},
+        {"app": "shop", "freeze": True, "why": "two\nlines"},
+        {"app": "shop", "freeze": True, "why": "\u202e"},
+        {"app": "shop", "freeze": True, "why": "\ud800"},
+        {"app": "shop", "freeze": True, "why": ["x"]},
+        {"app": "shop", "freeze": True, "why": "x", "by": ""},
+        {"app": "shop", "freeze": True, "why": "x", "by": "x" * 65},
+        {"app": "shop", "freeze": True, "why": "x", "by": "\x1b[2J"},
+        {"app": "shop", "freeze": True, "why": "x", "by": 7},
+        {"app": "shop", "freeze": False, "why": "x"},
+        {"app": "shop", "freeze": False, "until": "noon"},
         ["shop"],
         None,
     ],
 )
-def test_a_hold_payload_of_another_shape_is_refused(load: Callable[[str], Function], event: object) -> None:
-    handler, controller = load("hold")
+def test_a_freeze_payload_of_another_shape_is_refused(load: Callable[[str], Function], event: object) -> None:
+    handler, controller = load("freeze")
     with pytest.raises(BadEvent):
         handler(event)
     assert controller.calls == []
 
 
 def test_a_host_that_was_provisioned_reaches_the_controller(load: Callable[[str], Function]) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     event = payload("ssm-association")
     handler(event)
     assert controller.calls == [("host_ready", event["detail"]["instance-id"])]
@@ -317,7 +317,7 @@ def test_a_host_that_was_provisioned_reaches_the_controller(load: Callable[[str]
 def test_an_association_event_without_an_instance_is_an_error(
     load: Callable[[str], Function], detail: object
 ) -> None:
-    handler, controller = load("advance")
+    handler, controller = load("ssm_and_schedule")
     with pytest.raises(BadEvent, match="instance-id"):
         handler({**payload("ssm-association"), "detail": detail})
     assert controller.calls == []
@@ -359,3 +359,17 @@ def test_a_rollback_payload_of_another_shape_is_refused(
     with pytest.raises(BadEvent):
         handler(event)
     assert controller.calls == []
+
+
+def test_the_old_name_of_a_freeze_is_still_read_and_both_together_are_refused(
+    load: Callable[[str], Function],
+) -> None:
+    handler, controller = load("freeze")
+    handler({"app": "shop", "hold": True, "why": "stock-taking"})
+    handler({"app": "shop", "hold": False})
+    assert controller.calls == [
+        ("freeze", "shop", "stock-taking", "somebody"),
+        ("unfreeze", "shop", "somebody"),
+    ]
+    with pytest.raises(BadEvent, match="hold: it is the old name of freeze"):
+        handler({"app": "shop", "hold": True, "freeze": True, "why": "x"})

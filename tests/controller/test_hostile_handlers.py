@@ -48,13 +48,14 @@ def judge(function: Function, event: Any) -> None:
 
 
 def is_fit_for_the_controller(call: str, *arguments: Any) -> None:
-    """`rollback` and `hold` hand on a name, a label and short printable texts, `advance` names and ids."""
+    """`rollback` and `freeze` pass on a name, a label and short printable texts; `ssm_and_schedule` passes on
+    names and ids."""
     match call, arguments:
         case "rollback", (app, to, by, _):
             assert APP.fullmatch(app)
             assert to is None or (0 < len(to) <= 64 and set(to) <= SAFE)
             assert 0 < len(by) <= 64 and by.isprintable()
-        case "hold", (app, why, by):
+        case "freeze", (app, why, by):
             assert APP.fullmatch(app)
             assert 0 < len(why) <= 200 and why.isprintable()
             assert 0 < len(by) <= 64 and by.isprintable()
@@ -84,7 +85,7 @@ def changed(event: dict[str, Any], field: tuple[str, ...], value: object) -> dic
 
 
 @pytest.mark.hostile("handlers' events")
-@pytest.mark.parametrize("name", ["deploy", "advance", "rollback", "hold"])
+@pytest.mark.parametrize("name", ["deploy", "ssm_and_schedule", "rollback", "freeze"])
 def test_what_is_no_object_is_refused(load: Load, name: str, cases: Cases[Any]) -> None:
     handler, controller = load(name)
     for odd in cases(ODD):
@@ -96,7 +97,7 @@ def test_what_is_no_object_is_refused(load: Load, name: str, cases: Cases[Any]) 
 
 @pytest.mark.hostile("handlers' events")
 def test_a_corpus_of_values_in_a_commands_event_is_refused_or_harmless(load: Load, cases: Cases[Any]) -> None:
-    function, event = load("advance"), payload("ssm-command-ended")
+    function, event = load("ssm_and_schedule"), payload("ssm-command-ended")
     for field, odd in cases(product(FIELDS, (*ODD, *PIECES))):
         judge(function, changed(event, field, odd))
         judge(function, changed(event, field, [odd]))
@@ -106,7 +107,7 @@ def test_a_corpus_of_values_in_a_commands_event_is_refused_or_harmless(load: Loa
 def test_a_corpus_of_values_in_an_associations_event_is_refused_or_harmless(
     load: Load, cases: Cases[Any]
 ) -> None:
-    function, event = load("advance"), payload("ssm-association")
+    function, event = load("ssm_and_schedule"), payload("ssm-association")
     fields = [("detail",), ("detail", "instance-id"), ("detail-type",), ("source",)]
     for field, odd in cases(product(fields, (*ODD, *PIECES))):
         judge(function, changed(event, field, odd))
@@ -116,7 +117,7 @@ def test_a_corpus_of_values_in_an_associations_event_is_refused_or_harmless(
 @pytest.mark.hostile("handlers' events")
 @same_function
 @given(
-    st.sampled_from(["deploy", "advance"]),
+    st.sampled_from(["deploy", "ssm_and_schedule"]),
     st.dictionaries(st.sampled_from(["source", "detail", "time"]), JSON),
 )
 def test_any_object_is_refused_or_harmless(load: Load, name: str, event: dict[str, object]) -> None:
@@ -138,19 +139,19 @@ def test_any_rollback_payload_is_refused_or_harmless(load: Load, event: dict[str
     judge(load("rollback"), event)
 
 
-@pytest.mark.hostile("hold payloads")
-def test_a_corpus_of_hold_payloads_is_refused_or_harmless(load: Load, cases: Cases[Any]) -> None:
-    function = load("hold")
-    for name, odd in cases(product(("app", "hold", "why", "by", "until"), (*ODD, *PIECES))):
-        judge(function, {"app": "shop", "hold": True, "why": "x", name: odd})
-        judge(function, {"app": "shop", "hold": False, name: [odd]})
+@pytest.mark.hostile("freeze payloads")
+def test_a_corpus_of_freeze_payloads_is_refused_or_harmless(load: Load, cases: Cases[Any]) -> None:
+    function = load("freeze")
+    for name, odd in cases(product(("app", "freeze", "hold", "why", "by", "until"), (*ODD, *PIECES))):
+        judge(function, {"app": "shop", "freeze": True, "why": "x", name: odd})
+        judge(function, {"app": "shop", "freeze": False, name: [odd]})
 
 
-@pytest.mark.hostile("hold payloads")
+@pytest.mark.hostile("freeze payloads")
 @settings(same_function, max_examples=100)
-@given(st.dictionaries(st.sampled_from(["app", "hold", "why", "by"]) | TEXT, JSON, max_size=4))
-def test_any_hold_payload_is_refused_or_harmless(load: Load, event: dict[str, object]) -> None:
-    judge(load("hold"), event)
+@given(st.dictionaries(st.sampled_from(["app", "freeze", "hold", "why", "by"]) | TEXT, JSON, max_size=4))
+def test_any_freeze_payload_is_refused_or_harmless(load: Load, event: dict[str, object]) -> None:
+    judge(load("freeze"), event)
 
 
 @pytest.mark.hostile("rollback payloads")

@@ -14,10 +14,11 @@ from twinslot.aws.store import Store
 from twinslot.domain.model import (
     NOBODY,
     Announce,
+    AnnounceFreeze,
     Application,
     Decision,
     Deployment,
-    Hold,
+    Freeze,
     HostReport,
     Kind,
     Live,
@@ -173,9 +174,9 @@ def test_a_join_made_nothing_live(store: Store) -> None:
 def test_an_app_that_is_held_before_its_first_release_is_idle_while_an_upload_waits(store: Store) -> None:
     shop = store.load("shop")
     waiting = deployment(1, "1.0")
-    store.save(shop, Decision(replace(shop, hold=Hold("ann", "because", NOW), waiting=waiting)))
+    store.save(shop, Decision(replace(shop, freeze=Freeze("ann", "because", NOW), waiting=waiting)))
     assert (store.busy_apps(), store.idle_apps()) == ((), ("shop",))
-    assert store.load("shop").hold == Hold("ann", "because", NOW)
+    assert store.load("shop").freeze == Freeze("ann", "because", NOW)
 
 
 def test_a_label_that_looks_like_a_deployment_is_found_too(store: Store) -> None:
@@ -350,3 +351,19 @@ def test_an_item_of_an_older_version_takes_the_defaults_and_of_a_newer_one_loses
 def test_what_the_model_is_not_made_of_has_no_place_in_an_item() -> None:
     with pytest.raises(TypeError, match="set has no place"):
         codec.encode({1})
+
+
+def test_a_freeze_that_was_written_under_its_old_name_is_still_read(
+    store: Store, dynamodb: DynamoDBClient
+) -> None:
+    frozen = Freeze("ann", "because", NOW)
+    act = AnnounceFreeze("shop/held-1", NOW, "shop", True, NOW, "ann", "because", None, None)
+    store.save(Application("shop"), Decision(Application("shop", freeze=frozen, outbox=(act,))))
+    key = {"pk": {"S": "APP#shop"}, "sk": {"S": "STATE"}}
+    item = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
+    item["hold"] = item.pop("freeze")
+    posted = item["outbox"]["L"][0]["M"]
+    posted["act"], posted["held"] = {"S": "AnnounceHold"}, posted.pop("frozen")
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    application = store.load("shop")
+    assert (application.freeze, application.outbox) == (frozen, (act,))

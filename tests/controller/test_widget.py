@@ -37,7 +37,7 @@ def _module() -> ModuleType:
             "DOCUMENT",
             "DOCUMENT_VERSION",
             "ROLLBACK_FUNCTION",
-            "HOLD_FUNCTION",
+            "FREEZE_FUNCTION",
         ):
             patched.setenv(variable, variable.lower().replace("_function", ""))
         patched.setenv("POWERTOOLS_TRACE_DISABLED", "true")

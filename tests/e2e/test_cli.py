@@ -175,13 +175,13 @@ def test_doctor_finds_a_fault_on_the_host_and_its_remedy(
     assert failed[check]["remedy"]
 
 
-def test_while_held_an_upload_waits_until_it_is_resumed(person: Person, host: Host, jar: Jar) -> None:
-    assert person.types("hold", "shop", "--why", "stock-taking").startswith("shop is held: uploads wait")
+def test_while_frozen_an_upload_waits_until_it_is_unfrozen(person: Person, host: Host, jar: Jar) -> None:
+    assert person.types("freeze", "shop", "--why", "stock-taking").startswith("shop is frozen: uploads wait")
     with person.begins("deploy", jar("1.1.0"), "--app", "shop") as process:
-        wait_until(lambda: "waits     shop 1.1.0: held by" in person.types("status", "shop"))
+        wait_until(lambda: "waits     shop 1.1.0: frozen by" in person.types("status", "shop"))
         assert "1.0.0" in page(host.address)
 
-        assert person.types("resume", "shop").startswith("shop goes on: 1.1.0 waited and begins.")
+        assert person.types("unfreeze", "shop").startswith("shop goes on: 1.1.0 waited and begins.")
 
         told = ended(process, 0).splitlines()
     assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.1\.0", told[-2])

@@ -12,7 +12,7 @@ from functions.widget.page import page
 from lab.sandbox.demo.page import Page
 from lab.screenshots.browser import Browser
 from tests.sandbox.account import Account
-from tests.unit.apps import HELD, MOVING, QUIET, VIEW, written_by_a_stranger
+from tests.unit.apps import FROZEN, MOVING, QUIET, VIEW, written_by_a_stranger
 from tests.waiting import wait_until
 
 RUN = "window.ran = true"
@@ -52,7 +52,7 @@ def text(browser: Browser, selector: str) -> str:
 
 @pytest.mark.parametrize("width", [360, 760, 1400])
 def test_nothing_sticks_out_of_the_page_on_any_screen(browser: Browser, width: int) -> None:
-    browser.show(page([MOVING, HELD], 0, VIEW), width)
+    browser.show(page([MOVING, FROZEN], 0, VIEW), width)
 
     assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
     assert "Deploying 1.6.0" in text(browser, ".way")
@@ -64,7 +64,7 @@ def test_texts_stand_out_from_their_ground_in_the_light_and_in_the_dark(browser:
     """As the Web Content Accessibility Guidelines measure it: 4.5 to 1."""
     for dark in (False, True):
         view = replace(VIEW, dark=dark)
-        browser.show(page([MOVING, HELD], 0, view))
+        browser.show(page([MOVING, FROZEN], 0, view))
         faint = browser.driver.execute_script(CONTRASTS)
         assert faint == []
 

@@ -36,7 +36,7 @@ PARAMETERS = {
     "SlackTokenParameter": SLACK_PARAMETER,
     "SlackChannel": CHANNEL,
 }
-FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
+FUNCTIONS = ("Deploy", "SsmAndSchedule", "Rollback", "Freeze")
 """Those that command hosts."""
 
 ROLES = (*FUNCTIONS, "Slack", "Widget")
@@ -176,7 +176,7 @@ def test_the_whole_flow_runs_with_each_function_under_its_own_role(life: Life) -
         "rollback": "LIVE",
         "cancelled": "CANCELLED",
         "rollback that cancels": "LIVE",
-        "held": "LIVE",
+        "frozen": "LIVE",
         "no jar": "REFUSED",
         "gone": "REFUSED",
         "forgotten": "LIVE",

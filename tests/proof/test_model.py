@@ -44,7 +44,7 @@ def search(faults: int, depth: int, hosts: int = 1, bounds: Bounds = ALONE) -> R
         (1, 10, 2, ALONE, 500),
         (0, 11, 2, RENEWED, 1_000),
     ],
-    ids=["two-controllers-at-once", "any-order", "two-hosts", "a-host-replaced-and-a-hold"],
+    ids=["two-controllers-at-once", "any-order", "two-hosts", "a-host-replaced-and-a-freeze"],
 )
 def test_every_promise_holds_in_every_run(
     faults: int, depth: int, hosts: int, bounds: Bounds, states: int
@@ -150,11 +150,11 @@ def join_all(turn: _Rules, event: Surveyed, decide: Callable[..., None] = _Rules
 @pytest.mark.parametrize(
     ("of", "name", "instead", "promise"),
     [
-        (Application, "held_back", property(hold_nothing_back), "what_is_held_back_does_not_begin"),
+        (Application, "kept_frozen", property(hold_nothing_back), "what_is_frozen_does_not_begin"),
         (_Rules, "surveyed", join_all, "a_join_is_for_newcomers_alone"),
     ],
 )
-def test_a_rule_of_holds_and_joins_that_is_taken_out_is_missed(
+def test_a_rule_of_freezes_and_joins_that_is_taken_out_is_missed(
     monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: object, promise: str
 ) -> None:
     monkeypatch.setattr(of, name, instead)

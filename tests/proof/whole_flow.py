@@ -128,13 +128,13 @@ class Flow:
         self.outcomes["rollback that cancels"] = self._told(deployment=rollback)
 
     def _an_upload_waits_while_its_app_is_held(self) -> None:
-        """It is Hold that begins it: it asks for settings and hosts, and commands them."""
-        self._invoke("Hold", {"app": APP, "hold": True, "why": "the flow wants it"})
+        """It is Freeze that begins it: it asks for settings and hosts, and commands them."""
+        self._invoke("Freeze", {"app": APP, "freeze": True, "why": "the flow wants it"})
         upload = self._upload("shop/shop.jar", "1.3.1")
         self._handled("Deploy", upload)
-        answer = self._invoke("Hold", {"app": APP, "hold": False})
-        assert (answer["was_held"], answer["waiting"]) == (True, "1.3.1")
-        self.outcomes["held"] = self._outcome(upload)
+        answer = self._invoke("Freeze", {"app": APP, "freeze": False})
+        assert (answer["was_frozen"], answer["waiting"]) == (True, "1.3.1")
+        self.outcomes["frozen"] = self._outcome(upload)
 
     def _a_jar_is_none(self) -> None:
         self._put("shop/broken.jar", b"no jar")
@@ -159,15 +159,15 @@ class Flow:
             upload = self._upload("shop/shop.jar", "1.4.0")
             self._handled("Deploy", upload)
         self._let_a_minute_pass()
-        self._invoke("Advance", {})
+        self._invoke("SsmAndSchedule", {})
         self.outcomes["forgotten"] = self._outcome(upload)
 
     def _hosts_are_inspected(self) -> None:
         # An application is inspected once its announcement is noted, which comes after the announcement.
         wait_until(lambda: all(self._state(app)["busy"] == {"S": "no"} for app in (APP, ROOT_APP)))
-        known = self._handled_count("Advance", '"report"')
-        self._invoke("Advance", {"twinslot": "inspect"})
-        wait_until(lambda: self._handled_count("Advance", '"report"') >= known + 2)
+        known = self._handled_count("SsmAndSchedule", '"report"')
+        self._invoke("SsmAndSchedule", {"twinslot": "inspect"})
+        wait_until(lambda: self._handled_count("SsmAndSchedule", '"report"') >= known + 2)
 
     def _somebody_looks_at_the_dashboard(self) -> None:
         assert f">{APP}<" in self._invoke("Widget", {"widgetContext": {}})
@@ -177,7 +177,7 @@ class Flow:
         host = self._hosts.add(APP)
         event = json.loads((EVENTS / "ssm-association.json").read_text())
         event["detail"]["instance-id"] = host.instance
-        self._invoke("Advance", event)
+        self._invoke("SsmAndSchedule", event)
         self.outcomes["join"] = self._told(kind="join")
 
     def _upload(self, key: str, label: str) -> str:

@@ -53,7 +53,7 @@ class RunCommandRecords:
 
 
 def invocation(at: float, milliseconds: float, payload: bytes = b"{}") -> Invocation:
-    return Invocation("advance", "id", at, milliseconds, False, False, payload, b"null")
+    return Invocation("ssm_and_schedule", "id", at, milliseconds, False, False, payload, b"null")
 
 
 RECORDS = RunCommandRecords(

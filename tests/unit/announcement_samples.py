@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
-from twinslot.announce.publish import compose, hold, start, warn
+from twinslot.announce.publish import compose, freeze, start, warn
 from twinslot.domain.model import (
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Difference,
     Failure,
@@ -46,24 +46,24 @@ DRIFT: Sample = json.loads(
 )
 
 
-def hold_told(held: bool, waiting: str | None) -> Sample:
-    """The JSON of a hold, or of its end."""
-    act = AnnounceHold(
-        id="shop/held-1",
+def freeze_told(frozen: bool, waiting: str | None) -> Sample:
+    """The JSON of a freeze, or of its end."""
+    act = AnnounceFreeze(
+        id="shop/frozen-1",
         at=2.0,
         app="shop",
-        held=held,
+        frozen=frozen,
         since=1.0,
         by="min-ji",
         why="stocktaking until noon",
         waiting=waiting,
         live=OLD,
     )
-    data: Sample = json.loads(hold(act, "twinslot-hold").json)
+    data: Sample = json.loads(freeze(act, "twinslot-freeze").json)
     return data
 
 
-HELD, RESUMED = hold_told(True, None), hold_told(False, "1.4.3")
+FROZEN, UNFROZEN = freeze_told(True, None), freeze_told(False, "1.4.3")
 
 EACH: dict[str, Sample] = {
     "LIVE": told(),
@@ -74,8 +74,8 @@ EACH: dict[str, Sample] = {
     "CANCELLED": of(Outcome.CANCELLED),
     "STARTED": STARTED,
     "DRIFT": DRIFT,
-    "HELD": HELD,
-    "RESUMED": RESUMED,
+    "FROZEN": FROZEN,
+    "UNFROZEN": UNFROZEN,
     "join LIVE": {**told(), "kind": "join"},
     "join FAILED": {**told(FAILED, OLD), "kind": "join", "hosts": ["i-3"]},
     "join STARTED": {**STARTED, "kind": "join"},
@@ -126,11 +126,11 @@ ANY = st.one_of(
         differences=st.lists(st.fixed_dictionaries({"host": WORDS, "what": WORDS}), max_size=30),
     ),
     _shape(
-        outcome=st.sampled_from(["HELD", "RESUMED"]),
+        outcome=st.sampled_from(["FROZEN", "UNFROZEN"]),
         by=WORDS,
         why=WORDS,
         waiting=st.none() | WORDS,
-        resume=st.none() | WORDS,
+        unfreeze=st.none() | WORDS,
     ),
 )
 """Any announcement of the agreed shape, whatever the texts in it say."""

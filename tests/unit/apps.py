@@ -8,7 +8,7 @@ from twinslot.domain.model import (
     Deployment,
     Difference,
     Failure,
-    Hold,
+    Freeze,
     HostReport,
     Kind,
     Live,
@@ -93,11 +93,11 @@ NEXT = replace(
     ),
 )
 MOVING = replace(QUIET, application=replace(QUIET.application, current=NEXT))
-HELD = replace(
+FROZEN = replace(
     QUIET,
     application=replace(
         QUIET.application,
-        hold=Hold("anna", "the database is being moved", NOW - 4000),
+        freeze=Freeze("anna", "the database is being moved", NOW - 4000),
         waiting=replace(NEXT, phase=Phase.WAITING),
     ),
 )
@@ -122,6 +122,6 @@ def written_by_a_stranger(text: str) -> Shown:
         current=now,
         waiting=replace(now, phase=Phase.WAITING, release=None),
         drift=(Difference(text, text),),
-        hold=Hold(text, text, NOW - 5),
+        freeze=Freeze(text, text, NOW - 5),
     )
     return Shown(application, (heard("green", slots, host=text),), (past,))

@@ -4,7 +4,7 @@ from twinslot.domain.events import CommandEnded, CommandSent, Event, Surveyed, U
 from twinslot.domain.lifecycle import decide
 from twinslot.domain.model import (
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Application,
     Decision,
@@ -49,7 +49,7 @@ class LifecycleDriver:
         self.application = application or Application("shop")
         self.now = 1000.0
         self.announced: list[Announce] = []
-        self.told: list[AnnounceStart | AnnounceHold] = []
+        self.told: list[AnnounceStart | AnnounceFreeze] = []
         self.commanded: list[tuple[str, str, int]] = []
         self.recorded: dict[str, Deployment] = {}
 

@@ -71,7 +71,9 @@ def test_a_failure_tells_the_cause_first_and_the_log_in_a_block() -> None:
 def test_the_next_step_is_the_way_back() -> None:
     (step,) = notification(EACH["LIVE"])["content"]["nextSteps"]
     assert step.startswith("To go back to 1.4.1: `aws lambda invoke --function-name twinslot-rollback ")
-    assert notification(EACH["HELD"])["content"]["nextSteps"][0].startswith("To resume: `aws lambda invoke ")
+    assert notification(EACH["FROZEN"])["content"]["nextSteps"][0].startswith(
+        "To unfreeze: `aws lambda invoke "
+    )
     assert "nextSteps" not in notification({**told(), "rollback": None})["content"]
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announce.publish import Announcement, compose, hold, start, warn
+from twinslot.announce.publish import Announcement, compose, freeze, start, warn
 from twinslot.domain.model import (
     NOBODY,
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Deployment,
     Difference,
@@ -216,8 +216,10 @@ def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: st
 
 
 BEGUN = replace(LIVE, phase=Phase.STAGING, outcome=None, timeline=LIVE.timeline[:2])
-RESUME = """aws lambda invoke --function-name twinslot-hold --cli-binary-format raw-in-base64-out --payload"""
-RESUME += """ '{"app":"shop","hold":false}' /dev/stdout"""
+UNFREEZE = (
+    """aws lambda invoke --function-name twinslot-freeze --cli-binary-format raw-in-base64-out --payload"""
+)
+UNFREEZE += """ '{"app":"shop","freeze":false}' /dev/stdout"""
 
 
 def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile() -> None:
@@ -245,60 +247,64 @@ def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile()
     }
 
 
-def held(by: str = "ann", why: str = "the database is moved", waiting: str | None = None) -> Announcement:
-    return hold(
-        AnnounceHold("shop/held-1.000", 1.0, "shop", True, 1.0, by, why, waiting, OLD), "twinslot-hold"
+def frozen(by: str = "ann", why: str = "the database is moved", waiting: str | None = None) -> Announcement:
+    return freeze(
+        AnnounceFreeze("shop/frozen-1.000", 1.0, "shop", True, 1.0, by, why, waiting, OLD), "twinslot-freeze"
     )
 
 
-def test_a_hold_says_who_why_what_waits_and_how_to_resume() -> None:
-    announcement = held(waiting="1.4.2")
-    assert announcement.subject == "twinslot shop HELD by ann"
-    assert announcement.attributes == {"app": "shop", "outcome": "HELD", "announcement": "shop/held-1.000"}
+def test_a_freeze_says_who_why_what_waits_and_how_to_unfreeze() -> None:
+    announcement = frozen(waiting="1.4.2")
+    assert announcement.subject == "twinslot shop FROZEN by ann"
+    assert announcement.attributes == {
+        "app": "shop",
+        "outcome": "FROZEN",
+        "announcement": "shop/frozen-1.000",
+    }
     assert (
         announcement.text
         == f"""\
-shop: HELD
-ann holds it: the database is moved
-Uploads wait; the newest one goes live when shop is resumed.
+shop: FROZEN
+ann froze it: the database is moved
+Uploads wait; the newest one goes live when shop is unfrozen.
 
 Waiting: 1.4.2.
 
 Live now: 1.4.1 (deployment {OLD.deployment}, since 2026-11-06 21:20:00 UTC)
 
-To resume:
-  {RESUME}
+To unfreeze:
+  {UNFREEZE}
 """
     )
     assert json.loads(announcement.json) == {
         "twinslot": 1,
-        "announcement": "shop/held-1.000",
+        "announcement": "shop/frozen-1.000",
         "app": "shop",
-        "outcome": "HELD",
+        "outcome": "FROZEN",
         "at": 1.0,
         "by": "ann",
         "why": "the database is moved",
         "waiting": "1.4.2",
         "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
-        "resume": RESUME,
+        "unfreeze": UNFREEZE,
     }
 
 
-def test_resuming_says_what_goes_on() -> None:
-    act = AnnounceHold(
-        "shop/resumed-2.000", 2.0, "shop", False, 2.0, "bob", "the database is moved", "1.4.2", OLD
+def test_unfreezing_says_what_goes_on() -> None:
+    act = AnnounceFreeze(
+        "shop/unfrozen-2.000", 2.0, "shop", False, 2.0, "bob", "the database is moved", "1.4.2", OLD
     )
-    announcement = hold(act, "twinslot-hold")
-    assert announcement.subject == "twinslot shop RESUMED by bob"
-    assert "bob resumed it. It was held because: the database is moved" in announcement.text
+    announcement = freeze(act, "twinslot-freeze")
+    assert announcement.subject == "twinslot shop UNFROZEN by bob"
+    assert "bob unfroze it. It was frozen because: the database is moved" in announcement.text
     assert "1.4.2 waited and goes on now." in announcement.text
     body = json.loads(announcement.json)
-    assert (body["outcome"], body["waiting"], body["resume"]) == ("RESUMED", "1.4.2", None)
+    assert (body["outcome"], body["waiting"], body["unfreeze"]) == ("UNFROZEN", "1.4.2", None)
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
-def test_whatever_a_hold_is_told_with_stays_printable(by: str, why: str, waiting: str) -> None:
-    announcement = held(by, why, waiting)
+def test_whatever_a_freeze_is_told_with_stays_printable(by: str, why: str, waiting: str) -> None:
+    announcement = frozen(by, why, waiting)
     assert all(line.isprintable() for line in announcement.text.split("\n"))
     assert announcement.subject.isascii() and announcement.subject.isprintable()
     assert 0 < len(announcement.subject) < 100

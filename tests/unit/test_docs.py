@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from twinslot.announce.publish import DRIFT, HELD, RESUMED, STARTED
+from twinslot.announce.publish import DRIFT, FROZEN, STARTED, UNFROZEN
 from twinslot.domain.model import Outcome
 
 from lab.bench.cost import alarm_metrics
@@ -96,7 +96,7 @@ def firsts(section: Section) -> list[str]:
 
 def test_whoever_is_on_call_finds_each_announcement() -> None:
     told = firsts(section(OPERATIONS, "Announcements"))
-    assert set(told) == {*Outcome, STARTED, HELD, RESUMED, DRIFT}
+    assert set(told) == {*Outcome, STARTED, FROZEN, UNFROZEN, DRIFT}
 
 
 def test_whoever_is_on_call_finds_each_part_of_the_dashboard(resources: dict[str, dict[str, Any]]) -> None:

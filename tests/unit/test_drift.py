@@ -1,4 +1,4 @@
-"""What hosts report is held against what should be live; a difference is told once."""
+"""What hosts report is frozen against what should be live; a difference is told once."""
 
 from dataclasses import replace
 

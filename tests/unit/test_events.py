@@ -44,7 +44,7 @@ def with_detail(event: dict[str, Any], **changes: object) -> dict[str, Any]:
 def test_the_upload_payload_passes_the_rule_of_uploads_alone(resources: Resources) -> None:
     event = payload("s3-object-created")
     assert is_taken(resources, "DeployOnUpload", event)
-    assert not is_taken(resources, "AdvanceOnCommandEnded", event)
+    assert not is_taken(resources, "SsmAndScheduleOnCommandEnded", event)
 
 
 @pytest.mark.parametrize("key", ["shop/deep/er/shop.jar", "shop.jar", "shop/notes.txt"])
@@ -70,14 +70,14 @@ def test_deletions_do_not_pass(resources: Resources) -> None:
 @pytest.mark.parametrize("status", ["Success", "Failed", "TimedOut", "Canceled", "Cancelled"])
 def test_every_end_of_a_command_passes(resources: Resources, status: str) -> None:
     assert is_taken(
-        resources, "AdvanceOnCommandEnded", with_detail(payload("ssm-command-ended"), status=status)
+        resources, "SsmAndScheduleOnCommandEnded", with_detail(payload("ssm-command-ended"), status=status)
     )
 
 
 @pytest.mark.parametrize("status", ["Pending", "InProgress", "Delayed", "Cancelling"])
 def test_a_command_under_way_does_not_pass(resources: Resources, status: str) -> None:
     assert not is_taken(
-        resources, "AdvanceOnCommandEnded", with_detail(payload("ssm-command-ended"), status=status)
+        resources, "SsmAndScheduleOnCommandEnded", with_detail(payload("ssm-command-ended"), status=status)
     )
 
 
@@ -88,21 +88,21 @@ def test_the_end_on_a_single_host_does_not_pass_so_that_invocations_do_not_grow_
         **payload("ssm-command-ended"),
         "detail-type": "EC2 Command Invocation Status-change Notification",
     }
-    assert not is_taken(resources, "AdvanceOnCommandEnded", event)
+    assert not is_taken(resources, "SsmAndScheduleOnCommandEnded", event)
 
 
 def test_commands_of_other_documents_do_not_pass(resources: Resources) -> None:
     event = with_detail(payload("ssm-command-ended"), **{"document-name": "AWS-RunShellScript"})
-    assert not is_taken(resources, "AdvanceOnCommandEnded", event)
+    assert not is_taken(resources, "SsmAndScheduleOnCommandEnded", event)
 
 
 def test_an_association_that_ended_well_on_an_instance_passes_the_rule_of_new_hosts_alone(
     resources: Resources,
 ) -> None:
     event = payload("ssm-association")
-    assert is_taken(resources, "AdvanceOnHostReady", event)
-    assert not is_taken(resources, "AdvanceOnCommandEnded", event)
-    assert not is_taken(resources, "AdvanceOnHostReady", payload("ssm-command-ended"))
+    assert is_taken(resources, "SsmAndScheduleOnHostReady", event)
+    assert not is_taken(resources, "SsmAndScheduleOnCommandEnded", event)
+    assert not is_taken(resources, "SsmAndScheduleOnHostReady", payload("ssm-command-ended"))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_an_association_that_ended_well_on_an_instance_passes_the_rule_of_new_ho
     ],
 )
 def test_other_ends_and_other_associations_do_not_pass(resources: Resources, changes: dict[str, str]) -> None:
-    assert not is_taken(resources, "AdvanceOnHostReady", with_detail(payload("ssm-association"), **changes))
+    assert not is_taken(
+        resources, "SsmAndScheduleOnHostReady", with_detail(payload("ssm-association"), **changes)
+    )
 
 
 def test_the_upload_and_the_command_tell_of_one_deployment() -> None:
@@ -137,7 +139,7 @@ def test_the_upload_and_the_command_tell_of_one_deployment() -> None:
 def test_the_tick_is_what_the_clocks_rule_sends() -> None:
     tick = payload("schedule")
     assert tick["source"] == "aws.events"
-    assert "AdvanceEachMinute" in tick["resources"][0]
+    assert "SsmAndScheduleEachMinute" in tick["resources"][0]
 
 
 def test_a_rollback_names_an_application_and_nothing_that_the_function_would_refuse() -> None:
@@ -145,8 +147,8 @@ def test_a_rollback_names_an_application_and_nothing_that_the_function_would_ref
     assert payload("rollback-to") == {"app": "shop", "to": "1.4.1"}
 
 
-def test_what_is_held_is_resumed() -> None:
-    held, resumed = payload("hold"), payload("resume")
-    assert (held["hold"], resumed["hold"]) == (True, False)
-    assert held["app"] == resumed["app"]
-    assert held["why"]
+def test_what_is_frozen_is_unfrozen() -> None:
+    frozen, resumed = payload("freeze"), payload("unfreeze")
+    assert (frozen["freeze"], resumed["freeze"]) == (True, False)
+    assert frozen["app"] == resumed["app"]
+    assert frozen["why"]

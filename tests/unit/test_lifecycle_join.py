@@ -1,7 +1,7 @@
 """A host that holds no release gets what is live, and nothing else changes."""
 
 import pytest
-from twinslot.domain.events import HoldAsked, Inspected, RollbackAsked, Tick
+from twinslot.domain.events import FreezeAsked, Inspected, RollbackAsked, Tick
 from twinslot.domain.lifecycle import MAX_JOINING, SURVEY_SECONDS
 from twinslot.domain.model import HostReport, HostResult, Kind, Outcome, SlotReport, Warn
 
@@ -219,8 +219,8 @@ def test_a_join_whose_survey_never_comes_ends_and_is_not_begun_again(running: Li
     assert running.application.current is None
 
 
-def test_a_join_is_not_held_back(running: LifecycleDriver) -> None:
-    running.receive(HoldAsked("ann", "the database is moved"))
+def test_a_join_is_not_kept_frozen(running: LifecycleDriver) -> None:
+    running.receive(FreezeAsked("ann", "the database is moved"))
     running.receive(upload("v3", running.now))
     join(running, "i-0c")
 

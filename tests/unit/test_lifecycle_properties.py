@@ -8,12 +8,12 @@ from twinslot.domain.events import (
     CommandFailed,
     CommandSent,
     Event,
-    HoldAsked,
+    FreezeAsked,
     Inspected,
-    ResumeAsked,
     RollbackAsked,
     Surveyed,
     Tick,
+    UnfreezeAsked,
     UploadArrived,
     UploadRefused,
 )
@@ -72,7 +72,7 @@ class World:
         current = self.application.current
         if current and current.step and current.step.name in {"flip", "bake"}:
             assert current.id in self.verified, "a release flips that was not verified on every host"
-        waits_for_nothing = self.application.waiting and not current and not self.application.held_back
+        waits_for_nothing = self.application.waiting and not current and not self.application.kept_frozen
         assert not waits_for_nothing, "something waits for nothing"
         if current and current.kind is Kind.JOIN:
             assert set(current.hosts) <= set(NEWCOMERS), "a join acts on a host that is none of the new ones"
@@ -149,8 +149,8 @@ MOVES = st.one_of(
     st.tuples(st.just("end"), st.lists(VERDICTS, min_size=2, max_size=2)),
     st.tuples(st.just("step"), st.lists(VERDICTS, min_size=2, max_size=2)),
     st.tuples(st.just("tick"), st.integers(1, 700)),
-    st.tuples(st.just("hold"), st.sampled_from(["one reason", "another"])),
-    st.tuples(st.just("resume"), st.none()),
+    st.tuples(st.just("freeze"), st.sampled_from(["one reason", "another"])),
+    st.tuples(st.just("unfreeze"), st.none()),
     st.tuples(st.just("appear"), st.lists(st.sampled_from(NEWCOMERS), unique=True)),
 )
 
@@ -192,10 +192,10 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
             case "tick", int(seconds):
                 world.now += seconds
                 world.receive(Tick())
-            case "hold", str(why):
-                world.receive(HoldAsked("ann", why))
-            case "resume", None:
-                world.receive(ResumeAsked("bob"))
+            case "freeze", str(why):
+                world.receive(FreezeAsked("ann", why))
+            case "unfreeze", None:
+                world.receive(UnfreezeAsked("bob"))
             case "appear", list(hosts):
                 world.receive(Inspected(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
             case _:
@@ -207,7 +207,7 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
 @given(st.lists(MOVES, max_size=40))
 def test_every_accepted_deployment_ends_in_exactly_one_outcome(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.receive(ResumeAsked("bob"))
+    world.receive(UnfreezeAsked("bob"))
     world.settle()
     assert not world.application.busy
     assert world.application.waiting is None
@@ -232,9 +232,9 @@ def test_a_host_fails_to_join_what_is_live_once_at_most(moves: list[tuple[str, o
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(MOVES, max_size=40))
-def test_while_it_is_held_no_upload_begins(moves: list[tuple[str, object]]) -> None:
+def test_while_it_is_frozen_no_upload_begins(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.receive(HoldAsked("ann", "from now on"))
+    world.receive(FreezeAsked("ann", "from now on"))
     current, accepted = world.application.current, bool(world.accepted)
     world.settle()
     left = world.application

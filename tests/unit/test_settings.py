@@ -155,13 +155,13 @@ VARIABLES = {
     "DOCUMENT": "document",
     "DOCUMENT_VERSION": "$LATEST",
     "ROLLBACK_FUNCTION": "rollback",
-    "HOLD_FUNCTION": "hold",
+    "FREEZE_FUNCTION": "freeze",
 }
 
 
 def test_the_environment_is_read_from_its_variables() -> None:
     assert Environment.read(VARIABLES | {"PATH": "/bin", "DEFAULT_APP": "shop"}) == Environment(
-        "table", "topic", "document", "$LATEST", "rollback", "hold", "shop"
+        "table", "topic", "document", "$LATEST", "rollback", "freeze", "shop"
     )
 
 

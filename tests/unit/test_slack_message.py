@@ -133,15 +133,15 @@ def test_the_way_back_says_what_it_leads_away_from_when_nothing_new_went_live() 
     assert "To go back from 1.4.1:" in lines({**REVERTED, "previous": None})
 
 
-def test_a_hold_says_why_and_how_it_ends() -> None:
-    held = lines(EACH["HELD"])
-    assert held[:3] == [
-        "⏸️ shop is held",
+def test_a_freeze_says_why_and_how_it_ends() -> None:
+    frozen = lines(EACH["FROZEN"])
+    assert frozen[:3] == [
+        "⏸️ shop is frozen",
         "Why: stocktaking until noon",
-        "Uploads wait until it is resumed; a rollback still goes.",
+        "Uploads wait until it is unfrozen; a rollback still goes.",
     ]
-    assert held[-3] == "To resume:"
-    assert held[-2].startswith("aws lambda invoke --function-name twinslot-hold ")
+    assert frozen[-3] == "To unfreeze:"
+    assert frozen[-2].startswith("aws lambda invoke --function-name twinslot-freeze ")
 
 
 def test_hosts_that_nobody_knows_of_are_named() -> None:

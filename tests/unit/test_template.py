@@ -1,6 +1,7 @@
 """What the stack keeps, for how long and how guarded; what it tells the functions and the people."""
 
 import json
+import re
 import shlex
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from twinslot.wiring import Environment
 
 Resources = dict[str, dict[str, Any]]
 
-FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold", "Widget")
+FUNCTIONS = ("Deploy", "SsmAndSchedule", "Rollback", "Freeze", "Widget")
 
 
 def properties(resources: Resources, name: str) -> dict[str, Any]:
@@ -113,7 +114,12 @@ def test_each_function_runs_the_controller_of_the_layer_and_is_traced(
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_handler_is_there(resources: Resources, function: str) -> None:
     *package, module, name = properties(resources, function)["Handler"].split(".")
-    source = Path(__file__).parents[2] / "functions" / (package or [function.lower()])[0] / f"{module}.py"
+    source = (
+        Path(__file__).parents[2]
+        / "functions"
+        / (package or [re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()])[0]
+        / f"{module}.py"
+    )
     assert f"def {name}(event" in source.read_text()
 
 
@@ -150,4 +156,4 @@ def test_the_outputs_print_how_to_roll_back(stack: dict[str, Any]) -> None:
 def test_the_name_in_announcements_is_the_rollback_functions(resources: Resources) -> None:
     variables = properties(resources, "Deploy")["Environment"]["Variables"]
     assert variables["ROLLBACK_FUNCTION"] == properties(resources, "Rollback")["FunctionName"]
-    assert variables["HOLD_FUNCTION"] == properties(resources, "Hold")["FunctionName"]
+    assert variables["FREEZE_FUNCTION"] == properties(resources, "Freeze")["FunctionName"]

@@ -10,7 +10,7 @@ from moto.sns.utils import FilterPolicyMatcher
 Resources = dict[str, dict[str, Any]]
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
+FUNCTIONS = ("Deploy", "SsmAndSchedule", "Rollback", "Freeze")
 FOURTEEN_DAYS = 14 * 86400
 
 
@@ -50,16 +50,16 @@ def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources
     }
     assert edges == {
         "DeployOnUpload": [arn_of("Deploy")],
-        "AdvanceOnCommandEnded": [arn_of("Advance")],
-        "AdvanceOnHostReady": [arn_of("Advance")],
-        "AdvanceEachMinute": [arn_of("Advance")],
-        "AdvanceEachQuarter": [arn_of("Advance")],
+        "SsmAndScheduleOnCommandEnded": [arn_of("SsmAndSchedule")],
+        "SsmAndScheduleOnHostReady": [arn_of("SsmAndSchedule")],
+        "SsmAndScheduleEachMinute": [arn_of("SsmAndSchedule")],
+        "SsmAndScheduleEachQuarter": [arn_of("SsmAndSchedule")],
     }
-    assert resources["AdvanceEachMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
-    assert resources["AdvanceEachQuarter"]["Properties"]["ScheduleExpression"] == "rate(15 minutes)"
+    assert resources["SsmAndScheduleEachMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert resources["SsmAndScheduleEachQuarter"]["Properties"]["ScheduleExpression"] == "rate(15 minutes)"
 
 
-@pytest.mark.parametrize("outcome", ["STARTED", "LIVE", "FAILED", "HELD", "RESUMED", "DRIFT"])
+@pytest.mark.parametrize("outcome", ["STARTED", "LIVE", "FAILED", "FROZEN", "UNFROZEN", "DRIFT"])
 def test_people_get_a_mail_of_everything_but_a_start(resources: Resources, outcome: str) -> None:
     policy = FilterPolicyMatcher(resources["AnnouncementsReader"]["Properties"]["FilterPolicy"], None)
     attributes = {"outcome": {"Type": "String", "Value": outcome}}
@@ -67,7 +67,7 @@ def test_people_get_a_mail_of_everything_but_a_start(resources: Resources, outco
 
 
 def test_the_rule_that_inspects_says_what_the_function_understands(resources: Resources) -> None:
-    (target,) = resources["AdvanceEachQuarter"]["Properties"]["Targets"]
+    (target,) = resources["SsmAndScheduleEachQuarter"]["Properties"]["Targets"]
     assert json.loads(target["Input"]) == json.loads((ROOT / "events" / "inspect.json").read_text())
 
 
@@ -79,10 +79,10 @@ def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
     assert by_topic["FunctionName"] == {"Ref": "Slack"}
     assert allowed == {
         ("DeployOnUpload", "Deploy"),
-        ("AdvanceOnCommandEnded", "Advance"),
-        ("AdvanceOnHostReady", "Advance"),
-        ("AdvanceEachMinute", "Advance"),
-        ("AdvanceEachQuarter", "Advance"),
+        ("SsmAndScheduleOnCommandEnded", "SsmAndSchedule"),
+        ("SsmAndScheduleOnHostReady", "SsmAndSchedule"),
+        ("SsmAndScheduleEachMinute", "SsmAndSchedule"),
+        ("SsmAndScheduleEachQuarter", "SsmAndSchedule"),
     }
 
 
@@ -90,10 +90,10 @@ def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
     "rule",
     [
         "DeployOnUpload",
-        "AdvanceOnCommandEnded",
-        "AdvanceOnHostReady",
-        "AdvanceEachMinute",
-        "AdvanceEachQuarter",
+        "SsmAndScheduleOnCommandEnded",
+        "SsmAndScheduleOnHostReady",
+        "SsmAndScheduleEachMinute",
+        "SsmAndScheduleEachQuarter",
     ],
 )
 def test_a_delivery_that_fails_is_repeated_and_then_kept(resources: Resources, rule: str) -> None:
@@ -121,18 +121,18 @@ def test_an_event_that_a_function_cannot_take_is_kept(resources: Resources, func
     assert {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue} in statements
 
 
-@pytest.mark.parametrize("function", ["Deploy", "Advance"])
+@pytest.mark.parametrize("function", ["Deploy", "SsmAndSchedule"])
 def test_events_are_repeated_when_their_function_fails(resources: Resources, function: str) -> None:
     assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 2
 
 
-@pytest.mark.parametrize("function", ["Rollback", "Hold"])
+@pytest.mark.parametrize("function", ["Rollback", "Freeze"])
 def test_what_a_person_asks_for_is_never_repeated(resources: Resources, function: str) -> None:
     assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
 
 
 def test_the_rule_for_new_hosts_hears_of_this_stacks_document_alone(resources: Resources) -> None:
-    pattern = resources["AdvanceOnHostReady"]["Properties"]["EventPattern"]
+    pattern = resources["SsmAndScheduleOnHostReady"]["Properties"]["EventPattern"]
     event = json.loads((ROOT / "events" / "ssm-association.json").read_text())
     assert (pattern["source"], pattern["detail-type"]) == ([event["source"]], [event["detail-type"]])
     assert pattern["detail"] == {"document-name": [{"Ref": "HostDocument"}], "status": ["Success"]}
@@ -174,7 +174,7 @@ def test_errors_and_throttles_of_every_function_raise_an_alarm(
 
 def test_a_clock_that_stands_still_raises_an_alarm(resources: Resources) -> None:
     alarm = resources["ClockAlarm"]["Properties"]
-    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "Advance"}}]
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SsmAndSchedule"}}]
     assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("Invocations", "LessThanThreshold")
     assert alarm["TreatMissingData"] == "breaching"
 

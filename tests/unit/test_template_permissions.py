@@ -8,7 +8,7 @@ from twinslot.domain.model import NOBODY
 Resources = dict[str, dict[str, Any]]
 Statement = dict[str, Any]
 
-FUNCTIONS = ("Deploy", "Advance", "Rollback", "Hold")
+FUNCTIONS = ("Deploy", "SsmAndSchedule", "Rollback", "Freeze")
 
 KNOW_NO_RESOURCES = {
     "ec2:DescribeInstances",
@@ -72,9 +72,9 @@ def test_aws_own_policies_only_let_it_log_and_trace(resources: Resources, functi
     ("function", "alone"),
     [
         ("Deploy", {"s3:GetObjectVersion", "s3:ListBucket"}),
-        ("Advance", {"dynamodb:Query", "ssm:ListCommands", "ssm:ListCommandInvocations"}),
+        ("SsmAndSchedule", {"dynamodb:Query", "ssm:ListCommands", "ssm:ListCommandInvocations"}),
         ("Rollback", {"dynamodb:Query"}),
-        ("Hold", set()),
+        ("Freeze", set()),
     ],
 )
 def test_a_function_may_do_what_its_code_calls_and_nothing_else(
@@ -131,7 +131,7 @@ def test_what_lies_below_an_applications_settings_is_its_hosts_to_read(
 def test_the_clock_may_query_the_index_of_busy_applications_and_a_rollback_the_history(
     resources: Resources,
 ) -> None:
-    (busy,) = allowing(resources, "Advance", "dynamodb:Query")
+    (busy,) = allowing(resources, "SsmAndSchedule", "dynamodb:Query")
     (history,) = allowing(resources, "Rollback", "dynamodb:Query")
     assert busy["Resource"] == {"Fn::Sub": "${Table.Arn}/index/busy"}
     assert history["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}

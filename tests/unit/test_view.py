@@ -16,11 +16,11 @@ from tests.unit.announcement_samples import (
     ANY,
     DRIFT,
     EACH,
-    HELD,
-    RESUMED,
+    FROZEN,
     STARTED,
+    UNFROZEN,
     Sample,
-    hold_told,
+    freeze_told,
     told,
 )
 
@@ -47,8 +47,8 @@ def texts(value: object) -> list[str]:
         ("CANCELLED", "⏹️ shop 1.4.2 was cancelled"),
         ("STARTED", "🚀 shop 1.4.2 is being staged"),
         ("DRIFT", "⚠️ shop differs on a host from what it should be"),
-        ("HELD", "⏸️ shop is held"),
-        ("RESUMED", "▶️ shop is resumed"),
+        ("FROZEN", "⏸️ shop is frozen"),
+        ("UNFROZEN", "▶️ shop is unfrozen"),
         ("join STARTED", "🚀 shop 1.4.2 goes to a new host"),
         ("join LIVE", "✅ shop 1.4.2 is live on 2 new hosts"),
         ("join FAILED", "❌ shop 1.4.2 did not get live on a new host"),
@@ -76,14 +76,14 @@ def test_a_host_that_could_not_join_does_not_alarm_about_what_is_live() -> None:
     assert "what is live stayed live" in digest(EACH["join FAILED"]).meaning
 
 
-def test_a_hold_tells_who_and_why_and_its_end_what_begins() -> None:
-    held, resumed = digest(HELD), digest(RESUMED)
-    assert (held.origin, held.by, held.cause) == ("Held by", "min-ji", "stocktaking until noon")
+def test_a_freeze_tells_who_and_why_and_its_end_what_begins() -> None:
+    frozen, resumed = digest(FROZEN), digest(UNFROZEN)
+    assert (frozen.origin, frozen.by, frozen.cause) == ("Frozen by", "min-ji", "stocktaking until noon")
     assert resumed.meaning == "1.4.3 waited; it begins now."
     assert resumed.cause == ""
-    assert held.meaning == "Uploads wait until it is resumed; a rollback still goes."
-    assert digest(hold_told(True, "1.4.3")).meaning.startswith("1.4.3 waits until")
-    assert digest({**RESUMED, "waiting": None}).meaning == "Nothing waited; uploads go again."
+    assert frozen.meaning == "Uploads wait until it is unfrozen; a rollback still goes."
+    assert digest(freeze_told(True, "1.4.3")).meaning.startswith("1.4.3 waits until")
+    assert digest({**UNFROZEN, "waiting": None}).meaning == "Nothing waited; uploads go again."
 
 
 def test_of_many_hosts_the_first_are_named_and_the_others_counted() -> None:
@@ -184,3 +184,9 @@ def test_any_json_is_refused_or_harmless(announcement: object) -> None:
 def test_any_announcement_has_a_digest(announcement: Sample) -> None:
     digest(announcement)
     judge(announcement)
+
+
+def test_a_freeze_that_was_announced_under_its_old_names_is_still_read() -> None:
+    old = {name: value for name, value in FROZEN.items() if name != "unfreeze"}
+    old |= {"outcome": "HELD", "resume": FROZEN["unfreeze"]}
+    assert digest(old) == digest(FROZEN)

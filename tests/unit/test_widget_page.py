@@ -16,7 +16,7 @@ from tests.unit.apps import (
     ARN,
     BAD,
     FIRST,
-    HELD,
+    FROZEN,
     HOST,
     MOVING,
     NEXT,
@@ -124,10 +124,10 @@ def test_going_back_is_a_phase_of_its_own() -> None:
     assert "baking 12.0 s reverting 1 s" in text
 
 
-def test_a_hold_says_who_why_and_what_waits() -> None:
-    text = read(HELD).text
-    assert "Held by anna for 1 h : the database is being moved" in text
-    assert "Uploads wait until somebody resumes it; 1.6.0 waits." in text
+def test_a_freeze_says_who_why_and_what_waits() -> None:
+    text = read(FROZEN).text
+    assert "Frozen by anna for 1 h : the database is being moved" in text
+    assert "Uploads wait until somebody unfreezes it; 1.6.0 waits." in text
 
 
 def button(shown: Read) -> tuple[str, dict[str, str]]:
@@ -172,12 +172,12 @@ def test_an_account_without_an_app_says_what_to_do() -> None:
     assert "UploadCommand" in text
 
 
-def test_what_is_under_way_and_what_is_held_stands_first_and_unfolded_among_many() -> None:
+def test_what_is_under_way_and_what_is_frozen_stands_first_and_unfolded_among_many() -> None:
     many = [replace(QUIET, application=replace(QUIET.application, name=f"app-{n:02}")) for n in range(48)]
-    shown = read(*many, HELD, replace(MOVING, application=replace(MOVING.application, name="zoo")), more=7)
+    shown = read(*many, FROZEN, replace(MOVING, application=replace(MOVING.application, name="zoo")), more=7)
     folded = [("open" in names) for tag, names in shown.elements if tag == "details"]
     assert folded == [True, True] + [False] * 48
-    assert shown.text.index("zoo") < shown.text.index("Held") < shown.text.index("app-00")
+    assert shown.text.index("zoo") < shown.text.index("Frozen") < shown.text.index("app-00")
     assert "and 7 more apps" in shown.text
 
 
@@ -243,7 +243,7 @@ def test_no_text_changes_what_the_button_sends(text: str) -> None:
 
 
 def test_nothing_is_on_the_page_that_cloudwatch_takes_out_or_that_leaves_it() -> None:
-    shown = read(QUIET, MOVING, HELD)
+    shown = read(QUIET, MOVING, FROZEN)
     tags = {tag for tag, _ in shown.elements}
     attributes = {name for _, names in shown.elements for name in names}
     assert not tags & {"script", "iframe", "use", "object", "embed", "form", "link", "img"}

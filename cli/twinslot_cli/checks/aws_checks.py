@@ -135,18 +135,26 @@ class Examination:
         if current and now - deadline > OVERDUE_SECONDS:
             what = f"{current.id} is {current.phase.value}, {length(now - deadline)} past its deadline"
             yield Check(
-                "deployments", False, what, "see the rules and functions above, and the log of advance"
+                "deployments",
+                False,
+                what,
+                "see the rules and functions above, and ssm_and_schedule's log",
             )
         elif late:
             what = f"decided but not done for over {length(OVERDUE_SECONDS)}: {', '.join(late)}"
             yield Check(
-                "deployments", False, what, "see the rules and functions above, and the log of advance"
+                "deployments",
+                False,
+                what,
+                "see the rules and functions above, and ssm_and_schedule's log",
             )
         else:
             yield Check("deployments", True, "nothing is stuck")
-        if application.hold:
-            held = application.hold
-            yield Check("hold", True, f"held by {held.by} for {length(now - held.since)}: {held.why}")
+        if application.freeze:
+            frozen = application.freeze
+            yield Check(
+                "freeze", True, f"frozen by {frozen.by} for {length(now - frozen.since)}: {frozen.why}"
+            )
         for found in application.drift:
             live = application.live
             remedy = "upload a jar: a deployment makes the hosts agree"

@@ -65,8 +65,8 @@ def lines(standing: Standing, now: float) -> list[Text]:
     if waiting := application.waiting:
         why = why_waiting(application)
         told.append(_entry("waits", heading(waiting) + (f": {why}" if why else "")))
-    if hold := application.hold:
-        told.append(_entry("held", f"by {hold.by} since {moment(hold.since)}: {hold.why}"))
+    if freeze := application.freeze:
+        told.append(_entry("frozen", f"by {freeze.by} since {moment(freeze.since)}: {freeze.why}"))
     told += [_host(heard, now) for heard in standing.heard]
     told += [
         line(_name("drift"), shown(f"{found.host}: {found.what}", "yellow")) for found in application.drift
@@ -83,7 +83,7 @@ def document(standing: Standing) -> dict[str, object]:
         "previous": live_shape(application.previous),
         "current": deployment_shape(application.current),
         "waiting": deployment_shape(application.waiting),
-        "held": asdict(application.hold) if application.hold else None,
+        "frozen": asdict(application.freeze) if application.freeze else None,
         "drift": [{"host": found.host, "what": found.what} for found in application.drift],
         "hosts": [_host_document(heard) for heard in standing.heard],
     }
@@ -104,10 +104,10 @@ def _host(heard: Heard, now: float) -> Text:
     for name, slot in sorted(report.slots.items()):
         mark = shown("●", "green") if name == report.live else shown("○", "dim")
         # An empty slot runs nothing, of course.
-        holds = (
+        content = (
             (slot.label + ("" if slot.state == "active" else f" ({slot.state})")) if slot.label else "empty"
         )
-        slots += ["   ", mark, f" {name} {holds}"]
+        slots += ["   ", mark, f" {name} {content}"]
     return line(_name("host"), report.host, *slots, shown(f"   heard {length(now - heard.at)} ago", "dim"))
 
 

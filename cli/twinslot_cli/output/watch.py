@@ -236,11 +236,11 @@ def heading(deployment: Deployment) -> str:
 
 def why_waiting(application: Application) -> str:
     """Why a deployment waits for its turn; "" when nothing keeps it."""
-    hold = application.hold
-    if hold and application.waiting and application.waiting.kind is Kind.UPLOAD:
+    freeze = application.freeze
+    if freeze and application.waiting and application.waiting.kind is Kind.UPLOAD:
         return (
-            f"held by {hold.by} since {moment(hold.since)}: {hold.why} (goes on after twinslot resume"
-            f" {application.name})"
+            f"frozen by {freeze.by} since {moment(freeze.since)}: {freeze.why}"
+            f" (goes on after twinslot unfreeze {application.name})"
         )
     if application.current:
         return f"waits for {heading(application.current)}, which is {application.current.phase.value}"

@@ -22,12 +22,12 @@ from twinslot.domain.events import (
     CommandFailed,
     CommandSent,
     Event,
-    HoldAsked,
+    FreezeAsked,
     Inspected,
-    ResumeAsked,
     RollbackAsked,
     Surveyed,
     Tick,
+    UnfreezeAsked,
     UploadArrived,
     UploadRefused,
 )
@@ -35,7 +35,7 @@ from twinslot.domain.lifecycle import decide
 from twinslot.domain.model import (
     Act,
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Application,
     Deployment,
@@ -75,14 +75,14 @@ class Rollback:
 
 
 @dataclass(frozen=True)
-class Holding:
-    """What a person who held or resumed an app is told: how it stands now, and how it stood before.
+class FreezeAnswer:
+    """The answer to a freeze or an unfreeze: the state now, and the state before.
 
     `since` is in seconds since the epoch; `waiting` is the upload that waits, or waited until now.
     """
 
-    held: bool
-    was_held: bool
+    frozen: bool
+    was_frozen: bool
     since: float | None
     why: str | None
     waiting: Deployment | None
@@ -139,13 +139,13 @@ class Controller:
         target = target or before.previous
         return Rollback(asked.id, target.release.label if target else "", before.live)
 
-    def hold(self, app: str, why: str, by: str) -> Holding:
+    def freeze(self, app: str, why: str, by: str) -> FreezeAnswer:
         """Let uploads wait from now on. Raises UnknownApp, or TryAgain."""
-        return self._holding(app, HoldAsked(by, why))
+        return self._freeze_answer(app, FreezeAsked(by, why))
 
-    def resume(self, app: str, by: str) -> Holding:
+    def unfreeze(self, app: str, by: str) -> FreezeAnswer:
         """Let uploads go live again, and what waits begin. Raises UnknownApp, or TryAgain."""
-        return self._holding(app, ResumeAsked(by))
+        return self._freeze_answer(app, UnfreezeAsked(by))
 
     def host_ready(self, instance: str) -> None:
         """An instance was provisioned. Where its app has a live release it is asked how things stand; its
@@ -186,14 +186,14 @@ class Controller:
         """
         self._each(self._store.busy_apps(), self._tick)
 
-    def _holding(self, app: str, event: HoldAsked | ResumeAsked) -> Holding:
+    def _freeze_answer(self, app: str, event: FreezeAsked | UnfreezeAsked) -> FreezeAnswer:
         before, after = self._handle(self._store.load(app), event)
-        hold = after.hold
-        return Holding(
-            held=hold is not None,
-            was_held=before.hold is not None,
-            since=hold.since if hold else None,
-            why=hold.why if hold else None,
+        freeze = after.freeze
+        return FreezeAnswer(
+            frozen=freeze is not None,
+            was_frozen=before.freeze is not None,
+            since=freeze.since if freeze else None,
+            why=freeze.why if freeze else None,
             waiting=before.waiting,
         )
 
@@ -299,7 +299,7 @@ class Controller:
         match act:
             case AnnounceStart() if not current or current.id != act.deployment.id:
                 return None
-            case Announce() | AnnounceStart() | AnnounceHold() | Warn():
+            case Announce() | AnnounceStart() | AnnounceFreeze() | Warn():
                 self._announcer.publish(act)
                 return Announced(act.id)
             case Survey():

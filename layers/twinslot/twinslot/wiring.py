@@ -25,7 +25,7 @@ class Environment:
     document: str
     document_version: str
     rollback_function: str
-    hold_function: str
+    freeze_function: str
     default_app: str
 
     @classmethod
@@ -47,7 +47,9 @@ def assemble() -> Controller:
         store=Store(names.table, session.client("dynamodb")),
         fleet=Fleet(names.document, names.document_version, ssm, session.client("ec2")),
         artifacts=Artifacts(session.client("s3")),
-        announcer=Announcer(names.topic, names.rollback_function, names.hold_function, session.client("sns")),
+        announcer=Announcer(
+            names.topic, names.rollback_function, names.freeze_function, session.client("sns")
+        ),
         settings=SettingsReader(ssm),
         clock=time.time,
     )

@@ -24,11 +24,11 @@ A deployment that begins to stage is told with the outcome STARTED, unless it en
     {"twinslot": 1, "announcement": "01J…/started", "deployment": "01J…", "app": "shop", "kind": "upload",
      "by": "…", "outcome": "STARTED", "at": 1790000000.0, "key": "…", "release": {…}, "live": {…} | null}
 
-An app that is held or resumed is told with the outcome HELD or RESUMED; `by` asked for it:
+An app that was frozen or unfrozen has the outcome FROZEN or UNFROZEN; `by` asked for it:
 
-    {"twinslot": 1, "announcement": "shop/held-…", "app": "shop", "outcome": "HELD", "at": 1790000000.0,
-     "by": "…", "why": "why it is, or was, held", "waiting": "1.4.2" | null, "live": {…} | null,
-     "resume": "aws lambda invoke …" | null}
+    {"twinslot": 1, "announcement": "shop/frozen-…", "app": "shop", "outcome": "FROZEN", "at": 1790000000.0,
+     "by": "…", "why": "why it is, or was, frozen", "waiting": "1.4.2" | null, "live": {…} | null,
+     "unfreeze": "aws lambda invoke …" | null}
 
 Hosts that are not as the table says are told with the outcome DRIFT:
 
@@ -51,7 +51,7 @@ from twinslot.announce.amazon_q import custom_notification
 from twinslot.aws.calling import calling
 from twinslot.domain.model import (
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Deployment,
     Failure,
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 STARTED = "STARTED"
-HELD = "HELD"
-RESUMED = "RESUMED"
+FROZEN = "FROZEN"
+UNFROZEN = "UNFROZEN"
 DRIFT = "DRIFT"
 MAX_SUBJECT_CHARACTERS = 99
 """SNS takes less than 100 characters of ASCII and no control character."""
@@ -102,21 +102,21 @@ class Announcement:
 class Announcer:
     """Publishes on one SNS topic. The functions are the names that the commands to copy call."""
 
-    def __init__(self, topic: str, rollback_function: str, hold_function: str, sns: SNSClient) -> None:
+    def __init__(self, topic: str, rollback_function: str, freeze_function: str, sns: SNSClient) -> None:
         self._topic = topic
         self._rollback_function = rollback_function
-        self._hold_function = hold_function
+        self._freeze_function = freeze_function
         self._sns = sns
 
-    def publish(self, act: Announce | AnnounceStart | AnnounceHold | Warn) -> None:
+    def publish(self, act: Announce | AnnounceStart | AnnounceFreeze | Warn) -> None:
         """Tell it. Raises TryAgain, or GiveUp when SNS will never take it."""
         match act:
             case Announce():
                 announcement = compose(act, self._rollback_function)
             case AnnounceStart():
                 announcement = start(act)
-            case AnnounceHold():
-                announcement = hold(act, self._hold_function)
+            case AnnounceFreeze():
+                announcement = freeze(act, self._freeze_function)
             case Warn():
                 announcement = warn(act)
         message = {
@@ -182,21 +182,21 @@ def start(act: AnnounceStart) -> Announcement:
     )
 
 
-def hold(act: AnnounceHold, hold_function: str) -> Announcement:
-    """How an app that is held or resumed is told; the command to resume it while it is held."""
-    outcome = HELD if act.held else RESUMED
+def freeze(act: AnnounceFreeze, freeze_function: str) -> Announcement:
+    """Return the announcement of a freeze or of its end; a freeze has the command that ends it."""
+    outcome = FROZEN if act.frozen else UNFROZEN
     by, why = sanitize(act.by, MAX_WORD_CHARACTERS), sanitize(act.why, MAX_REASON_CHARACTERS)
-    resume = _invoke(hold_function, {"app": act.app, "hold": False}) if act.held else None
+    unfreeze = _invoke(freeze_function, {"app": act.app, "freeze": False}) if act.frozen else None
     waiting = sanitize(act.waiting, MAX_WORD_CHARACTERS) if act.waiting else None
-    if act.held:
-        said = f"{by} holds it: {why}\nUploads wait; the newest one goes live when {act.app} is resumed."
+    if act.frozen:
+        said = f"{by} froze it: {why}\nUploads wait; the newest one goes live when {act.app} is unfrozen."
         left = f"Waiting: {waiting or 'nothing'}."
     else:
-        said = f"{by} resumed it. It was held because: {why}"
+        said = f"{by} unfroze it. It was frozen because: {why}"
         left = f"{waiting} waited and goes on now." if waiting else "Nothing waited."
     told = [f"{act.app}: {outcome}\n{said}", left, _now_live(act.live)]
-    if resume:
-        told.append(f"To resume:\n  {resume}")
+    if unfreeze:
+        told.append(f"To unfreeze:\n  {unfreeze}")
     body = {
         "twinslot": FORMAT,
         "announcement": act.id,
@@ -207,7 +207,7 @@ def hold(act: AnnounceHold, hold_function: str) -> Announcement:
         "why": why,
         "waiting": waiting,
         "live": _live_json(act.live),
-        "resume": resume,
+        "unfreeze": unfreeze,
     }
     return Announcement(
         id=act.id,

@@ -15,6 +15,8 @@ from twinslot.errors import BadEvent
 from twinslot.intake.sanitize import quoted, sanitize
 
 FORMAT = 1
+OLD_OUTCOMES = {"HELD": "FROZEN", "RESUMED": "UNFROZEN"}
+"""As earlier versions called them: an announcement may arrive after an update."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.:-]{0,149}")
 """Of an announcement and of a deployment: both end up in the key of a table."""
 
@@ -67,7 +69,7 @@ class Digest:
     """One announcement. Texts are printable lines; what it does not tell is "" or empty.
 
     `deployment` is None where it is about none. `origin` begins a sentence that ends with `by`. `cause` says
-    why it failed (in `phase`, on `host`) or is held; `seconds` are those of each phase, in order;
+    why it failed (in `phase`, on `host`) or is frozen; `seconds` are those of each phase, in order;
     `differences` are pairs of a host and what is otherwise there; of the `unconfirmed` hosts nobody knows
     what they run. `command` can be copied, and `command_does` says what for.
     """
@@ -110,12 +112,13 @@ def digest(announcement: object) -> Digest:
     if fields.value("twinslot") != FORMAT:
         raise BadEvent(f"the announcement is not of the format {FORMAT} that this version of twinslot reads")
     outcome = fields.text("outcome", 20)
+    outcome = OLD_OUTCOMES.get(outcome, outcome)
     if outcome in ENDED or outcome == "STARTED":
         return _of_deployment(fields, outcome)
     if outcome == "DRIFT":
         return _of_drift(fields)
-    if outcome in ("HELD", "RESUMED"):
-        return _of_hold(fields, outcome)
+    if outcome in ("FROZEN", "UNFROZEN"):
+        return _of_freeze(fields, outcome)
     raise BadEvent(f"outcome: {quoted(outcome, 20)} is none that this version of twinslot knows")
 
 
@@ -173,18 +176,18 @@ def _of_drift(fields: _Fields) -> Digest:
     )
 
 
-def _of_hold(fields: _Fields, outcome: str) -> Digest:
+def _of_freeze(fields: _Fields, outcome: str) -> Digest:
     app = fields.text("app", MAX_NAME_CHARACTERS)
     why, waiting = fields.text("why", MAX_REASON_CHARACTERS), fields.text("waiting", MAX_NAME_CHARACTERS)
-    if outcome == "HELD":
-        headline = Headline("⏸️", app, "is held")
+    if outcome == "FROZEN":
+        headline = Headline("⏸️", app, "is frozen")
         waits = f"{waiting} waits" if waiting else "Uploads wait"
-        meaning = f"{waits} until it is resumed; a rollback still goes."
-        origin = "Held by"
+        meaning = f"{waits} until it is unfrozen; a rollback still goes."
+        origin = "Frozen by"
     else:
-        headline = Headline("▶️", app, "is resumed")
+        headline = Headline("▶️", app, "is unfrozen")
         meaning = f"{waiting} waited; it begins now." if waiting else "Nothing waited; uploads go again."
-        origin, why = "Resumed by", ""
+        origin, why = "Unfrozen by", ""
     return Digest(
         id=fields.id("announcement"),
         app=app,
@@ -196,8 +199,8 @@ def _of_hold(fields: _Fields, outcome: str) -> Digest:
         by=fields.text("by", MAX_NAME_CHARACTERS) or SOMEBODY,
         live=fields.live(),
         cause=why,
-        command_does="To resume",
-        command=fields.command("resume"),
+        command_does="To unfreeze",
+        command=fields.command("unfreeze") or fields.command("resume"),
     )
 
 

@@ -14,9 +14,13 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from twinslot.domain.model import Act
+from twinslot.domain.model import Act, AnnounceFreeze, Application
 
 ACTS = {act.__name__: act for act in get_args(Act)}
+OLD_ACTS = {"AnnounceHold": "AnnounceFreeze"}
+OLD_FIELDS = {(Application, "freeze"): "hold", (AnnounceFreeze, "frozen"): "held"}
+"""Names that an earlier version wrote: they are still read."""
+
 TAG = "act"
 
 Attribute = dict[str, Any]
@@ -58,9 +62,8 @@ def encode_fields(value: object) -> dict[str, Attribute]:
 def decode_fields(kind: type[Value], attributes: dict[str, Attribute]) -> Value:
     """The dataclass `kind` with the fields that these attributes spell."""
     hints = _hints(cast("Hashable", kind))
-    return kind(
-        **{name: _decode(hint, attributes[name]) for name, hint in hints.items() if name in attributes}
-    )
+    found = {name: attributes.get(name, attributes.get(OLD_FIELDS.get((kind, name), name))) for name in hints}
+    return kind(**{name: _decode(hints[name], value) for name, value in found.items() if value is not None})
 
 
 def _decode(hint: Any, attribute: Attribute) -> Any:
@@ -78,7 +81,11 @@ def _decode(hint: Any, attribute: Attribute) -> Any:
     if get_origin(hint) is dict:
         _, item = get_args(hint)
         return {name: _decode(item, entry) for name, entry in value.items()}
-    return decode_fields(ACTS[value[TAG]["S"]] if TAG in value else _plain(hint), value)
+    return decode_fields(_act(value[TAG]["S"]) if TAG in value else _plain(hint), value)
+
+
+def _act(name: str) -> Any:
+    return ACTS[OLD_ACTS.get(name, name)]
 
 
 @cache

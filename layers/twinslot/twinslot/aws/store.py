@@ -163,7 +163,7 @@ class Store:
         return self._apps("yes")
 
     def idle_apps(self) -> tuple[str, ...]:
-        """The apps that have a live release, or are held, and have nothing under way."""
+        """The apps that have a live release, or are frozen, and have nothing under way."""
         return self._apps("no")
 
     def _apps(self, busy: str) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ class Store:
 
     def _put_state(self, saved: Application, version: int) -> TransactWriteItemTypeDef:
         item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved)}
-        if saved.busy or saved.live or saved.hold:
+        if saved.busy or saved.live or saved.freeze:
             item["busy"] = {"S": "yes" if saved.busy else "no"}
         put = {
             **self._put(item)["Put"],

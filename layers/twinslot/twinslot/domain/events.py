@@ -40,7 +40,7 @@ class RollbackAsked:
 
 
 @dataclass(frozen=True)
-class HoldAsked:
+class FreezeAsked:
     """Event: a person wants uploads to wait."""
 
     by: str
@@ -48,7 +48,7 @@ class HoldAsked:
 
 
 @dataclass(frozen=True)
-class ResumeAsked:
+class UnfreezeAsked:
     """Event: a person wants uploads to go live again."""
 
     by: str
@@ -121,8 +121,8 @@ Event = (
     UploadArrived
     | UploadRefused
     | RollbackAsked
-    | HoldAsked
-    | ResumeAsked
+    | FreezeAsked
+    | UnfreezeAsked
     | Surveyed
     | CommandSent
     | CommandFailed

@@ -19,7 +19,8 @@
     the hosts say: if all of them serve the previous release, that one is live.
 9.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
 10. That a deployment has begun is told once its hosts are commanded to stage; after its end it is not told.
-11. While an application is held, uploads wait (the newest; what stages goes on). Rollbacks and joins do not.
+11. While an application is frozen, uploads wait (the newest; what stages goes on). Rollbacks and joins do
+    not wait.
 12. A host that holds no release gets what is live by a join, when nothing is under way and nothing else may
     begin. A join acts on newcomers alone: it moves neither `live` nor `previous`, and is no drift. A host
     whose join failed is left out until another release is live; newcomers that fared well are joined anew.
@@ -35,24 +36,24 @@ from twinslot.domain.events import (
     CommandFailed,
     CommandSent,
     Event,
-    HoldAsked,
+    FreezeAsked,
     Inspected,
-    ResumeAsked,
     RollbackAsked,
     Surveyed,
     Tick,
+    UnfreezeAsked,
     UploadArrived,
     UploadRefused,
 )
 from twinslot.domain.model import (
     Announce,
-    AnnounceHold,
+    AnnounceFreeze,
     AnnounceStart,
     Application,
     Decision,
     Deployment,
     Failure,
-    Hold,
+    Freeze,
     HostResult,
     Kind,
     Live,
@@ -100,7 +101,7 @@ def decide(application: Application, event: Event, now: float) -> Decision:
 
     The same arguments give the same decision; the application that was passed in is never changed.
     Raises NothingToRollBackTo for a rollback without a release to go to, and UnknownApp where an app is to be
-    held or resumed of which nothing was ever heard.
+    frozen or unfrozen of which nothing was ever heard.
     """
     transition = _Rules(application, now)
     match event:
@@ -110,10 +111,10 @@ def decide(application: Application, event: Event, now: float) -> Decision:
             transition.upload_refused(event)
         case RollbackAsked():
             transition.rollback_asked(event)
-        case HoldAsked():
-            transition.hold_asked(event)
-        case ResumeAsked():
-            transition.resume_asked(event)
+        case FreezeAsked():
+            transition.freeze_asked(event)
+        case UnfreezeAsked():
+            transition.unfreeze_asked(event)
         case Surveyed():
             transition.surveyed(event)
         case CommandSent():
@@ -181,21 +182,21 @@ class _Rules(Transition):
                 self.end(ended, Outcome.CANCELLED, Failure(ended.phase, reason))
         self.begin_next()
 
-    def hold_asked(self, event: HoldAsked) -> None:
+    def freeze_asked(self, event: FreezeAsked) -> None:
         self.must_be_known()
-        before = self.application.hold
+        before = self.application.freeze
         if before and before.why == event.why:
             return
-        self.change(hold=Hold(event.by, event.why, before.since if before else self.now))
-        self.announce_hold(True, event.by, event.why)
+        self.change(freeze=Freeze(event.by, event.why, before.since if before else self.now))
+        self.announce_freeze(True, event.by, event.why)
 
-    def resume_asked(self, event: ResumeAsked) -> None:
+    def unfreeze_asked(self, event: UnfreezeAsked) -> None:
         self.must_be_known()
-        before = self.application.hold
+        before = self.application.freeze
         if not before:
             return
-        self.change(hold=None)
-        self.announce_hold(False, event.by, before.why)
+        self.change(freeze=None)
+        self.announce_freeze(False, event.by, before.why)
         self.begin_next()
 
     def surveyed(self, event: Surveyed) -> None:
@@ -262,7 +263,7 @@ class _Rules(Transition):
     def tick(self) -> None:
         current = self.application.current
         if current and current.step and not current.step.command and self.now > current.step.deadline:
-            reason = "SSM did not take the command in time; look at the log of the function advance"
+            reason = "SSM did not take the command in time; look at the log of the function ssm_and_schedule"
             self.step_failed(current, tuple(HostResult(host, False, reason) for host in current.hosts))
         elif current and not current.step and self.now > current.timeline[-1].at + SURVEY_SECONDS:
             reason = f"EC2 and SSM did not say within {SURVEY_SECONDS} s which hosts there are"
@@ -294,18 +295,18 @@ class _Rules(Transition):
                 f"{name}: no upload of this app ever came; is it the name that its jars lie under?"
             )
 
-    def announce_hold(self, held: bool, by: str, why: str) -> None:
+    def announce_freeze(self, frozen: bool, by: str, why: str) -> None:
         name, waiting = self.application.name, self.application.waiting
         label = waiting.release.label if waiting and waiting.release else None
-        id = f"{name}/{'held' if held else 'resumed'}-{self.now:.3f}"
-        self.post(AnnounceHold(id, self.now, name, held, self.now, by, why, label, self.application.live))
+        id = f"{name}/{'frozen' if frozen else 'unfrozen'}-{self.now:.3f}"
+        self.post(AnnounceFreeze(id, self.now, name, frozen, self.now, by, why, label, self.application.live))
 
     def begin_next(self) -> None:
         """Begin what may begin, if nothing is under way: what waits, else a join of the newcomers."""
         waiting, live, newcomers = self.application.waiting, self.application.live, self.application.newcomers
         if self.application.current:
             return
-        if waiting and not self.application.held_back:
+        if waiting and not self.application.kept_frozen:
             self.change(waiting=None)
             self.begin(waiting)
         elif live and newcomers:

@@ -219,7 +219,7 @@ class AnnounceStart:
 
 
 @dataclass(frozen=True)
-class Hold:
+class Freeze:
     """Somebody keeps uploads from going live: who, why, since when."""
 
     by: str
@@ -228,14 +228,14 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class AnnounceHold:
-    """Act: tell that an app is held, or resumed (`held` is False), and since when. `by` asked for it; `why`
-    is the hold's reason; `waiting` is the label of the upload that waits, or waited until now."""
+class AnnounceFreeze:
+    """Act: tell that an app is frozen, or unfrozen (`frozen` is False), and since when. `by` asked for
+    it; `why` is the freeze's reason; `waiting` is the label of the upload that waits, or waited until now."""
 
     id: str
     at: float
     app: str
-    held: bool
+    frozen: bool
     since: float
     by: str
     why: str
@@ -262,7 +262,7 @@ class Warn:
     live: Live | None
 
 
-Act = Survey | SendCommand | AnnounceStart | Announce | AnnounceHold | Warn
+Act = Survey | SendCommand | AnnounceStart | Announce | AnnounceFreeze | Warn
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class Application:
 
     `live` is where traffic goes, from the moment a flip is commanded; `previous` was live before it.
     `newest` is the order of the newest upload or rollback that was accepted. `drift` is what was found to
-    be otherwise on the hosts and has been announced. While there is a `hold`, uploads wait. `newcomers` are
+    be otherwise on the hosts and has been announced. While there is a `freeze`, uploads wait. `newcomers` are
     hosts that were found without any release; `unjoined` are those of them whose join to what is live failed.
     """
 
@@ -284,20 +284,20 @@ class Application:
     fence: int = 0
     outbox: tuple[Act, ...] = ()
     drift: tuple[Difference, ...] = ()
-    hold: Hold | None = None
+    freeze: Freeze | None = None
     newcomers: tuple[str, ...] = ()
     unjoined: tuple[str, ...] = ()
     version: int = 0
 
     @property
-    def held_back(self) -> bool:
+    def kept_frozen(self) -> bool:
         """Whether what waits has to go on waiting although nothing is under way."""
-        return bool(self.hold and self.waiting and self.waiting.kind is Kind.UPLOAD)
+        return bool(self.freeze and self.waiting and self.waiting.kind is Kind.UPLOAD)
 
     @property
     def busy(self) -> bool:
         """Whether the clock has something to look after here."""
-        return bool(self.current or self.outbox or (self.waiting and not self.held_back))
+        return bool(self.current or self.outbox or (self.waiting and not self.kept_frozen))
 
 
 @dataclass(frozen=True)

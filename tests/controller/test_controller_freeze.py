@@ -1,4 +1,4 @@
-"""Holding an app and resuming it."""
+"""Freezing an app and unfreezing it."""
 
 import pytest
 from twinslot.errors import UnknownApp
@@ -6,29 +6,29 @@ from twinslot.errors import UnknownApp
 from tests.controller.controller_fixture import ControllerFixture
 
 
-def test_while_an_app_is_held_uploads_wait_and_resuming_makes_the_newest_live(
+def test_while_an_app_is_frozen_uploads_wait_and_unfreezing_makes_the_newest_live(
     fixture: ControllerFixture,
 ) -> None:
     fixture.deploy("1.0.0")
-    held = fixture.controller.hold("shop", "the database is moved", "ann")
-    assert (held.held, held.was_held, held.since) == (True, False, fixture.now)
+    frozen = fixture.controller.freeze("shop", "the database is moved", "ann")
+    assert (frozen.frozen, frozen.was_frozen, frozen.since) == (True, False, fixture.now)
     fixture.upload("1.1.0")
     fixture.upload("1.2.0")
     assert fixture.store.busy_apps() == ()
-    again = fixture.controller.hold("shop", "the database is moved", "bob")
-    assert (again.was_held, again.since) == (True, held.since)
+    again = fixture.controller.freeze("shop", "the database is moved", "bob")
+    assert (again.was_frozen, again.since) == (True, frozen.since)
     assert again.waiting and again.waiting.release and again.waiting.release.label == "1.2.0"
-    resumed = fixture.controller.resume("shop", "bob")
-    assert (resumed.held, resumed.was_held, resumed.waiting) == (False, True, again.waiting)
+    resumed = fixture.controller.unfreeze("shop", "bob")
+    assert (resumed.frozen, resumed.was_frozen, resumed.waiting) == (False, True, again.waiting)
     for _ in ("stage", "flip", "bake"):
         fixture.end_step()
-    assert not fixture.controller.resume("shop", "bob").was_held
+    assert not fixture.controller.unfreeze("shop", "bob").was_frozen
     assert [outcome for _, outcome in fixture.told()] == [
         "STARTED",
         "LIVE",
-        "HELD",
+        "FROZEN",
         "SUPERSEDED",
-        "RESUMED",
+        "UNFROZEN",
         "STARTED",
         "LIVE",
     ]
@@ -36,5 +36,5 @@ def test_while_an_app_is_held_uploads_wait_and_resuming_makes_the_newest_live(
 
 def test_an_app_that_no_upload_ever_named_cannot_be_held(fixture: ControllerFixture) -> None:
     with pytest.raises(UnknownApp):
-        fixture.controller.hold("shpo", "typo", "ann")
+        fixture.controller.freeze("shpo", "typo", "ann")
     assert fixture.store.load("shpo").version == 0
