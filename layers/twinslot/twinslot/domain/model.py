@@ -10,8 +10,6 @@ from enum import StrEnum
 NOBODY = "-"
 """The application that refused uploads belong to when their key names none; no real one can bear it."""
 
-PORTS = {"blue": 8081, "green": 8082}
-
 
 class Phase(StrEnum):
     """Where a deployment stands. The order of the members is the order of the work."""

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
-from twinslot.domain.model import PORTS, HostReport, SlotReport
+from twinslot.domain.model import HostReport, SlotReport
 from twinslot.errors import BadReport
 from twinslot.intake.sanitize import quoted, sanitize
+from twinslot.shared.constants import PORTS
 
 FORMAT = 1
 ERROR_MARK = "----------ERROR-------"

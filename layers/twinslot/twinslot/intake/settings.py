@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from twinslot.domain.model import PORTS, Settings
+from twinslot.domain.model import Settings
 from twinslot.errors import BadSettings
 from twinslot.intake.sanitize import quoted
+from twinslot.shared.constants import PORTS
 
 HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.?=&-]{0,199}")
 HOST_NAME_PART = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
