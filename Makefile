@@ -166,7 +166,7 @@ build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
 lock: build/setup/uv/installed  ## resolves requirements/*.in and the layer's to exact versions with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock"; export UV_CUSTOM_COMPILE_COMMAND; \
 	compile="build/setup/uv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links"; \
-	$$compile --universal --python-version 3.11 requirements/dev.in -o requirements/dev.txt; \
+	$$compile --universal --python-version 3.11 pyproject.toml --extra dev -o requirements/dev.txt; \
 	$$compile --universal --python-version 3.11 requirements/sam.in -o requirements/sam.txt; \
 	$$compile --universal --python-version 3.11 requirements/checkov.in -o requirements/checkov.txt; \
 	$$compile --python-version 3.13 --python-platform aarch64-manylinux2014 --constraint requirements/dev.txt \

@@ -37,7 +37,7 @@ TEXT = st.text(max_size=60) | st.sampled_from(["[red]x[/red]", "\x1b[31m", "a\r\
 def test_the_wheel_installs_the_program(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("cli", "layers"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
