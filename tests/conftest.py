@@ -1,8 +1,10 @@
-"""What holds for every tier: no test can reach a real AWS account, and in CI no test may be skipped."""
+"""What holds for every tier: no test can reach a real AWS account, and in CI no test is skipped."""
 
 import os
+import shutil
 import signal
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -28,6 +30,22 @@ os.environ.update(
 # A shell starts what it puts into the background with SIGINT ignored, and what tests start would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+TESTS = Path(__file__).parent
+TIERS = {
+    "unit": "rules, parsers, pages and the template; no AWS, no process but Python's",
+    "controller": "functions and AWS adapters against moto and DynamoDB Local",
+    "sandbox": "the lab itself: the simulated AWS, the sample application, the load generator",
+    "proof": "the model checker, whole flows and least privilege, on simulated hosts",
+    "host": "the host program on machines that are booted (root)",
+    "e2e": "everything together on machines that are booted, and in a browser (root)",
+    "cli": "the command line against the simulated AWS",
+}
+"""The folders of tests, each of which is a marker as well, in the order in which one run takes them.
+
+The cli tier shares one account, which lives until the session ends. A process has one moto, so that no test
+of another tier can follow it.
+"""
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 # A busy machine is no bug, so that no example has a deadline; in CI every run tries the same examples.
@@ -36,13 +54,41 @@ settings.load_profile("twinslot")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for tier, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{tier}: {meaning}")
+    config.addinivalue_line("markers", "needs(*programs): is skipped where one of them is not on the PATH")
     config.addinivalue_line("markers", f"{MARK}(kind): tries hostile input of this kind, which is counted")
     config.pluginmanager.register(HostileCases(required=IN_CI), "hostile-cases")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier and put the tiers in order."""
+    order = list(TIERS)
+    for item in items:
+        item.add_marker(_tier(item))
+    items.sort(key=lambda item: order.index(_tier(item)))
+
+
+def _tier(item: pytest.Item) -> str:
+    """Return the folder of a test. Raises pytest.UsageError when it is no tier."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder not in TIERS:
+        raise pytest.UsageError(f"{item.nodeid} is in no tier: {', '.join(TIERS)}")
+    return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are missing, before its fixtures start them."""
+    for marker in item.iter_markers("needs"):
+        if missing := [program for program in marker.args if shutil.which(program) is None]:
+            pytest.skip(f"not on the PATH: {', '.join(missing)}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that says in CI that it cannot run here has failed."""
+    """Turn a skipped test into a failed one in CI."""
     report = yield
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -52,7 +98,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """And so has a module that skips itself as a whole."""
+    """Turn a skipped module into a failed one in CI."""
     report = yield
     if IN_CI and report.skipped:
         report.outcome = "failed"

@@ -100,6 +100,7 @@ def test_a_host_reaches_the_gateway_from_its_own_address(machine: Machine, gatew
     assert say(machine, "/usr/bin/python3", "-c", FETCH, gateway) == machine.address
 
 
+@pytest.mark.usefixtures("rack")
 def test_no_cable_changes_the_hardware_address_by_which_hosts_know_the_gateway() -> None:
     with cleanup.lock(SUBNETS_LOCK):
         bridge = network.Network(f"tw{os.getpid()}")

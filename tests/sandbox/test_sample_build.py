@@ -10,6 +10,8 @@ import pytest
 from lab.project import ROOT
 from lab.samples.build import build
 
+pytestmark = pytest.mark.needs("javac")
+
 
 def manifest_of(jar: Path) -> str:
     with zipfile.ZipFile(jar) as archive:

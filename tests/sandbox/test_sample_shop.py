@@ -16,6 +16,8 @@ import pytest
 from lab.samples.build import build
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.needs("java", "javac")
+
 DEADLINE_SECONDS = 20.0
 PASSED_ON = {"X-Forwarded-For": "198.51.100.7"}
 

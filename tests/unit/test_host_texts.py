@@ -76,6 +76,7 @@ def test_units_have_no_gap_left() -> None:
         assert "@" not in text.replace("java @/opt/twinslot/shop/slots/%i.args", "")
 
 
+@pytest.mark.needs("java")
 def test_java_reads_its_options_as_they_were_given(tmp_path: Path) -> None:
     options = ('-Da=b c"d', "-De=\\f #g", "-Dh=@i", "-Dj='k'")
     (tmp_path / "args").write_text(argument_file(options))
