@@ -1,4 +1,4 @@
-# `make` alone says what there is. Every target sets up what it needs; what a run makes lies under build/.
+# `make` alone lists the targets. Each installs what it needs; the output of a run is under build/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,27 +16,33 @@ TIERS := unit controller sandbox cli proof host e2e
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
 
 .PHONY: help
-help:  ## what can be done
+help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 # ------------------------------------------------------------------------------------------------ set-up
 
 .PHONY: setup
-setup: build/setup/jars build/setup/dynamodb-local/installed  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
+setup: build/setup/packages build/setup/jars build/setup/dynamodb-local/installed  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
 
 build/setup/packages: lab/setup.sh
 	@lab/setup.sh packages
 	@mkdir -p $(@D) && touch $@
 
-$(VENV)/installed: requirements/dev.txt | build/setup/packages
+# The virtual environments need no root where there is a Python of 3.11 or later, DynamoDB Local none where there are a
+# JDK and Maven: then `make test-unit test-controller test-sandbox test-cli test-proof check` needs none either.
+build/setup/java: lab/setup.sh
+	@lab/setup.sh java
+	@mkdir -p $(@D) && touch $@
+
+$(VENV)/installed: requirements/dev.txt
 	@lab/setup.sh venv $(VENV) $<
 	@touch $@
 
-.venv-sam/installed: requirements/sam.txt | build/setup/packages
+.venv-sam/installed: requirements/sam.txt
 	@lab/setup.sh venv .venv-sam $<
 	@touch $@
 
-.venv-checkov/installed: requirements/checkov.txt | build/setup/packages
+.venv-checkov/installed: requirements/checkov.txt
 	@lab/setup.sh venv .venv-checkov $<
 	@touch $@
 
@@ -45,13 +51,13 @@ build/setup/advisories:
 	@lab/setup.sh advisories $@
 
 # Maven fetches what the real Spring Boot application is made of; from then on nothing needs a network.
-build/setup/jars: $(wildcard lab/samples/*.java lab/samples/*.py) $(shell find lab/samples/spring -type f 2>/dev/null) | $(VENV)/installed
+build/setup/jars: $(wildcard lab/samples/*.java lab/samples/*.py) $(shell find lab/samples/spring -type f 2>/dev/null) | $(VENV)/installed build/setup/java
 	@$(PY) -m lab.samples.build --label 1.0.0 build/jars >/dev/null
 	@$(PY) -m lab.samples.build --spring --label 1.0.0 build/jars >/dev/null
 	@mkdir -p $(@D) && touch $@
 
 # AWS's own engine, for the tests of the store; its licence forbids passing it on.
-build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | build/setup/packages
+build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | build/setup/java
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@mvn -q -B -C -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D) 2>&1 \
 		| sed 's/\x1b\[[0-9;]*m//g'
@@ -104,7 +110,8 @@ test: setup  ## all tiers; one alone: test-unit, test-controller and so on
 
 .PHONY: test-unit test-controller test-sandbox test-cli test-proof test-host test-e2e
 test-controller: build/setup/dynamodb-local/installed
-test-unit: .venv-sam/installed
+# One test asks the SAM CLI; elsewhere it is skipped without it.
+test-unit: $(if $(CI),.venv-sam/installed)
 test-unit test-controller test-sandbox test-cli test-proof: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
@@ -116,15 +123,32 @@ test-host test-e2e: setup
 # ------------------------------------------------------------------------------------------------ checks
 
 .PHONY: check
-check: check-code check-template check-security  ## style, types, imports, the template, the document, security
+check: check-code check-language check-files check-template check-security  ## style, types, imports, language, project files, the template, security
 
 .PHONY: check-code
 check-code: $(VENV)/installed
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy layers/twinslot/twinslot functions cli host lab requirements
+	@$(VENV)/bin/mypy layers/twinslot/twinslot functions cli host lab requirements .ci/phrases.py
 	@PYTHONPATH=.:layers/twinslot:host:cli $(VENV)/bin/lint-imports --no-logo
 	@$(PY) host/embed.py --check
+
+# Phrases that .ci/phrases.toml lists must not come back.
+.PHONY: check-language
+check-language: $(VENV)/installed
+	@$(PY) .ci/phrases.py
+
+# What GitHub, Dependabot and pre-commit read, by the schemas that check-jsonschema carries.
+SCHEMA = $(VENV)/bin/check-jsonschema --quiet --builtin-schema
+.PHONY: check-files
+check-files: $(VENV)/installed
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	@$(VENV)/bin/pre-commit validate-config .pre-commit-config.yaml
+	@echo "workflows, issue forms, Dependabot and pre-commit: valid"
 
 define TRANSLATE
 import json, pathlib
@@ -148,7 +172,7 @@ check-template: $(VENV)/installed build build/translated.json
 	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 	@echo "the template is sound, as it is and translated"
 
-# What is found is mended, or explained where it stands: # noqa in the code, Metadata in the template, .checkov.yaml.
+# A finding is fixed, or explained where it is: # noqa in the code, Metadata in the template, .checkov.yaml.
 .PHONY: check-security
 check-security: $(VENV)/installed .venv-checkov/installed build/translated.json | build/setup/advisories
 	@$(VENV)/bin/ruff check --quiet --select S --ignore S101 .
@@ -160,10 +184,10 @@ build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build --region $(REGION) >build/sam-build.log 2>&1 \
 		|| { cat build/sam-build.log; exit 1; }
 
-# ------------------------------------------------------------------------------------------------ upkeep
+# ------------------------------------------------------------------------------------------- maintenance
 
 .PHONY: lock
-lock: build/setup/uv/installed  ## resolves requirements/*.in and the layer's to exact versions with hashes
+lock: build/setup/uv/installed  ## resolves pyproject.toml, requirements/*.in and the layer's to exact versions with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock"; export UV_CUSTOM_COMPILE_COMMAND; \
 	compile="build/setup/uv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links"; \
 	$$compile --universal --python-version 3.11 pyproject.toml --extra dev -o requirements/dev.txt; \

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_name("phrases.toml")
 SUFFIXES = (".css", ".html", ".in", ".java", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml")
 NAMES = ("Makefile", "run")
-KOREAN = ".ko.md"
+KOREAN = (".ko.md", "/ko/")
 HIDDEN_FOLDERS = (".ci", ".github")
 """The hidden folders that are read; all others hold what tools made."""
 MADE_BY_RUNS = ("build", "__pycache__")
@@ -49,7 +49,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Finding:
-    """A phrase in a file, as it is written there. `allowed_in` is the glob of the list that allows it, or ""."""
+    """A phrase as a file has it. `allowed_in` is the glob of the list that allows it there, or ""."""
 
     path: str
     line: int
@@ -131,12 +131,10 @@ def files() -> Iterator[str]:
         )
         for name in sorted(names):
             path = Path(folder, name)
-            if (
-                (name.endswith(SUFFIXES) or name in NAMES)
-                and not name.endswith(KOREAN)
-                and path not in (LIST, EXAMPLES)
-            ):
-                yield path.relative_to(ROOT).as_posix()
+            shown = path.relative_to(ROOT).as_posix()
+            is_read = name.endswith(SUFFIXES) or name in NAMES
+            if is_read and path not in (LIST, EXAMPLES) and not any(part in shown for part in KOREAN):
+                yield shown
 
 
 def main(paths: list[str]) -> int:

@@ -1,21 +1,19 @@
 #!/usr/bin/env bash
 # Installs what a bare Debian 12 or Ubuntu 24.04 lacks. Called by make, a part at a time; repeating a part is cheap.
 #
-#   lab/setup.sh packages         system packages, as root or with sudo
-#   lab/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file says
+#   lab/setup.sh packages         all system packages, as root or with sudo
+#   lab/setup.sh java             a JDK and Maven, as root or with sudo, unless both are there
+#   lab/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file lists; as root or with
+#                                 sudo only where no Python of 3.11 or later is found. PYTHON names another one
 #   lab/setup.sh advisories DIR   the known vulnerabilities of Python packages, where they can be reached
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Why each: the environment and its builds; the hosts (machines, addresses, a package repository of their own);
-# the sample applications; the load; the browser that looks at pages.
-packages=(
-    python3 python3-venv
-    systemd systemd-container iproute2 apt-utils
-    openjdk-17-jdk-headless maven
-    wrk
-    chromium chromium-driver
-)
+# Why each: the environment and its builds; the sample applications and DynamoDB Local; the hosts (machines, addresses,
+# a package repository) and the load.
+python_packages=(python3 python3-venv)
+java_packages=(openjdk-17-jdk-headless maven)
+machine_packages=(systemd systemd-container iproute2 apt-utils wrk)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -32,13 +30,14 @@ is_installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-install_packages() {
+# Installs those of the packages that are missing.
+install() {
     local missing=() package
     command -v dpkg-query >/dev/null || {
-        echo "twinslot's set-up knows Debian 12 and Ubuntu 24.04; install by hand: ${packages[*]}" >&2
+        echo "twinslot's set-up knows Debian 12 and Ubuntu 24.04; install by hand: $*" >&2
         exit 1
     }
-    for package in "${packages[@]}"; do
+    for package in "$@"; do
         is_installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return
@@ -49,16 +48,15 @@ install_packages() {
 }
 
 # The browser that looks at pages. Debian packages Chromium; Ubuntu's packages of that name only point to the snap, which
-# needs a running snapd. Whoever has Google's Chrome and its driver, as GitHub's machines do, needs neither.
+# needs a running snapd. Google's Chrome with its driver, which GitHub's runners have, does as well.
 install_browser() {
-    local browser=(chromium chromium-driver)
     if is_installed chromium-driver || command -v chromedriver chromium.chromedriver >/dev/null \
         || [ -x "${CHROMEWEBDRIVER:-}/chromedriver" ]; then
         return
     fi
+    as_root apt-get -qq update
     if [ "$(apt-cache --names-only search '^chromium-driver$' | wc -l)" -gt 0 ]; then
-        packages=("${browser[@]}")
-        install_packages
+        install chromium chromium-driver
     elif command -v snap >/dev/null && snap version 2>/dev/null | grep -q '^snapd *[0-9]'; then
         echo "installing the snap chromium, since this system has no package of it"
         as_root snap install chromium
@@ -68,23 +66,28 @@ install_browser() {
     fi
 }
 
-# The first Python of 3.11 or later that runs and can make environments (a version manager's stub may do neither).
+# The first Python of 3.11 or later that runs and can make environments (a version manager's stub might do neither).
 find_python() {
     local candidate
-    for candidate in python3.13 python3.12 python3.11 python3; do
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
     done
-    echo "no Python of version 3.11 or later with venv was found (Debian 12 and Ubuntu 24.04 have one)" >&2
     return 1
 }
 
 make_venv() {
     local directory=$1 requirements=$2 python
     if [ ! -x "$directory/bin/python" ]; then
-        python=$(find_python)
+        python=$(find_python) || {
+            install "${python_packages[@]}"
+            python=$(find_python) || {
+                echo "no Python of version 3.11 or later with venv was found" >&2
+                exit 1
+            }
+        }
         echo "making $directory with $python"
         "$python" -m venv "$directory"
     fi
@@ -93,7 +96,7 @@ make_venv() {
         --requirement "$requirements"
 }
 
-# Checks go on without them: who has no way to them is told so by requirements/audit.py.
+# Checks go on without them: requirements/audit.py prints that it was skipped.
 clone_advisories() {
     local directory=$1
     mkdir -p "$(dirname "$directory")"
@@ -102,8 +105,9 @@ clone_advisories() {
 }
 
 case "${1:-}" in
-    packages) install_packages; install_browser ;;
+    packages) install "${python_packages[@]}" "${java_packages[@]}" "${machine_packages[@]}"; install_browser ;;
+    java) { command -v javac && command -v mvn; } >/dev/null || install "${java_packages[@]}" ;;
     venv) make_venv "$2" "$3" ;;
     advisories) clone_advisories "$2" ;;
-    *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,8p' "$0" >&2; exit 2 ;;
 esac

@@ -2,7 +2,7 @@
 
     python -m requirements.audit build/setup/advisories requirements/dev.txt ...
 
-`make check-security` runs it on all that is pinned. It asks nobody: the set-up clones the database where
+`make check-security` runs it on all that is pinned. It needs no network: the set-up clones the database where
 it can; without it the audit is skipped and says so.
 
 The database (pypa/advisory-database) has a file for each advisory, vulns/<package>/<id>.yaml, in the format
@@ -28,7 +28,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """A pinned version that an advisory is about. `fixed` is "" where no version mends it."""
+    """A pinned version that an advisory is about. `fixed` is "" where no version fixes it."""
 
     package: str
     version: str
@@ -37,8 +37,8 @@ class Finding:
     file: str
 
     def __str__(self) -> str:
-        mended = f"mended in {self.fixed}" if self.fixed else "mended in no version yet"
-        return f"{self.file}: {self.package} {self.version} has {self.advisory}, {mended}"
+        fixed = f"fixed in {self.fixed}" if self.fixed else "fixed in no version yet"
+        return f"{self.file}: {self.package} {self.version} has {self.advisory}, {fixed}"
 
 
 def audit(database: Path, files: list[Path]) -> list[Finding]:
@@ -90,7 +90,7 @@ def _is_within(version: Version, events: list[dict[str, str]]) -> bool:
 
 
 def _fixed(advisory: dict[str, Any], version: str) -> str:
-    """The first version above this one that mends it."""
+    """Return the first version above this one that fixes it, or ""."""
     fixes = [
         Version(str(event["fixed"]))
         for affected in advisory["affected"]
@@ -112,7 +112,7 @@ def _same(version: str, listed: object) -> bool:
 def _day(database: Path) -> str:
     """The day of the newest advisory in a clone."""
     command = ["git", "-C", str(database), "log", "-1", "--format=%cs", "--", "vulns"]
-    # A list of our own, no shell; whoever runs this chose the PATH.
+    # A list of our own, no shell; the PATH is the caller's.
     shown = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
     return shown.stdout.strip() or "an unknown day"
 

@@ -86,7 +86,7 @@ def test_a_finding_fails_the_audit(
     database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(database, [requirements(tmp_path, "some-package==2.0.1\n")]) == 1
-    assert "some-package 2.0.1 has PYSEC-2026-1, CVE-2026-1, mended in 2.0.3" in capsys.readouterr().out
+    assert "some-package 2.0.1 has PYSEC-2026-1, CVE-2026-1, fixed in 2.0.3" in capsys.readouterr().out
 
 
 def test_no_finding_passes_it(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,7 +78,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_files_that_people_read_are_searched(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     read = {".github/a.yml", "docs/a.md", "docs/b.html", "Makefile", "lab/a.py", "lab/a.js"}
-    not_read = {"build/a.md", ".venv/a.py", "docs/a.ko.md", "a.json", "lab/__pycache__/a.py"}
+    not_read = {"build/a.md", ".venv/a.py", "docs/a.ko.md", "docs/ko/a.md", "a.json", "lab/__pycache__/a.py"}
     for name in read | not_read:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("# the old name\n")

@@ -1,4 +1,4 @@
-"""What is installed is pinned to the byte, from wherever whoever installs it takes it."""
+"""What is installed is pinned to the byte, from whichever index it is installed."""
 
 import re
 from collections.abc import Iterator
