@@ -25,6 +25,9 @@ from lab.screenshots.traffic import take_traffic
 
 IMAGES = ROOT / "docs" / "images"
 MINUTES = 5.0
+PARAMETERS = {"AnnounceTo": "anna@example.com"}
+"""Without a subscriber to the announcements `doctor` would find a second fault."""
+
 MODULES: tuple[Callable[[Story], Iterator[Picture]], ...] = (slack.pictures, cli.pictures)
 """`slack.pictures` and the like."""
 
@@ -63,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _take(folder: Path, seconds: float) -> Iterator[Path]:
     """Each picture as soon as it is taken, after so many seconds of deployments."""
-    with Browser() as browser, Sandbox() as sandbox, Story(sandbox) as story:
+    with Browser() as browser, Sandbox(parameters=PARAMETERS) as sandbox, Story(sandbox) as story:
         story.mix(seconds)
         yield from take_scenes(story, browser, folder)
         for pictures in MODULES:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from lab.screenshots.browser import Browser
+from lab.screenshots.browser import SCALE, Browser
 
 MAX_BYTES = 400_000
 COLOURS = 256
@@ -16,27 +16,30 @@ COLOURS = 256
 class Picture:
     """A page to photograph as NAME.png: `html` is a whole page or what belongs into its body.
 
-    `width` is the page's in CSS pixels, `selector` the element that is shown.
+    `width` is the page's in CSS pixels; the picture ends above the first element that the CSS selector `end`
+    finds, if any.
     """
 
     name: str
     html: str
     width: int = 800
-    selector: str = "html"
+    end: str = ""
 
 
 def take(browser: Browser, picture: Picture, folder: Path) -> Path:
     """Photograph it into the folder. Raises ValueError when the file is too large for a README."""
     browser.show(picture.html, picture.width)
-    return photograph(browser, folder / f"{picture.name}.png", picture.selector)
+    return photograph(browser, folder / f"{picture.name}.png", picture.end)
 
 
-def photograph(browser: Browser, path: Path, selector: str = "html") -> Path:
-    """Photograph what the browser shows now. Raises ValueError as `take` does."""
-    browser.photograph(path, selector)
+def photograph(browser: Browser, path: Path, end: str = "") -> Path:
+    """Photograph what the browser shows now, above `end`. Raises ValueError as `take` does."""
+    browser.photograph(path)
     with Image.open(path) as whole:
-        few = whole.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
-    few.save(path, optimize=True)
+        bottom = browser.top_of(end) if end else None
+        height = whole.height if bottom is None else round(bottom * SCALE)
+        few = whole.crop((0, 0, whole.width, height)).convert("RGB")
+    few.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes, and a README's picture may have {MAX_BYTES:,}")

@@ -21,6 +21,9 @@ return widget.querySelector(".phase.now.baking") && live.textContent.includes(ar
     && Number(document.getElementById(slot).textContent) > 0;
 """
 
+END = "tr:nth-child(7 of :has(.pill))"
+"""The pictures show six deployments of the history: one of each kind."""
+
 DARK = '<body style="margin: 16px; background: #0e151d">{}</body>'
 
 
@@ -31,12 +34,12 @@ def take_scenes(story: Story, browser: Browser, folder: Path) -> Iterator[Path]:
         key = story.upload("1.6.0")
         _until(lambda: bool(browser.driver.execute_script(HAS_MOVED, "1.6.0")))
         time.sleep(MOVED_SECONDS)
-        yield photograph(browser, folder / "sandbox.png")
+        yield photograph(browser, folder / "sandbox.png", END)
         story.ended(key)
         story.freeze("the database is being moved")
         waiting = story.upload("1.6.1")
         _until(lambda: "1.6.1 waits" in page.widget("dark"))
-        yield take(browser, Picture("widget", DARK.format(page.widget("dark")), WIDTH), folder)
+        yield take(browser, Picture("widget", DARK.format(page.widget("dark")), WIDTH, END), folder)
         story.unfreeze()
         story.ended(waiting)
 

@@ -1,6 +1,7 @@
 """What happens before the pictures are taken: a busy week of a shop, in minutes, on a real host."""
 
 import time
+from collections.abc import Callable
 from itertools import count, cycle
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ PLAIN = "-plain"
 
 REQUESTS_PER_SECOND = 40
 CONNECTIONS = 8
-PAUSE_SECONDS = 12
+PAUSE_SECONDS = 8
 """Between two deployments of the mix: the page's last 90 seconds then show one of each kind."""
 
 DEADLINE_SECONDS = 120
@@ -55,12 +56,13 @@ class Story:
         """Deploy what goes live and what does not, in turn, for so long; one that is rolled back at least."""
         end = time.monotonic() + seconds
         labels = (f"1.5.{number}" for number in count())
-        acts = (
+        acts: tuple[Callable[[], object], ...] = (
             lambda: self.deploy(next(labels), ERRORS),
             lambda: self.deploy(next(labels)),
+            self.roll_back,
             lambda: self.deploy(next(labels), NEVER_HEALTHY),
             lambda: self.deploy(next(labels) + PLAIN),
-            self.roll_back,
+            lambda: self.deploy(next(labels)),
         )
         for act in cycle(acts):
             act()
