@@ -74,8 +74,8 @@ sandbox: setup  ## AWS and one host on this machine, until Ctrl-C
 	@$(AS_ROOT) $(PY) -m lab.sandbox
 
 .PHONY: screenshots
-screenshots: setup  ## the README's pictures, taken in Chromium during a real run
-	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m lab.screenshots
+screenshots: setup  ## the pages' pictures, taken in Chromium during a real run; elsewhere, sooner: TO=/tmp/pictures MINUTES=0
+	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m lab.screenshots $(if $(TO),--to $(TO)) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: chaos
 chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'

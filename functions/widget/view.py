@@ -10,9 +10,10 @@ from .markup import Markup, element
 TONES = {
     Outcome.LIVE: "good",
     Outcome.FAILED: "bad",
-    Outcome.REFUSED: "bad",
-    Outcome.REVERTED: "warn",
+    Outcome.REVERTED: "bad",
+    Outcome.REFUSED: "warn",
 }
+"""Red is for a release that failed, amber for one that did not begin, as in docs/images/lifecycle.svg."""
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,13 @@ class Browser:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.driver.find_element(By.CSS_SELECTOR, selector).screenshot_as_png)
 
+    def top_of(self, selector: str) -> float | None:
+        """Return where the first element that the CSS selector finds begins, in CSS pixels from the page's
+        top; None without such an element."""
+        script = "return document.querySelector(arguments[0])?.getBoundingClientRect().top"
+        top: float | None = self.driver.execute_script(script, selector)
+        return top
+
     def _resize(self, width: int, height: int) -> None:
         """The page's own size: the window has no frame, but a size below some minimum only this obeys."""
         self.driver.execute_cdp_cmd(

@@ -3,36 +3,43 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.project import ROOT
-from lab.screenshots.browser import Browser
+from PIL import Image
 
-IMAGES = ROOT / "docs" / "images"
+from lab.screenshots.browser import SCALE, Browser
+
 MAX_BYTES = 400_000
+COLOURS = 256
+"""With this many, a picture has 40 % of the bytes and looks the same."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A page to photograph as docs/images/NAME.png: `html` is a whole page or what stands in its body.
+    """A page to photograph as NAME.png: `html` is a whole page or what belongs into its body.
 
-    `width` is the page's in CSS pixels, `selector` the element that is shown.
+    `width` is the page's in CSS pixels; the picture ends above the first element that the CSS selector `end`
+    finds, if any.
     """
 
     name: str
     html: str
     width: int = 800
-    selector: str = "html"
+    end: str = ""
 
 
-def take(browser: Browser, picture: Picture) -> Path:
-    """Photograph it. Raises ValueError when the file is too large for a README."""
+def take(browser: Browser, picture: Picture, folder: Path) -> Path:
+    """Photograph it into the folder. Raises ValueError when the file is too large for a README."""
     browser.show(picture.html, picture.width)
-    return photograph(browser, picture.name, picture.selector)
+    return photograph(browser, folder / f"{picture.name}.png", picture.end)
 
 
-def photograph(browser: Browser, name: str, selector: str = "html") -> Path:
-    """Photograph what the browser shows now, as docs/images/NAME.png. Raises ValueError as `take` does."""
-    path = IMAGES / f"{name}.png"
-    browser.photograph(path, selector)
+def photograph(browser: Browser, path: Path, end: str = "") -> Path:
+    """Photograph what the browser shows now, above `end`. Raises ValueError as `take` does."""
+    browser.photograph(path)
+    with Image.open(path) as whole:
+        bottom = browser.top_of(end) if end else None
+        height = whole.height if bottom is None else round(bottom * SCALE)
+        few = whole.crop((0, 0, whole.width, height)).convert("RGB")
+    few.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes, and a README's picture may have {MAX_BYTES:,}")

@@ -7,10 +7,10 @@ from pathlib import Path
 from lab.sandbox.demo.page import Page
 from lab.screenshots.browser import Browser
 from lab.screenshots.picture import Picture, photograph, take
-from lab.screenshots.story import APP, DEADLINE_SECONDS, Story
+from lab.screenshots.story import DEADLINE_SECONDS, Story
 
 WIDTH = 900
-MOVED_SECONDS = 5
+MOVED_SECONDS = 3
 """How long users have been on the new release when the picture is taken: the bake still goes on."""
 
 HAS_MOVED = """
@@ -21,24 +21,27 @@ return widget.querySelector(".phase.now.baking") && live.textContent.includes(ar
     && Number(document.getElementById(slot).textContent) > 0;
 """
 
+END = "tr:nth-child(7 of :has(.pill))"
+"""The pictures show six deployments of the history: one of each kind."""
+
 DARK = '<body style="margin: 16px; background: #0e151d">{}</body>'
 
 
-def take_scenes(story: Story, browser: Browser) -> Iterator[Path]:
-    """Deploy a release before the camera, then hold the app; each picture when it is taken."""
+def take_scenes(story: Story, browser: Browser, folder: Path) -> Iterator[Path]:
+    """Deploy a release before the camera, then freeze the app; each picture when it is taken."""
     with Page(story.sandbox) as page:
         browser.open(page.address, WIDTH)
-        story.upload("1.6.0")
+        key = story.upload("1.6.0")
         _until(lambda: bool(browser.driver.execute_script(HAS_MOVED, "1.6.0")))
         time.sleep(MOVED_SECONDS)
-        yield photograph(browser, "sandbox")
-        story.ended("1.6.0")
-        story.sandbox.invoke(
-            "Freeze", {"app": APP, "freeze": True, "why": "the database is being moved", "by": "anna"}
-        )
-        story.upload("1.6.1")
+        yield photograph(browser, folder / "sandbox.png", END)
+        story.ended(key)
+        story.freeze("the database is being moved")
+        waiting = story.upload("1.6.1")
         _until(lambda: "1.6.1 waits" in page.widget("dark"))
-        yield take(browser, Picture("widget", DARK.format(page.widget("dark")), WIDTH))
+        yield take(browser, Picture("widget", DARK.format(page.widget("dark")), WIDTH, END), folder)
+        story.unfreeze()
+        story.ended(waiting)
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -22,11 +22,11 @@ SHOWN = ("LIVE", "REVERTED")
 
 
 def pictures(story: Story) -> Iterator[Picture]:
-    """How the run's last release went live, and how the bad one was taken back."""
+    """The last release that was rolled back and the last that went live, the newest message at the bottom."""
     told = story.sandbox.announcements.all()
     newest = {each.data["outcome"]: each for each in told if each.data.get("outcome") in SHOWN}
-    messages = [(newest[outcome].at, compose(digest(newest[outcome].data))) for outcome in SHOWN]
-    yield Picture("slack", page(messages), WIDTH)
+    shown = sorted(newest.values(), key=lambda each: each.at)
+    yield Picture("slack", page((each.at, compose(digest(each.data))) for each in shown), WIDTH)
 
 
 def page(messages: Iterable[tuple[float, Block]]) -> str:

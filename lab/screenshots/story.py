@@ -1,5 +1,8 @@
-"""What happens before the pictures are taken: a week of a shop, in a minute, on a real host."""
+"""What happens before the pictures are taken: a busy week of a shop, in minutes, on a real host."""
 
+import time
+from collections.abc import Callable
+from itertools import count, cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,19 +15,26 @@ from lab.sandbox.traffic.load_generator import Load
 
 APP = "shop"
 JARS = ROOT / "build" / "screenshots"
-SETTINGS = {"start_seconds": 20, "bake_seconds": 8}
+SETTINGS = {"start_seconds": 10, "bake_seconds": 6}
 FIRST = "1.4.1"
-FAULTS = {"1.5.0": "errors-after=live+0", "1.5.1": "never-healthy"}
-"""What is wrong with which release; the others are good."""
+GOOD = ""
+ERRORS = "errors-after=live+0"
+NEVER_HEALTHY = "never-healthy"
+PERSON = "anna"
+PLAIN = "-plain"
+"""How the name of a jar ends that Spring Boot's build makes beside the runnable one: it is refused."""
 
 REQUESTS_PER_SECOND = 40
 CONNECTIONS = 8
+PAUSE_SECONDS = 8
+"""Between two deployments of the mix: the page's last 90 seconds then show one of each kind."""
+
 DEADLINE_SECONDS = 120
 
 
 class Story:
-    """The app `shop` on one host of a sandbox. From entering, its first release is live, and users ask for
-    something all the time."""
+    """The app `shop` on one host of a sandbox. From entering, its first release is live, and users send
+    requests all the time."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -42,27 +52,58 @@ class Story:
     ) -> None:
         self._users.__exit__(kind, error, trace)
 
-    def jar(self, label: str) -> Path:
+    def mix(self, seconds: float) -> None:
+        """Deploy what goes live and what does not, in turn, for so long; one that is rolled back at least."""
+        end = time.monotonic() + seconds
+        labels = (f"1.5.{number}" for number in count())
+        acts: tuple[Callable[[], object], ...] = (
+            lambda: self.deploy(next(labels), ERRORS),
+            lambda: self.deploy(next(labels)),
+            self.roll_back,
+            lambda: self.deploy(next(labels), NEVER_HEALTHY),
+            lambda: self.deploy(next(labels) + PLAIN),
+            lambda: self.deploy(next(labels)),
+        )
+        for act in cycle(acts):
+            act()
+            if time.monotonic() + PAUSE_SECONDS > end:
+                return
+            time.sleep(PAUSE_SECONDS)
+
+    def jar(self, label: str, faults: str = GOOD) -> Path:
         """The release with this label, built once."""
-        return build(JARS, label, FAULTS.get(label, ""))
+        return build(JARS, label, faults)
 
-    def upload(self, label: str) -> None:
-        """Begin to deploy it."""
-        jar = self.jar(label)
-        self.sandbox.upload(jar, f"{APP}/{jar.name}")
+    def upload(self, label: str, faults: str = GOOD) -> str:
+        """Begin to deploy it; the key."""
+        jar = self.jar(label, faults)
+        key = f"{APP}/{jar.name}"
+        bucket = self.sandbox.outputs["ArtifactBucket"]
+        self.sandbox.client("s3").upload_file(str(jar), bucket, key, {"Metadata": {"by": PERSON}})
+        return key
 
-    def deploy(self, label: str) -> Announcement:
+    def deploy(self, label: str, faults: str = GOOD) -> Announcement:
         """Deploy it, and wait for the outcome, whatever it is."""
-        self.upload(label)
-        return self.ended(label)
+        return self.ended(self.upload(label, faults))
 
-    def ended(self, label: str) -> Announcement:
-        """How its deployment ended, as soon as it has."""
+    def roll_back(self) -> Announcement:
+        """Have a person go back to the previous release, and wait for the outcome."""
+        asked = self.sandbox.invoke("Rollback", {"app": APP, "by": PERSON})
         return self.sandbox.announcements.wait_for(
-            lambda each: _label(each) == label and "seconds" in each.data, DEADLINE_SECONDS
+            lambda each: each.tells_an_end and each.data["deployment"] == asked["deployment"],
+            DEADLINE_SECONDS,
         )
 
+    def freeze(self, why: str) -> None:
+        """Have a person freeze the app: uploads wait."""
+        self.sandbox.invoke("Freeze", {"app": APP, "freeze": True, "why": why, "by": PERSON})
 
-def _label(announcement: Announcement) -> str | None:
-    release = announcement.data.get("release")
-    return release["label"] if release else None
+    def unfreeze(self) -> None:
+        """Have a person unfreeze it: what waits begins."""
+        self.sandbox.invoke("Freeze", {"app": APP, "freeze": False, "by": PERSON})
+
+    def ended(self, key: str) -> Announcement:
+        """How the deployment of this upload ended, as soon as it has."""
+        return self.sandbox.announcements.wait_for(
+            lambda each: each.tells_an_end and each.data["key"] == key, DEADLINE_SECONDS
+        )

@@ -2,13 +2,15 @@
 
 import re
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from twinslot.announce.view import digest
 
 from functions.slack.message import compose
-from lab.screenshots.slack import page
+from lab.sandbox.services.sns import Announcement
+from lab.screenshots.slack import page, pictures
 from tests.hostile import PIECES, Cases
 from tests.unit.announcement_samples import EACH, Sample
 
@@ -38,3 +40,17 @@ def test_no_label_is_markup_in_the_picture(cases: Cases[Any]) -> None:
 def test_a_block_that_is_not_drawn_is_an_error() -> None:
     with pytest.raises(ValueError, match="carousel"):
         page([(0.0, {"blocks": [{"type": "carousel"}]})])
+
+
+@pytest.mark.parametrize("order", [("LIVE", "REVERTED"), ("REVERTED", "LIVE")])
+def test_the_newest_message_is_at_the_bottom(order: tuple[str, str]) -> None:
+    all_ended = [
+        Announcement(float(at), "arn", "", "", {**EACH[outcome], "by": f"person-{at}"}, {})
+        for at, outcome in enumerate(("LIVE", *order))
+    ]
+    announcements = SimpleNamespace(all=lambda: all_ended)
+    story: Any = SimpleNamespace(sandbox=SimpleNamespace(announcements=announcements))
+
+    (picture,) = pictures(story)
+
+    assert re.findall(r"person-\d", picture.html) == ["person-1", "person-2"]

@@ -11,6 +11,7 @@ from twinslot.domain.model import Application, Outcome, Phase, PhaseEntry, SlotR
 from functions.widget.page import page, trouble
 from functions.widget.reading import MAX_APPS, MAX_DEPLOYMENTS, Shown
 from functions.widget.slots import GONE_SECONDS, MAX_HOSTS, SILENT_SECONDS
+from functions.widget.view import outcome_pill
 from tests.hostile import TEXT
 from tests.unit.apps import (
     ARN,
@@ -258,3 +259,18 @@ def test_an_app_without_anything_is_drawn() -> None:
 def test_a_deployment_without_a_timeline_is_drawn() -> None:
     bare = replace(ended(1, "1.0.0", Outcome.REFUSED, 5), timeline=(), release=None)
     assert "shop/shop-1.0.0.jar" in read(replace(QUIET, history=(bare, BAD))).text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tone"),
+    [
+        (Outcome.LIVE, "pill good"),
+        (Outcome.FAILED, "pill bad"),
+        (Outcome.REVERTED, "pill bad"),
+        (Outcome.REFUSED, "pill warn"),
+        (Outcome.SUPERSEDED, "pill"),
+        (Outcome.CANCELLED, "pill"),
+    ],
+)
+def test_each_colour_of_an_outcome_has_one_meaning(outcome: Outcome, tone: str) -> None:
+    assert outcome_pill(outcome) == f'<span class="{tone}">{outcome}</span>'

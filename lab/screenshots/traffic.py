@@ -1,0 +1,17 @@
+"""The traffic of a demo, as the demo draws it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.project import ROOT
+from lab.sandbox.demo.run import RESULTS
+
+
+def take_traffic(folder: Path) -> Path:
+    """Run the demo; its picture. Raises RuntimeError when the demo did not go as it should."""
+    ended = subprocess.run([sys.executable, "-m", "lab.sandbox.demo.run"], cwd=ROOT, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"the demo ended with {ended.returncode}")
+    return Path(shutil.copy(RESULTS / "traffic.png", folder))
