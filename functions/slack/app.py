@@ -6,7 +6,8 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.announce.view import Digest, digest
+from twinslot.announce.parse import parse
+from twinslot.announce.view import View
 from twinslot.errors import BadEvent, TwinslotError
 from twinslot.telemetry import logger, tracer
 
@@ -25,28 +26,28 @@ LEDGER = Ledger(os.environ["TABLE"], boto3.client("dynamodb"))
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Post the announcement, once. Raises BadEvent, the errors of door.py, TryAgain and GiveUp."""
-    told = digest(_announcement(event))
-    logger.set_correlation_id(told.deployment or told.id)
+    view = parse(_announcement(event))
+    logger.set_correlation_id(view.deployment or view.id)
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    if not LEDGER.claim(told.id, seconds_left()):
-        logger.info("a repeat: it was posted before", announcement=told.id)
+    if not LEDGER.claim(view.id, seconds_left()):
+        logger.info("a repeat: it was posted before", announcement=view.id)
         return
     try:
         client = _door()
-        name = post(client, compose(told), _thread(told), loudly=told.is_urgent, seconds_left=seconds_left)
+        name = post(client, compose(view), _thread(view), loudly=view.is_urgent, seconds_left=seconds_left)
     except TwinslotError:
-        LEDGER.release(told.id)
+        LEDGER.release(view.id)
         raise
-    _note(told, name)
+    _note(view, name)
 
 
 def _announcement(event: object) -> object:
     """What SNS brought: one record, whose message is JSON."""
     try:
-        (record,) = event["Records"]  # type: ignore[index]  # whatever it is, what it lacks is told below
+        (record,) = event["Records"]  # type: ignore[index]  # whatever it is, what it lacks is view below
         return json.loads(record["Sns"]["Message"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise BadEvent("no message of SNS with an announcement of twinslot in it") from None
@@ -56,21 +57,21 @@ def _door() -> SlackClient:
     return Bot(SECRET.name, SECRET.value(), CHANNEL) if CHANNEL else Webhook(SECRET.name, SECRET.value())
 
 
-def _thread(told: Digest) -> str | None:
-    """The message that told of the deployment's start. A start that nobody knows of costs the thread only."""
-    if not CHANNEL or not told.is_end:
+def _thread(view: View) -> str | None:
+    """The message that view of the deployment's start. A start that nobody knows of costs the thread only."""
+    if not CHANNEL or not view.is_end:
         return None
     try:
-        return LEDGER.name(f"{told.deployment}/started")
+        return LEDGER.name(f"{view.deployment}/started")
     except TwinslotError as error:
         logger.warning("no thread: the start is not known", error=str(error))
         return None
 
 
-def _note(told: Digest, name: str | None) -> None:
+def _note(view: View, name: str | None) -> None:
     """A failure here must not lead to a repeat: people have the message."""
     try:
-        LEDGER.note(told.id, name)
+        LEDGER.note(view.id, name)
     except TwinslotError as error:
         logger.warning("posted, but not noted: a repeat would post it again", error=str(error))
-    logger.info("posted", announcement=told.id, outcome=told.outcome, app=told.app)
+    logger.info("posted", announcement=view.id, outcome=view.outcome, app=view.app)

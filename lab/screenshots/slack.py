@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from twinslot.announce.view import digest
+from twinslot.announce.parse import parse
 
 from functions.slack.message import Block, compose
 from lab.screenshots.picture import Picture
@@ -25,7 +25,7 @@ def pictures(story: Story) -> Iterator[Picture]:
     """How the run's last release went live, and how the bad one was taken back."""
     told = story.sandbox.announcements.all()
     newest = {each.data["outcome"]: each for each in told if each.data.get("outcome") in SHOWN}
-    messages = [(newest[outcome].at, compose(digest(newest[outcome].data))) for outcome in SHOWN]
+    messages = [(newest[outcome].at, compose(parse(newest[outcome].data))) for outcome in SHOWN]
     yield Picture("slack", page(messages), WIDTH)
 
 

@@ -112,7 +112,7 @@ def test_a_repeat_is_posted_once(slack: Function) -> None:
     assert headlines(slack) == [
         "🚀 shop 1.4.2 is being staged",
         "✅ shop 1.4.2 is live",
-        "⚠️ shop differs on a host from what it should be",
+        "⚠️ shop differs from the expected state on a host",
     ]
 
 
