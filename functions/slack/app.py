@@ -1,76 +1,30 @@
-"""An announcement came over SNS: people read it in Slack."""
+"""SNS: an announcement, to be posted to Slack."""
 
-import json
 import os
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from twinslot.announce.view import Digest, digest
-from twinslot.errors import BadEvent, TwinslotError
+from twinslot.notify.delivery import Target, deliver
+from twinslot.notify.ledger import Ledger
+from twinslot.notify.secret import Secret
 from twinslot.telemetry import logger, tracer
 
-from .client import Bot, SlackClient, Webhook
-from .ledger import Ledger
+from .client import CHAT, Bot, SlackClient, Webhook
 from .message import compose
-from .post import post
-from .secret import Secret
 
 CHANNEL = os.environ.get("SLACK_CHANNEL", "")
 SECRET = Secret(os.environ["SLACK_PARAMETER"], boto3.client("ssm"))
-LEDGER = Ledger(os.environ["TABLE"], boto3.client("dynamodb"))
+LEDGER = Ledger(os.environ["TABLE"], CHAT, boto3.client("dynamodb"))
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Post the announcement, once. Raises BadEvent, the errors of door.py, TryAgain and GiveUp."""
-    told = digest(_announcement(event))
-    logger.set_correlation_id(told.deployment or told.id)
-
-    def seconds_left() -> float:
-        return context.get_remaining_time_in_millis() / 1000
-
-    if not LEDGER.claim(told.id, seconds_left()):
-        logger.info("a repeat: it was posted before", announcement=told.id)
-        return
-    try:
-        client = _door()
-        name = post(client, compose(told), _thread(told), loudly=told.is_urgent, seconds_left=seconds_left)
-    except TwinslotError:
-        LEDGER.release(told.id)
-        raise
-    _note(told, name)
+    """Post the announcement, once. Raises BadEvent, the errors of client.py, TryAgain and GiveUp."""
+    deliver(event, Target(_connect, compose, LEDGER), lambda: context.get_remaining_time_in_millis() / 1000)
 
 
-def _announcement(event: object) -> object:
-    """What SNS brought: one record, whose message is JSON."""
-    try:
-        (record,) = event["Records"]  # type: ignore[index]  # whatever it is, what it lacks is told below
-        return json.loads(record["Sns"]["Message"])
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise BadEvent("no message of SNS with an announcement of twinslot in it") from None
-
-
-def _door() -> SlackClient:
+def _connect() -> SlackClient:
+    """Return a bot's client where there is a channel, else a webhook's. Raises TryAgain and GiveUp."""
     return Bot(SECRET.name, SECRET.value(), CHANNEL) if CHANNEL else Webhook(SECRET.name, SECRET.value())
-
-
-def _thread(told: Digest) -> str | None:
-    """The message that told of the deployment's start. A start that nobody knows of costs the thread only."""
-    if not CHANNEL or not told.is_end:
-        return None
-    try:
-        return LEDGER.name(f"{told.deployment}/started")
-    except TwinslotError as error:
-        logger.warning("no thread: the start is not known", error=str(error))
-        return None
-
-
-def _note(told: Digest, name: str | None) -> None:
-    """A failure here must not lead to a repeat: people have the message."""
-    try:
-        LEDGER.note(told.id, name)
-    except TwinslotError as error:
-        logger.warning("posted, but not noted: a repeat would post it again", error=str(error))
-    logger.info("posted", announcement=told.id, outcome=told.outcome, app=told.app)

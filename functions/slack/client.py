@@ -1,4 +1,4 @@
-"""Slack's two doors, an incoming webhook and a bot's token: what is sent to each, and what an answer means.
+"""Slack's client, by an incoming webhook or a bot's token: what is sent to each, and what an answer means.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 https://docs.slack.dev/reference/methods/chat.postMessage
@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from twinslot.errors import GiveUp, TryAgain
 from twinslot.intake.sanitize import sanitize
+from twinslot.notify.posting import (
+    AddressGone,
+    Answer,
+    Message,
+    MessageRefused,
+    NoAddress,
+    Redirected,
+    Request,
+    ThreadGone,
+    TooManyMessages,
+)
+
+CHAT = "Slack"
 
 WEBHOOKS = "https://hooks.slack.com"
 API = "https://slack.com"
@@ -26,83 +36,22 @@ MOMENT = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 MAX_QUOTE_CHARACTERS = 100
 
 
-class NoAddress(GiveUp):
-    """What leads to Slack is missing, or leads elsewhere."""
-
-
-class AddressGone(GiveUp):
-    """Slack no longer knows the webhook or the token."""
-
-
-class MessageRefused(GiveUp):
-    """Slack does not take this message, now or later."""
-
-
-class ThreadGone(GiveUp):
-    """The message that should be answered is not there (any more)."""
-
-
-class Redirected(GiveUp):
-    """The answer sends elsewhere; a secret is not carried there."""
-
-
 class NotSlack(GiveUp):
     """Something answered, but not as Slack does."""
 
 
 class SlackFailed(TryAgain):
-    """Slack says that it is Slack's own fault."""
-
-
-class Unreachable(TryAgain):
-    """No answer: no connection, or silence on it."""
-
-
-class TooManyMessages(TryAgain):
-    """Slack takes no more for a while: `after` seconds, None when it did not say."""
-
-    def __init__(self, message: str, after: int | None) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-@dataclass(frozen=True)
-class Request:
-    """A POST of JSON; `origin` is Slack's, and `path` may hold a secret."""
-
-    origin: str
-    path: str
-    body: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The beginning of an HTTP answer. `retry_after` is the header's text, None when there is none."""
-
-    status: int
-    body: str
-    retry_after: str | None = None
-
-
-class SlackClient(Protocol):
-    """A way into a channel. `parameter` is the name of the parameter that holds its secret."""
-
-    parameter: str
-
-    def request(self, message: dict[str, Any], thread: str | None, *, loudly: bool) -> Request:
-        """What posts a message. `thread` is the name of the message that it answers; `loudly` shows an answer
-        in the channel, too."""
-
-    def posted(self, answer: Answer) -> str | None:
-        """The posted message's name, None where Slack does not tell it. Raises this module's errors."""
+    """Slack reports a fault of its own."""
 
 
 class Webhook:
-    """An incoming webhook. It knows no threads, and posts where it was made for."""
+    """An incoming webhook. It has no threads, and posts into the channel that it was made for."""
+
+    chat = CHAT
+    has_threads = False
 
     def __init__(self, parameter: str, secret: str) -> None:
-        """Raises NoAddress unless the secret is the address of a webhook of Slack's own."""
+        """Raise NoAddress unless the secret is the address of a webhook of Slack's own."""
         address = WEBHOOK.fullmatch(secret.strip())
         if address is None:
             raise NoAddress(
@@ -112,27 +61,30 @@ class Webhook:
         self.parameter = parameter
         self._path = address[1]
 
-    def request(self, message: dict[str, Any], thread: str | None, *, loudly: bool) -> Request:
+    def request(self, message: Message, thread: str | None, *, broadcast: bool) -> Request:
         return Request(WEBHOOKS, self._path, message)
 
     def posted(self, answer: Answer) -> None:
         _check_status(answer)
         if answer.status in (403, 404, 410):
             raise AddressGone(
-                f"Slack does not know the webhook (any more): it answered {_quoted(answer)}."
+                f"Slack does not know the webhook any more: it answered {_quoted(answer)}."
                 f" Make a new one and put its address into the parameter {self.parameter}"
             )
         if answer.status != 200:
             raise MessageRefused(f"Slack refused the message: it answered {_quoted(answer)}")
         if answer.body.strip() != "ok":
-            raise NotSlack(f"whoever answered is not Slack: {_quoted(answer)}")
+            raise NotSlack(f"the answer is not Slack's: {_quoted(answer)}")
 
 
 class Bot:
     """chat.postMessage with a bot's token, into one channel."""
 
+    chat = CHAT
+    has_threads = True
+
     def __init__(self, parameter: str, secret: str, channel: str) -> None:
-        """Raises NoAddress unless these are a token and the id of a channel."""
+        """Raise NoAddress unless these are a token and the id of a channel."""
         if not TOKEN.fullmatch(secret.strip()):
             raise NoAddress(
                 f"the parameter {parameter} holds no token of a Slack bot; it must begin with xoxb-"
@@ -145,23 +97,23 @@ class Bot:
         self._token = secret.strip()
         self._channel = channel
 
-    def request(self, message: dict[str, Any], thread: str | None, *, loudly: bool) -> Request:
+    def request(self, message: Message, thread: str | None, *, broadcast: bool) -> Request:
         body = {"channel": self._channel, **message, "unfurl_links": False, "unfurl_media": False}
         if thread:
-            body |= {"thread_ts": thread, "reply_broadcast": loudly}
+            body |= {"thread_ts": thread, "reply_broadcast": broadcast}
         return Request(API, "/api/chat.postMessage", body, {"Authorization": f"Bearer {self._token}"})
 
     def posted(self, answer: Answer) -> str | None:
         _check_status(answer)
         try:
-            told = json.loads(answer.body)
+            body = json.loads(answer.body)
         except (ValueError, RecursionError):
-            told = None
-        if answer.status != 200 or not isinstance(told, dict):
-            raise NotSlack(f"whoever answered is not Slack: {_quoted(answer)}")
-        if told.get("ok") is not True:
-            raise self._refusal(sanitize(str(told.get("error")), MAX_QUOTE_CHARACTERS))
-        name = told.get("ts")
+            body = None
+        if answer.status != 200 or not isinstance(body, dict):
+            raise NotSlack(f"the answer is not Slack's: {_quoted(answer)}")
+        if body.get("ok") is not True:
+            raise self._refusal(sanitize(str(body.get("error")), MAX_QUOTE_CHARACTERS))
+        name = body.get("ts")
         return name if isinstance(name, str) and MOMENT.fullmatch(name) else None
 
     def _refusal(self, error: str) -> GiveUp | TryAgain:
@@ -173,12 +125,14 @@ class Bot:
             return ThreadGone(f"Slack does not find the message to answer: {error}")
         if error in TOKEN_GONE:
             return AddressGone(
-                f"Slack does not know the token (any more): {error}."
+                f"Slack does not know the token any more: {error}."
                 f" Put a new one into the parameter {self.parameter}"
             )
-        remedy = REMEDIES.get(error, "the method's page on docs.slack.dev says what it means")
+        remedy = REMEDIES.get(error, "see the method's page on docs.slack.dev")
         return MessageRefused(f"Slack refused the message: {error}; {remedy}")
 
+
+SlackClient = Webhook | Bot
 
 TEMPORARY = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
 THREAD_GONE = frozenset({"cannot_reply_to_message", "message_not_found", "thread_not_found"})
@@ -189,20 +143,20 @@ REMEDIES = {
     "missing_scope": "give the app the scope chat:write and install it again",
     "not_in_channel": "invite the bot into the channel",
 }
-"""Errors of chat.postMessage, and what to do about those that people meet."""
+"""Errors of chat.postMessage, and what to do about the common ones."""
 
 
 def _check_status(answer: Answer) -> None:
-    """Raise what an answer's status means at either door."""
+    """Raise the error of an answer's status, which is the same for both clients."""
     if answer.status == 429:
         seconds = answer.retry_after or ""
         after = int(seconds) if re.fullmatch(r"[0-9]{1,9}", seconds) else None
-        says = f"for {after} s" if after is not None else "for a while"
-        raise TooManyMessages(f"Slack takes no more messages {says}: {_quoted(answer)}", after)
+        pause = f"for {after} s" if after is not None else "for a while"
+        raise TooManyMessages(f"Slack takes no more messages {pause}: {_quoted(answer)}", after)
     if answer.status >= 500:
         raise SlackFailed(f"Slack failed: it answered {_quoted(answer)}")
     if 300 <= answer.status < 400:
-        raise Redirected(f"whoever answered sends elsewhere, where no secret is carried: {_quoted(answer)}")
+        raise Redirected(f"the answer redirects, and a secret is not carried there: {_quoted(answer)}")
 
 
 def _quoted(answer: Answer) -> str:

@@ -1,6 +1,6 @@
-"""A digest as a Slack message: Block Kit that is legible on a phone, and the text of a notification.
+"""A view as a Slack message: Block Kit that is legible on a phone, and the text of a notification.
 
-What users wrote stands in plain text and in rich text, where no markup is read: no label mentions anybody,
+What users wrote is in plain text and in rich text, where no markup is read: no label mentions anybody,
 hides a link or ends a code block. Only the notification's text is markup; it is escaped.
 
 https://docs.slack.dev/reference/block-kit/blocks
@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twinslot.announce.view import Digest, LiveNow
+from twinslot.announce.facts import CHAT, Cause
+from twinslot.announce.view import MAX_CHAT_HOSTS, WHY, View, listed
 from twinslot.intake.sanitize import CUT, escaped
 
 MAX_HEADER_CHARACTERS = 150
 MAX_MESSAGE_CHARACTERS = 13_000
 """Characters of all blocks as JSON. Slack refuses more than about 13,200 (msg_blocks_too_long), which it does
-not document (slackapi/bolt-js, issue 2509). A digest's own limits keep within them, which tests hold."""
+not document (slackapi/bolt-js, issue 2509). A view within CHAT keeps within them, which tests hold."""
 
 MAX_NOTIFICATION_CHARACTERS = 300
 BAR_WIDTH = 12
@@ -27,73 +28,78 @@ BAR_WIDTH = 12
 Block = dict[str, Any]
 
 
-def compose(digest: Digest) -> Block:
-    """The message without its address: `text` and `blocks`, within all of Slack's limits."""
-    return {"text": _notification(digest), "blocks": _blocks(digest)}
+def compose(view: View) -> Block:
+    """Return the message without its address: `text` and `blocks`, within all of Slack's limits."""
+    view = view.within(CHAT)
+    return {"text": _notification(view), "blocks": _blocks(view)}
 
 
-def _blocks(digest: Digest) -> list[Block]:
-    """The cause first; then what it means, what there is to see, and what to do."""
+def _blocks(view: View) -> list[Block]:
+    """Return the cause first; then what it means, the details, and a command to copy."""
+    differences = [*view.differences, *([("…", f"and {view.others} more")] if view.others else [])]
     rich = [
-        *_cause(digest),
-        *([_code(digest.log)] if digest.log else []),
-        *(_section(_words(host, bold=True), _words(f"  {what}")) for host, what in digest.differences),
-        _section(_words(digest.meaning)),
-        *([_code(_bars(digest.seconds))] if digest.seconds else []),
-        _section(*_live(digest.live_is, digest.live)),
-        *_unconfirmed(digest.unconfirmed),
-        *_to_copy(digest),
+        *(_cause(view.cause_is, view.cause) if view.cause else []),
+        *(_section(_words(host, bold=True), _words(f"  {what}")) for host, what in differences),
+        _section(_words(view.meaning)),
+        *([_code(_bars(view.seconds))] if view.seconds else []),
+        *_live(view),
+        *(_hosts(title, hosts) for title, hosts in view.host_lists),
+        *_to_copy(view),
     ]
     return [
-        _header(str(digest.headline)),
+        _header(str(view.headline)),
         {"type": "rich_text", "elements": rich},
-        {"type": "context", "elements": [_plain(line) for line in _small_print(digest)]},
+        {"type": "context", "elements": [_plain(line) for line in _small_print(view)]},
     ]
 
 
-def _notification(digest: Digest) -> str:
-    """What a locked phone shows."""
-    text = f"{digest.headline}: {digest.cause}" if digest.cause else str(digest.headline)
-    return escaped(_cut(text, MAX_NOTIFICATION_CHARACTERS))
+def _notification(view: View) -> str:
+    """Return what a locked phone shows."""
+    why = f": {view.cause.reason}" if view.cause and view.cause_is == WHY else ""
+    return escaped(_cut(f"{view.headline}{why}", MAX_NOTIFICATION_CHARACTERS))
 
 
-def _cause(digest: Digest) -> list[Block]:
-    if not digest.cause:
+def _cause(title: str, cause: Cause) -> list[Block]:
+    place = ", ".join([f"in {cause.phase}"] * bool(cause.phase) + [f"on {cause.host}"] * bool(cause.host))
+    words = [
+        _words(f"{title}: ", bold=True),
+        _words(cause.reason),
+        *([_words(f"\n{place}")] if place else []),
+    ]
+    return [_section(*words), *([_code(cause.log)] if cause.log else [])]
+
+
+def _live(view: View) -> list[Block]:
+    live = view.live
+    if not view.live_is:
         return []
-    place = ", ".join([f"in {digest.phase}"] * bool(digest.phase) + [f"on {digest.host}"] * bool(digest.host))
-    words = [_words("Why: ", bold=True), _words(digest.cause), *([_words(f"\n{place}")] if place else [])]
-    return [_section(*words)]
-
-
-def _live(live_is: str, live: LiveNow | None) -> list[Block]:
+    words = [_words(f"{view.live_is}: ", bold=True)]
     if live is None:
-        return [_words(f"{live_is}: ", bold=True), _words("nothing")]
-    words = [_words(f"{live_is}: ", bold=True), _words(live.label or "a release without a label")]
+        return [_section(*words, _words("nothing"))]
+    words.append(_words(live.label or "a release without a label"))
     if live.since is not None:
         # Slack shows it in the reader's own time.
         words += [_words(" since "), _moment(int(live.since))]
-    return words
+    return [_section(*words)]
 
 
-def _unconfirmed(hosts: tuple[str, ...]) -> list[Block]:
-    if not hosts:
+def _hosts(title: str, hosts: tuple[str, ...]) -> Block:
+    return _section(_words(f"{title}: ", bold=True), _words(", ".join(listed(hosts, MAX_CHAT_HOSTS))))
+
+
+def _to_copy(view: View) -> list[Block]:
+    if not view.command:
         return []
-    return [_section(_words("Not confirmed on: ", bold=True), _words(", ".join(hosts)))]
+    return [_section(_words(f"{view.command_does}:", bold=True)), _code([view.command])]
 
 
-def _to_copy(digest: Digest) -> list[Block]:
-    if not digest.command:
-        return []
-    return [_section(_words(f"{digest.command_does}:", bold=True)), _code([digest.command])]
-
-
-def _small_print(digest: Digest) -> list[str]:
-    lines = [f"{digest.origin} {digest.by}" + (f" as {digest.key}" if digest.key else "")]
-    return [*lines, f"Deployment {digest.deployment}"] if digest.deployment else lines
+def _small_print(view: View) -> list[str]:
+    lines = [view.origin + (f" as {view.key}" if view.key else "")]
+    return [*lines, f"Deployment {view.deployment}"] if view.deployment else lines
 
 
 def _bars(seconds: tuple[tuple[str, float], ...]) -> list[str]:
-    """A line a phase: its name, its seconds and a bar to compare them by."""
+    """Return a line a phase: its name, its seconds and a bar to compare them by."""
     name_width = max(len(name) for name, _ in seconds)
     longest = max(spent for _, spent in seconds)
     figures = [f"{spent:.1f} s" for _, spent in seconds]
@@ -105,7 +111,7 @@ def _bars(seconds: tuple[tuple[str, float], ...]) -> list[str]:
 
 
 def _bar(spent: float, longest: float) -> str:
-    """Blocks in proportion, at least a sliver for whatever took time."""
+    """Return blocks in proportion, at least a sliver for what took time."""
     if not longest or not spent:
         return ""
     return "█" * round(BAR_WIDTH * spent / longest) or "▏"
@@ -121,7 +127,7 @@ def _plain(text: str) -> Block:
 
 
 def _section(*words: Block) -> Block:
-    """A line of its own: elements that follow each other would share one."""
+    """Return a line of its own: elements that follow each other would share one."""
     return {"type": "rich_text_section", "elements": [*words, _words("\n")]}
 
 
@@ -140,7 +146,7 @@ def _moment(at: int) -> Block:
 
 
 def _cut(text: str, limit: int) -> str:
-    """At most `limit` characters as Slack counts them: one beyond Unicode's first plane counts twice."""
+    """Cut to `limit` characters as Slack counts them: one beyond Unicode's first plane counts twice."""
     while len(text.encode("utf-16-le")) // 2 > limit:
         text = text[:-2] + CUT
     return text

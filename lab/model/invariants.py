@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twinslot.announce.publish import DRIFT, FROZEN, UNFROZEN
+from twinslot.announce.wording import DRIFT, FROZEN, UNFROZEN
 from twinslot.domain.deployment_id import TIME_CHARACTERS
 from twinslot.domain.model import Deployment, Kind, Outcome
 

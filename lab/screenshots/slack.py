@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from twinslot.announce.view import digest
+from twinslot.announce.parse import parse
 
 from functions.slack.message import Block, compose
 from lab.screenshots.picture import Picture
@@ -26,7 +26,7 @@ def pictures(story: Story) -> Iterator[Picture]:
     told = story.sandbox.announcements.all()
     newest = {each.data["outcome"]: each for each in told if each.data.get("outcome") in SHOWN}
     shown = sorted(newest.values(), key=lambda each: each.at)
-    yield Picture("slack", page((each.at, compose(digest(each.data))) for each in shown), WIDTH)
+    yield Picture("slack", page((each.at, compose(parse(each.data))) for each in shown), WIDTH)
 
 
 def page(messages: Iterable[tuple[float, Block]]) -> str:

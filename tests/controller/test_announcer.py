@@ -1,4 +1,4 @@
-"""One SNS message reaches people as text and programs as JSON, and bears what to filter on."""
+"""One SNS message reaches people as text and programs as JSON, with attributes to filter on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from twinslot.announce.amazon_q import custom_notification
+from twinslot.announce.commands import Commands
 from twinslot.announce.publish import Announcer, compose
 from twinslot.domain.model import (
     Announce,
@@ -38,6 +38,7 @@ REFUSED = Deployment(
     Outcome.REFUSED,
     (PhaseEntry(Phase.ENDED, 1.0),),
 )
+COMMANDS = Commands("twinslot-rollback", "twinslot-freeze")
 ACT = Announce("act", 1.0, REFUSED, None)
 
 
@@ -49,24 +50,24 @@ def sns(aws: boto3.Session) -> SNSClient:
 def test_a_queue_that_filters_on_the_outcome_gets_the_json(aws: boto3.Session, sns: SNSClient) -> None:
     topic = sns.create_topic(Name="announcements")["TopicArn"]
     sqs = aws.client("sqs")
-    heard = {}
+    queues = {}
     for outcome in ("REFUSED", "LIVE"):
         queue = sqs.create_queue(QueueName=outcome)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         policy = json.dumps({"outcome": [outcome], "app": ["shop"]})
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
-        heard[outcome] = queue
+        queues[outcome] = queue
     Announcer(topic, "twinslot-rollback", "twinslot-freeze", sns).publish(ACT)
-    (message,) = sqs.receive_message(QueueUrl=heard["REFUSED"])["Messages"]
+    (message,) = sqs.receive_message(QueueUrl=queues["REFUSED"])["Messages"]
     body = json.loads(message["Body"])
-    assert body["Message"] == compose(ACT, "twinslot-rollback").json
+    assert body["Message"] == compose(ACT, COMMANDS).json
     assert body["Subject"] == "twinslot shop shop/a.jar REFUSED"
     assert {name: value["Value"] for name, value in body["MessageAttributes"].items()} == {
         "app": "shop",
         "outcome": "REFUSED",
         "announcement": ID,
     }
-    assert "Messages" not in sqs.receive_message(QueueUrl=heard["LIVE"])
+    assert "Messages" not in sqs.receive_message(QueueUrl=queues["LIVE"])
 
 
 def test_mail_gets_the_text() -> None:
@@ -78,13 +79,13 @@ def test_mail_gets_the_text() -> None:
 
     client: Any = Recording()
     Announcer("arn:topic", "twinslot-rollback", "twinslot-freeze", client).publish(ACT)
-    announcement = compose(ACT, "twinslot-rollback")
+    announcement = compose(ACT, COMMANDS)
     assert published[0]["TopicArn"] == "arn:topic"
     assert published[0]["MessageStructure"] == "json"
     assert json.loads(published[0]["Message"]) == {
         "default": announcement.json,
         "email": announcement.text,
-        "https": custom_notification(json.loads(announcement.json)),
+        "https": announcement.amazon_q,
         "sms": announcement.subject,
     }
 

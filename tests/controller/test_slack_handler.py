@@ -1,4 +1,4 @@
-"""What SNS brings is posted to Slack once; what cannot be posted is raised, for Lambda to repeat or keep."""
+"""What SNS delivers is posted to Slack once; what cannot be posted is raised, for Lambda to retry or keep."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from twinslot.errors import BadEvent, GiveUp, TryAgain
+from twinslot.notify.ledger import Ledger
+from twinslot.notify.secret import FRESH_SECONDS, Secret
 
-from functions.slack.ledger import Ledger
-from functions.slack.secret import FRESH_SECONDS, Secret
+from functions.slack.client import CHAT
 from lab.sandbox.services.slack import CHANNEL, TOKEN, WEBHOOK, Reply, Slack
 from tests.controller.conftest import TABLE
 from tests.controller.test_handlers import Context
@@ -81,7 +82,7 @@ def slack(
     function.put(WEBHOOK)
     monkeypatch.setenv("SLACK_ENDPOINT_URL", server.endpoint)
     monkeypatch.setattr(module, "SECRET", Secret(PARAMETER, function.ssm))
-    monkeypatch.setattr(module, "LEDGER", Ledger(TABLE, dynamodb))
+    monkeypatch.setattr(module, "LEDGER", Ledger(TABLE, CHAT, dynamodb))
     monkeypatch.setattr(module, "CHANNEL", "")
     usual = server.answer
     yield function
@@ -107,16 +108,16 @@ def test_what_sns_brings_is_posted(slack: Function) -> None:
 
 
 def test_a_repeat_is_posted_once(slack: Function) -> None:
-    for told in (STARTED, STARTED, EACH["LIVE"], EACH["LIVE"], DRIFT, DRIFT):
-        slack(told)
+    for announcement in (STARTED, STARTED, EACH["LIVE"], EACH["LIVE"], DRIFT, DRIFT):
+        slack(announcement)
     assert headlines(slack) == [
         "🚀 shop 1.4.2 is being staged",
         "✅ shop 1.4.2 is live",
-        "⚠️ shop differs on a host from what it should be",
+        "⚠️ shop differs from the expected state on a host",
     ]
 
 
-def test_the_end_stands_in_the_thread_of_its_start_and_a_failure_in_the_channel_too(bot: Function) -> None:
+def test_the_end_is_in_the_thread_of_its_start_and_a_failure_in_the_channel_too(bot: Function) -> None:
     bot(STARTED)
     bot(EACH["FAILED"])
     start, end = bot.slack.posts
@@ -142,13 +143,13 @@ def test_a_start_that_cannot_be_looked_up_costs_the_thread_alone(
     assert headlines(bot) == ["✅ shop 1.4.2 is live"]
 
 
-def test_a_message_that_could_not_be_noted_is_no_failure(
+def test_a_message_that_could_not_be_recorded_is_no_failure(
     slack: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttled(announcement: str, name: str | None) -> None:
         raise TryAgain(f"{announcement}: throttled")
 
-    monkeypatch.setattr(slack.module.LEDGER, "note", throttled)
+    monkeypatch.setattr(slack.module.LEDGER, "record", throttled)
     slack(EACH["LIVE"])
     assert len(slack.slack.messages) == 1
 
@@ -175,7 +176,7 @@ def test_a_parameter_that_is_missing_or_no_address_is_named(slack: Function) -> 
     assert slack.slack.posts == []
 
 
-def test_the_secret_is_read_once_in_a_while_and_stands_in_no_log(
+def test_the_secret_is_read_once_in_a_while_and_is_in_no_log(
     slack: Function, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 0.0
@@ -195,7 +196,7 @@ def test_the_secret_is_read_once_in_a_while_and_stands_in_no_log(
     assert WEBHOOK.rpartition("/")[2] not in logged
 
 
-def told_of(event: Any) -> Sample:
+def with_message(event: Any) -> Sample:
     return {"Records": [{"Sns": {"Message": event}}]}
 
 
@@ -203,9 +204,9 @@ def told_of(event: Any) -> Sample:
 def test_an_event_of_another_shape_is_refused_and_nothing_is_posted(
     slack: Function, cases: Cases[Any]
 ) -> None:
-    good = told_of(json.dumps(EACH["LIVE"]))["Records"]
+    good = with_message(json.dumps(EACH["LIVE"]))["Records"]
     shapes = [{"Records": good * 2}, {"Records": []}, *ODD, *({"Records": odd} for odd in ODD)]
-    for event in cases([*shapes, *map(told_of, ODD), told_of("{"), told_of("[" * 100_000)]):
+    for event in cases([*shapes, *map(with_message, ODD), with_message("{"), with_message("[" * 100_000)]):
         with pytest.raises(BadEvent):
             slack.raw(event)
     assert slack.slack.posts == []
@@ -216,4 +217,4 @@ def test_an_event_of_another_shape_is_refused_and_nothing_is_posted(
 @given(JSON)
 def test_any_message_that_is_no_announcement_is_refused(slack: Function, message: object) -> None:
     with pytest.raises(BadEvent):
-        slack.raw(told_of(json.dumps(message)))
+        slack.raw(with_message(json.dumps(message)))

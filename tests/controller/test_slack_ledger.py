@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from twinslot.errors import GiveUp
+from twinslot.notify.ledger import BeingPosted, Ledger
 
-from functions.slack.ledger import BeingPosted, Ledger
 from tests.controller.conftest import NOW, TABLE
 
 if TYPE_CHECKING:
@@ -31,45 +31,45 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def posted(engine: DynamoDBClient, clock: Clock) -> Ledger:
-    return Ledger(TABLE, engine, clock)
+def ledger(engine: DynamoDBClient, clock: Clock) -> Ledger:
+    return Ledger(TABLE, "Slack", engine, clock)
 
 
-def test_what_was_posted_is_not_claimed_again_and_its_name_is_known(posted: Ledger) -> None:
-    assert posted.name(f"{ID}/started") is None
-    assert posted.claim(f"{ID}/started", 60)
-    posted.note(f"{ID}/started", "1794441604.000100")
-    assert not posted.claim(f"{ID}/started", 60)
-    assert posted.name(f"{ID}/started") == "1794441604.000100"
-    assert posted.claim(ID, 60)
+def test_what_was_posted_is_not_claimed_again_and_its_name_is_known(ledger: Ledger) -> None:
+    assert ledger.name(f"{ID}/started") is None
+    assert ledger.claim(f"{ID}/started", 60)
+    ledger.record(f"{ID}/started", "1794441604.000100")
+    assert not ledger.claim(f"{ID}/started", 60)
+    assert ledger.name(f"{ID}/started") == "1794441604.000100"
+    assert ledger.claim(ID, 60)
 
 
-def test_what_another_posts_just_now_is_asked_for_later(posted: Ledger, clock: Clock) -> None:
-    assert posted.claim(ID, 60)
+def test_what_another_invocation_is_posting_is_retried_later(ledger: Ledger, clock: Clock) -> None:
+    assert ledger.claim(ID, 60)
     with pytest.raises(BeingPosted, match=ID):
-        posted.claim(ID, 60)
-    assert posted.name(ID) is None
+        ledger.claim(ID, 60)
+    assert ledger.name(ID) is None
     clock.now += 61
-    assert posted.claim(ID, 60)
+    assert ledger.claim(ID, 60)
 
 
-def test_what_failed_may_be_claimed_at_once(posted: Ledger) -> None:
-    assert posted.claim(ID, 60)
-    posted.release(ID)
-    assert posted.claim(ID, 60)
+def test_what_failed_can_be_claimed_at_once(ledger: Ledger) -> None:
+    assert ledger.claim(ID, 60)
+    ledger.release(ID)
+    assert ledger.claim(ID, 60)
 
 
-def test_a_message_without_a_name_counts_as_posted(posted: Ledger) -> None:
-    posted.claim(ID, 60)
-    posted.note(ID, None)
-    assert not posted.claim(ID, 60)
-    assert posted.name(ID) is None
+def test_a_message_without_a_name_counts_as_posted(ledger: Ledger) -> None:
+    ledger.claim(ID, 60)
+    ledger.record(ID, None)
+    assert not ledger.claim(ID, 60)
+    assert ledger.name(ID) is None
 
 
-def test_of_many_at_once_one_posts(posted: Ledger) -> None:
+def test_of_many_at_once_one_posts(ledger: Ledger) -> None:
     def claimed(_: int) -> bool:
         try:
-            return posted.claim(ID, 60)
+            return ledger.claim(ID, 60)
         except BeingPosted:
             return False
 
@@ -77,9 +77,9 @@ def test_of_many_at_once_one_posts(posted: Ledger) -> None:
         assert sum(pool.map(claimed, range(16))) == 1
 
 
-def test_notes_expire_and_stand_beside_the_controllers_items(engine: DynamoDBClient, posted: Ledger) -> None:
-    posted.claim(ID, 60)
-    posted.note(ID, "1.2")
+def test_records_expire_beside_the_controllers_items(engine: DynamoDBClient, ledger: Ledger) -> None:
+    ledger.claim(ID, 60)
+    ledger.record(ID, "1.2")
     (item,) = engine.scan(TableName=TABLE)["Items"]
     assert item == {
         "pk": {"S": f"SLACK#{ID}"},
@@ -89,6 +89,6 @@ def test_notes_expire_and_stand_beside_the_controllers_items(engine: DynamoDBCli
     }
 
 
-def test_a_table_that_is_not_there_is_said(dynamodb: DynamoDBClient) -> None:
+def test_a_missing_table_is_named(dynamodb: DynamoDBClient) -> None:
     with pytest.raises(GiveUp, match=f"claiming {ID} for Slack"):
-        Ledger("nothing", dynamodb).claim(ID, 60)
+        Ledger("nothing", "Slack", dynamodb).claim(ID, 60)

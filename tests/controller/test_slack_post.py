@@ -13,23 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twinslot.errors import GiveUp, TryAgain
-
-from functions.slack import post as posting
-from functions.slack.client import (
+from twinslot.notify import posting
+from twinslot.notify.posting import (
     AddressGone,
     Answer,
-    Bot,
     MessageRefused,
     NoAddress,
-    NotSlack,
     Redirected,
-    SlackClient,
-    SlackFailed,
     TooManyMessages,
     Unreachable,
-    Webhook,
+    post,
 )
-from functions.slack.post import post
+
+from functions.slack.client import Bot, NotSlack, SlackClient, SlackFailed, Webhook
 from lab.sandbox.services.slack import CHANNEL, TOKEN, WEBHOOK, Post, Reply, Slack
 from tests.hostile import TEXT
 
@@ -84,10 +80,10 @@ def bot() -> Bot:
 
 
 def send(
-    client: SlackClient, clock: Clock | None = None, thread: str | None = None, loudly: bool = False
+    client: SlackClient, clock: Clock | None = None, thread: str | None = None, broadcast: bool = False
 ) -> str | None:
     clock = clock or Clock(55)
-    return post(client, MESSAGE, thread, loudly=loudly, seconds_left=clock.left, sleep=clock.sleep)
+    return post(client, MESSAGE, thread, broadcast=broadcast, seconds_left=clock.left, sleep=clock.sleep)
 
 
 def test_a_webhook_gets_the_message_as_it_is(slack: Slack) -> None:
@@ -109,7 +105,7 @@ def test_a_bot_posts_into_its_channel_and_tells_the_messages_name(slack: Slack) 
 
 def test_a_bots_answer_stands_in_the_thread_and_what_is_urgent_in_the_channel_too(slack: Slack) -> None:
     send(bot(), thread="1794441600.000100")
-    send(bot(), thread="1794441600.000100", loudly=True)
+    send(bot(), thread="1794441600.000100", broadcast=True)
     assert [sent.message["thread_ts"] for sent in slack.posts] == ["1794441600.000100"] * 2
     assert [sent.message["reply_broadcast"] for sent in slack.posts] == [False, True]
 
@@ -130,7 +126,7 @@ def test_a_thread_that_is_gone_costs_the_thread_and_not_the_message(slack: Slack
         (Reply(403, "action_prohibited"), AddressGone, "action_prohibited"),
         (Reply(400, "invalid_blocks"), MessageRefused, "400 invalid_blocks"),
         (Reply(200, "<html>Please log in</html>"), NotSlack, "<html>"),
-        (Reply(200, ""), NotSlack, "not Slack"),
+        (Reply(200, ""), NotSlack, "not Slack's"),
         (Reply(302, "", {"Location": "http://evil.example/"}), Redirected, "302"),
         (Reply(307, "", {"Location": "http://127.0.0.1:1/"}), Redirected, "307"),
     ],
@@ -277,7 +273,7 @@ def test_a_parameter_that_leads_elsewhere_is_refused_and_not_shown(address: str)
 def test_no_change_to_an_address_leads_a_message_away_from_slack(piece: str, at: int, less: int) -> None:
     try:
         request = Webhook("/p", WEBHOOK[:at] + piece + WEBHOOK[at + less :]).request(
-            MESSAGE, None, loudly=False
+            MESSAGE, None, broadcast=False
         )
     except NoAddress:
         return

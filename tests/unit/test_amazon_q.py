@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from twinslot.announce.amazon_q import custom_notification
+from twinslot.announce.parse import parse
 
 from tests.hostile import PIECES, Cases
-from tests.unit.announcement_samples import ANY, EACH, ID, Sample, told, written_by_a_stranger
+from tests.unit.announcement_samples import ANY, EACH, ID, Sample, ended, written_by_a_stranger
 from tests.unit.test_announcements import FAILED, OLD, ROLLBACK
 
 MARKUP = re.compile(r"<|>|&(?!amp;|lt;|gt;)")
@@ -18,7 +19,7 @@ CODE = re.compile(r"```\n.*?\n```|`[^`]*`", re.DOTALL)
 
 
 def notification(announcement: Sample) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(custom_notification(announcement))
+    made: dict[str, Any] = json.loads(custom_notification(parse(announcement)))
     return made
 
 
@@ -74,14 +75,14 @@ def test_the_next_step_is_the_way_back() -> None:
     assert notification(EACH["FROZEN"])["content"]["nextSteps"][0].startswith(
         "To unfreeze: `aws lambda invoke "
     )
-    assert "nextSteps" not in notification({**told(), "rollback": None})["content"]
+    assert "nextSteps" not in notification({**ended(), "rollback": None})["content"]
 
 
 def test_the_longest_way_back_is_still_a_step() -> None:
     app, label = "a" * 30, "1" * 64
     shown = {"label": label, "deployment": ID, "since": 1.0}
     command = ROLLBACK.replace("twinslot-rollback", "f" * 64).replace("shop", app)
-    for announcement in (told(), told(FAILED, OLD)):
+    for announcement in (ended(), ended(FAILED, OLD)):
         made = {**announcement, "app": app, "live": shown, "previous": shown, "rollback": command}
         (step,) = notification(made)["content"]["nextSteps"]
         assert command in step

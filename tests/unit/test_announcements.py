@@ -1,4 +1,4 @@
-"""An outcome is told to people in words and to programs in JSON, in characters that harm neither."""
+"""An act as an e-mail for people and as JSON for programs, in characters that harm neither."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announce.publish import Announcement, compose, freeze, start, warn
+from twinslot.announce.commands import Commands
+from twinslot.announce.publish import Announcement, compose
 from twinslot.domain.model import (
     NOBODY,
     Announce,
@@ -24,6 +25,7 @@ from twinslot.domain.model import (
     UploadOrder,
     Warn,
 )
+from twinslot.shared.constants import VERSION
 
 ID = "01JD0000000000000000000002"
 OLD = Live(
@@ -59,19 +61,22 @@ ROLLBACK = "aws lambda invoke --function-name twinslot-rollback --cli-binary-for
 ROLLBACK += """ --payload '{"app":"shop","to":"01JD0000000000000000000001"}' /dev/stdout"""
 
 
-def told(deployment: Deployment, live: Live | None = OLD, previous: Live | None = OLD) -> Announcement:
-    return compose(Announce("act", 1.0, deployment, live, previous), "twinslot-rollback")
+COMMANDS = Commands("twinslot-rollback", "twinslot-freeze")
 
 
-def test_a_release_that_went_live_is_told_in_full() -> None:
-    announcement = told(LIVE, NEW_LIVE)
+def ended(deployment: Deployment, live: Live | None = OLD, previous: Live | None = OLD) -> Announcement:
+    return compose(Announce("act", 1.0, deployment, live, previous), COMMANDS)
+
+
+def test_a_release_that_went_live_is_announced_in_full() -> None:
+    announcement = ended(LIVE, NEW_LIVE)
     assert announcement.subject == "twinslot shop 1.4.2 LIVE"
     assert announcement.attributes == {"app": "shop", "outcome": "LIVE", "announcement": ID}
     assert (
         announcement.text
         == f"""\
 shop 1.4.2: LIVE
-It is live on all hosts.
+It is live on all its hosts.
 
 Live now: 1.4.2 (deployment {ID}, since 2026-11-12 00:00:04 UTC)
 
@@ -80,7 +85,8 @@ staging: 4.2 s
 flipping: 0.2 s
 baking: 30.0 s
 
-Deployment {ID}, an upload of s3://artifacts/shop/shop-1.4.2.jar (version v2) by 123456789012.
+Deployment {ID}
+Uploaded by 123456789012 as s3://artifacts/shop/shop-1.4.2.jar (version v2)
 
 To go back to 1.4.1:
   {ROLLBACK}
@@ -89,8 +95,9 @@ To go back to 1.4.1:
 
 
 def test_programs_get_the_same_in_json() -> None:
-    assert json.loads(told(FAILED).json) == {
+    assert json.loads(ended(FAILED).json) == {
         "twinslot": 1,
+        "written_by": VERSION,
         "announcement": ID,
         "deployment": ID,
         "app": "shop",
@@ -122,31 +129,32 @@ def test_programs_get_the_same_in_json() -> None:
     }
 
 
-def test_a_failure_is_told_with_host_phase_reason_log_and_the_way_back() -> None:
-    text = told(FAILED).text
-    assert "shop 1.4.2: FAILED\nIt did not go live; users never saw it." in text
+def test_a_failure_has_host_phase_reason_log_and_the_way_back() -> None:
+    text = ended(FAILED).text
+    assert "shop 1.4.2: FAILED\nIt did not go live, and no user saw it." in text
     assert "Why (staging on i-2): never answered /actuator/health" in text
     assert "The last lines of its log:\n  Started\n  OutOfMemoryError\n" in text
     assert "Live now: 1.4.1 (" in text
     assert ROLLBACK in text
 
 
-def test_a_failure_after_the_flip_does_not_claim_that_nobody_saw_it() -> None:
-    text = told(replace(FAILED, failure=Failure(Phase.BAKING, "5xx", "i-1"))).text
-    assert "users never saw it" not in text
+def test_a_failure_after_the_flip_does_not_claim_that_no_user_saw_it() -> None:
+    text = ended(replace(FAILED, failure=Failure(Phase.BAKING, "5xx", "i-1"))).text
+    assert "no user saw it" not in text
+    assert "Users stay on it: there is no previous release to go back to." in text
 
 
-def test_a_reverted_release_names_the_hosts_that_nobody_knows_of() -> None:
-    text = told(replace(FAILED, outcome=Outcome.REVERTED, unconfirmed=("i-2", "i-9"))).text
-    assert "the release before it was made live again" in text
+def test_a_reverted_release_names_the_hosts_that_are_not_confirmed() -> None:
+    text = ended(replace(FAILED, outcome=Outcome.REVERTED, unconfirmed=("i-2", "i-9"))).text
+    assert "The previous release is live again." in text
     assert "Not confirmed on: i-2, i-9" in text
 
 
 def test_a_release_that_is_live_on_the_hosts_that_answered_does_not_claim_all() -> None:
-    assert "It is live on all hosts that answered." in told(replace(LIVE, unconfirmed=("i-2",))).text
+    assert "It is live on all hosts that answered." in ended(replace(LIVE, unconfirmed=("i-2",))).text
 
 
-def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
+def test_a_refused_upload_of_no_app_has_a_sensible_subject_and_no_way_back() -> None:
     refused = Deployment(
         id=ID,
         app=NOBODY,
@@ -157,46 +165,51 @@ def test_a_refused_upload_of_nobody_has_no_way_back() -> None:
         outcome=Outcome.REFUSED,
         failure=Failure(Phase.WAITING, "the key does not begin with the name of an app"),
     )
-    announcement = told(refused, live=None, previous=None)
-    assert announcement.subject == "twinslot - Shop/my app.jar REFUSED"
-    assert "Live now: nothing." in announcement.text
-    assert "an upload of Shop/my app.jar by unknown." in announcement.text
+    announcement = ended(refused, live=None, previous=None)
+    assert announcement.subject == "twinslot Shop/my app.jar REFUSED"
+    assert announcement.text.startswith("Shop/my app.jar: REFUSED\nNothing was changed.\n")
+    assert "Live now" not in announcement.text
+    assert "Uploaded by unknown as Shop/my app.jar" in announcement.text
+    assert announcement.attributes["app"] == NOBODY
+    amazon_q = json.loads(announcement.amazon_q)["content"]
+    assert amazon_q["title"] == "✋ `Shop/my app.jar` was refused"
+    assert amazon_q["keywords"] == ["REFUSED"]
     assert "aws lambda" not in announcement.text
     assert json.loads(announcement.json)["rollback"] is None
 
 
-def test_no_rollback_command_is_told_where_nothing_was_live_before() -> None:
-    announcement = told(LIVE, NEW_LIVE, previous=None)
+def test_there_is_no_rollback_command_where_nothing_was_live_before() -> None:
+    announcement = ended(LIVE, NEW_LIVE, previous=None)
     assert "aws lambda" not in announcement.text
     assert json.loads(announcement.json)["rollback"] is None
 
 
-def test_a_rollback_is_told_with_the_person_who_asked() -> None:
+def test_a_rollback_names_the_person_who_requested_it() -> None:
     rollback = replace(LIVE, kind=Kind.ROLLBACK, order=UploadOrder("", "", 0.0), by="rollback")
-    assert "a rollback that rollback asked for." in told(rollback).text
+    assert "Rollback requested by rollback" in ended(rollback).text
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_has_a_sentence_and_an_attribute(outcome: Outcome) -> None:
-    announcement = told(replace(LIVE, outcome=outcome))
+    announcement = ended(replace(LIVE, outcome=outcome))
     assert announcement.text.splitlines()[1].endswith(".")
     assert announcement.attributes["outcome"] == outcome.value
 
 
-def test_hosts_that_are_not_as_they_should_be_are_told_one_by_one() -> None:
+def test_hosts_that_differ_from_the_expected_state_are_named_one_by_one() -> None:
     found = (Difference("i-1", "users get 1.4.1"), Difference("i-2", "its agent\nis gone"))
-    announcement = warn(Warn("shop/drift-1", 5.0, "shop", found, NEW_LIVE))
+    announcement = compose(Warn("shop/drift-1", 5.0, "shop", found, NEW_LIVE), COMMANDS)
     assert announcement.subject == "twinslot shop DRIFT on i-1, i-2"
     assert announcement.attributes == {"app": "shop", "outcome": "DRIFT", "announcement": "shop/drift-1"}
-    assert "i-1: users get 1.4.1\n\ni-2: its agent is gone\n" in announcement.text
-    assert "What should be live: 1.4.2" in announcement.text
+    assert "i-1: users get 1.4.1\ni-2: its agent is gone\n" in announcement.text
+    assert "Should be live: 1.4.2" in announcement.text
     body = json.loads(announcement.json)
     assert [difference["host"] for difference in body["differences"]] == ["i-1", "i-2"]
 
 
-def test_a_deployment_under_way_is_not_told() -> None:
+def test_a_deployment_under_way_has_no_announcement_of_its_end() -> None:
     with pytest.raises(ValueError, match="no outcome"):
-        told(replace(LIVE, outcome=None))
+        ended(replace(LIVE, outcome=None))
 
 
 HOSTILE = st.text(st.characters(), max_size=300)
@@ -205,14 +218,14 @@ HOSTILE = st.text(st.characters(), max_size=300)
 @given(HOSTILE, HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=60))
 def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: str, log: list[str]) -> None:
     failure = Failure(Phase.STAGING, reason, host, tuple(log))
-    announcement = told(replace(FAILED, release=None, order=UploadOrder(key, "", 0.0), failure=failure))
+    announcement = ended(replace(FAILED, release=None, order=UploadOrder(key, "", 0.0), failure=failure))
     assert len(announcement.subject) < 100
     assert announcement.subject.isascii()
     assert announcement.subject.isprintable()
     assert all(line.isprintable() for line in announcement.text.split("\n"))
     assert len(announcement.text.encode()) + len(announcement.json) < 200_000
     said = json.loads(announcement.json)["failure"]
-    assert all(text.isprintable() for text in (said["reason"], said["host"], *said["log"]))
+    assert all(text.isprintable() for text in (said["reason"], said["host"] or "", *said["log"]))
 
 
 BEGUN = replace(LIVE, phase=Phase.STAGING, outcome=None, timeline=LIVE.timeline[:2])
@@ -222,18 +235,19 @@ UNFREEZE = (
 UNFREEZE += """ '{"app":"shop","freeze":false}' /dev/stdout"""
 
 
-def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile() -> None:
-    announcement = start(AnnounceStart(f"{ID}/started", 1_794_441_661.0, BEGUN, OLD))
+def test_a_deployment_that_begins_to_stage_is_announced_with_what_is_live() -> None:
+    announcement = compose(AnnounceStart(f"{ID}/started", 1_794_441_661.0, BEGUN, OLD), COMMANDS)
     assert announcement.subject == "twinslot shop 1.4.2 STARTED"
     assert announcement.attributes == {
         "app": "shop",
         "outcome": "STARTED",
         "announcement": f"{ID}/started",
     }
-    assert "It is staged on i-1, i-2; its end will be told." in announcement.text
+    assert "Users see no change until every host has verified it." in announcement.text
     assert "Live now: 1.4.1" in announcement.text
     assert json.loads(announcement.json) == {
         "twinslot": 1,
+        "written_by": VERSION,
         "announcement": f"{ID}/started",
         "deployment": ID,
         "app": "shop",
@@ -242,18 +256,19 @@ def test_a_deployment_that_begins_to_stage_is_told_with_what_is_live_meanwhile()
         "outcome": "STARTED",
         "at": 1_794_441_600.5,
         "key": "shop/shop-1.4.2.jar",
-        "release": json.loads(told(LIVE).json)["release"],
+        "release": json.loads(ended(LIVE).json)["release"],
+        "hosts": ["i-1", "i-2"],
         "live": {"label": "1.4.1", "deployment": OLD.deployment, "since": OLD.since},
     }
 
 
 def frozen(by: str = "ann", why: str = "the database is moved", waiting: str | None = None) -> Announcement:
-    return freeze(
-        AnnounceFreeze("shop/frozen-1.000", 1.0, "shop", True, 1.0, by, why, waiting, OLD), "twinslot-freeze"
+    return compose(
+        AnnounceFreeze("shop/frozen-1.000", 1.0, "shop", True, 1.0, by, why, waiting, OLD), COMMANDS
     )
 
 
-def test_a_freeze_says_who_why_what_waits_and_how_to_unfreeze() -> None:
+def test_a_freeze_names_who_why_what_waits_and_how_to_unfreeze() -> None:
     announcement = frozen(waiting="1.4.2")
     assert announcement.subject == "twinslot shop FROZEN by ann"
     assert announcement.attributes == {
@@ -265,12 +280,13 @@ def test_a_freeze_says_who_why_what_waits_and_how_to_unfreeze() -> None:
         announcement.text
         == f"""\
 shop: FROZEN
-ann froze it: the database is moved
-Uploads wait; the newest one goes live when shop is unfrozen.
+1.4.2 waits until the app is unfrozen. Rollbacks do not wait.
 
-Waiting: 1.4.2.
+Why: the database is moved
 
 Live now: 1.4.1 (deployment {OLD.deployment}, since 2026-11-06 21:20:00 UTC)
+
+Frozen by ann
 
 To unfreeze:
   {UNFREEZE}
@@ -278,6 +294,7 @@ To unfreeze:
     )
     assert json.loads(announcement.json) == {
         "twinslot": 1,
+        "written_by": VERSION,
         "announcement": "shop/frozen-1.000",
         "app": "shop",
         "outcome": "FROZEN",
@@ -290,20 +307,21 @@ To unfreeze:
     }
 
 
-def test_unfreezing_says_what_goes_on() -> None:
+def test_unfreezing_names_what_begins() -> None:
     act = AnnounceFreeze(
         "shop/unfrozen-2.000", 2.0, "shop", False, 2.0, "bob", "the database is moved", "1.4.2", OLD
     )
-    announcement = freeze(act, "twinslot-freeze")
+    announcement = compose(act, COMMANDS)
     assert announcement.subject == "twinslot shop UNFROZEN by bob"
-    assert "bob unfroze it. It was frozen because: the database is moved" in announcement.text
-    assert "1.4.2 waited and goes on now." in announcement.text
+    assert "It was frozen because: the database is moved" in announcement.text
+    assert "Unfrozen by bob" in announcement.text
+    assert "1.4.2 was waiting and begins now." in announcement.text
     body = json.loads(announcement.json)
     assert (body["outcome"], body["waiting"], body["unfreeze"]) == ("UNFROZEN", "1.4.2", None)
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
-def test_whatever_a_freeze_is_told_with_stays_printable(by: str, why: str, waiting: str) -> None:
+def test_any_text_of_a_freeze_stays_printable(by: str, why: str, waiting: str) -> None:
     announcement = frozen(by, why, waiting)
     assert all(line.isprintable() for line in announcement.text.split("\n"))
     assert announcement.subject.isascii() and announcement.subject.isprintable()
@@ -315,20 +333,22 @@ JOINED = replace(
 )
 
 
-def test_a_join_is_told_by_its_hosts_and_offers_no_rollback() -> None:
-    announcement = told(JOINED)
-    assert "i-3 joined and serves 1.4.2." in announcement.text
-    assert f"Deployment {ID}, a join of i-3, which held no release." in announcement.text
+def test_a_join_names_its_hosts_and_offers_no_rollback() -> None:
+    announcement = ended(JOINED)
+    assert "The new hosts serve it. No other host was changed." in announcement.text
+    assert "New hosts: i-3\n" in announcement.text
+    assert f"Deployment {ID}\nJoin started by twinslot\n" in announcement.text
     body = json.loads(announcement.json)
     assert (body["kind"], body["key"], body["rollback"], body["previous"]) == ("join", "", None, None)
     assert "go back" not in announcement.text
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
-def test_a_join_that_failed_says_which_host_is_left_out_and_until_when(outcome: Outcome) -> None:
+def test_a_join_that_failed_names_the_host_that_is_left_out_and_until_when(outcome: Outcome) -> None:
     failure = Failure(Phase.BAKING, "users got 5xx", "i-4")
     failed = replace(JOINED, outcome=outcome, hosts=("i-3", "i-4"), unconfirmed=("i-4",), failure=failure)
-    text = told(failed).text
-    assert "i-4 did not join; no other host was touched." in text
+    text = ended(failed).text
+    assert "New hosts: i-3, i-4\n\nDid not join: i-4\n" in text
+    assert "No other host was changed" in text
     assert "until another release is live" in text
     assert "Live now: 1.4.1" in text

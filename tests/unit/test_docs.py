@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from twinslot.announce.publish import DRIFT, FROZEN, STARTED, UNFROZEN
+from twinslot.announce.wording import DRIFT, FROZEN, STARTED, UNFROZEN
 from twinslot.domain.model import Outcome
 
 from lab.bench.cost import alarm_metrics

@@ -1,4 +1,4 @@
-"""No text from outside ends a line, paragraph or a subject, fakes what twinslot says, or moves a terminal."""
+"""No text from outside ends a line, a paragraph or a subject, fakes one of our lines, or moves a terminal."""
 
 import json
 from dataclasses import replace
@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot.announce.publish import (
-    MAX_KEY_CHARACTERS,
-    MAX_LINE_CHARACTERS,
-    MAX_REASON_CHARACTERS,
-    MAX_SUBJECT_CHARACTERS,
-    MAX_WORD_CHARACTERS,
-    warn,
-)
+from twinslot.announce.email import MAX_SUBJECT_CHARACTERS
+from twinslot.announce.facts import FULL
+from twinslot.announce.publish import Announcement, compose
 from twinslot.domain.model import (
     Deployment,
     Difference,
@@ -31,10 +26,10 @@ from twinslot.domain.model import (
 from twinslot.intake.sanitize import quoted, sanitize
 
 from tests.hostile import PIECES, TEXT, Cases
-from tests.unit.test_announcements import FAILED, LIVE, NEW_LIVE, told
+from tests.unit.test_announcements import COMMANDS, FAILED, LIVE, NEW_LIVE, ended
 
 SHAPES = ("{}", "a{}b", "{}{}", "Live now: 9.9.9\n{}\n")
-KEYS = set(json.loads(told(LIVE, NEW_LIVE).json))
+KEYS = set(json.loads(ended(LIVE, NEW_LIVE).json))
 MAX_BYTES = 262_144
 """What SNS takes in one message, attributes and all."""
 
@@ -56,7 +51,7 @@ TEXTS: dict[str, Any] = {
 
 
 def lines_of(deployment: Deployment) -> list[str]:
-    return told(deployment, NEW_LIVE).text.split("\n")
+    return ended(deployment, NEW_LIVE).text.split("\n")
 
 
 @cache
@@ -73,12 +68,12 @@ def judge_text(place: str, text: str) -> None:
     for line, plain in zip(lines, harmless, strict=True):
         beginning = plain.partition("x")[0]
         assert line.startswith(beginning)
-    assert lines.count("Live now: nothing.") == 0
+    assert lines.count("Live now: nothing") == 0
     assert sum(line.startswith("Live now: ") for line in lines) == 1
 
 
 def judge_program(place: str, text: str) -> None:
-    announcement = told(TEXTS[place](text), NEW_LIVE)
+    announcement = ended(TEXTS[place](text), NEW_LIVE)
     body = json.loads(announcement.json)
     assert announcement.json.isascii()
     assert set(body) == KEYS
@@ -88,7 +83,7 @@ def judge_program(place: str, text: str) -> None:
 
 def judge_subject(place: str, text: str) -> None:
     """SNS takes less than 100 characters of ASCII that begin with a letter, and no control character."""
-    announcement = told(TEXTS[place](text), NEW_LIVE)
+    announcement = ended(TEXTS[place](text), NEW_LIVE)
     assert announcement.subject.startswith("twinslot shop ")
     assert announcement.subject.isascii()
     assert announcement.subject.isprintable()
@@ -123,7 +118,7 @@ def test_a_text_of_a_megabyte_is_cut(place: str, piece: str) -> None:
 @pytest.mark.hostile("log lines")
 def test_a_log_without_end_is_cut() -> None:
     failure = Failure(Phase.BAKING, "no", "i-2", ("\U0001f389" * 10_000,) * 10_000)
-    announcement = told(replace(FAILED, failure=failure), NEW_LIVE)
+    announcement = ended(replace(FAILED, failure=failure), NEW_LIVE)
     assert len(announcement.json) + len(announcement.text.encode()) < 2 * MAX_BYTES
 
 
@@ -131,7 +126,7 @@ def test_a_log_without_end_is_cut() -> None:
 def test_a_line_of_log_is_shown_but_orders_nothing(cases: Cases[str]) -> None:
     """To a terminal, a mail or a chat a text is only what can be seen of it."""
     for piece in cases(PIECES):
-        for limit in (MAX_WORD_CHARACTERS, MAX_KEY_CHARACTERS, MAX_LINE_CHARACTERS, MAX_REASON_CHARACTERS):
+        for limit in (FULL.name, FULL.key, FULL.line, FULL.reason):
             for text in (piece, piece * limit):
                 assert sanitize(text, limit).isprintable()
                 assert len(sanitize(text, limit)) <= limit
@@ -140,12 +135,16 @@ def test_a_line_of_log_is_shown_but_orders_nothing(cases: Cases[str]) -> None:
                 assert text.startswith(json.loads(quoted(text, limit)).removesuffix("..."))
 
 
+def drift(text: str) -> Announcement:
+    return compose(Warn("shop/drift-1", 5.0, "shop", (Difference(text, text),), NEW_LIVE), COMMANDS)
+
+
 @pytest.mark.hostile("log lines")
 def test_no_host_that_differs_breaks_the_warning_or_its_subject(cases: Cases[Any]) -> None:
     for shape, piece in cases(product(SHAPES, PIECES)):
         text = shape.replace("{}", piece)
-        warning = warn(Warn("shop/drift-1", 5.0, "shop", (Difference(text, text),), NEW_LIVE))
-        assert warning.text.count("\n") == 5
+        warning = drift(text)
+        assert warning.text.count("\n") == drift("x").text.count("\n")
         assert all(line.isprintable() for line in warning.text.split("\n"))
         assert len(warning.subject) <= MAX_SUBJECT_CHARACTERS
         assert warning.subject.isascii()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot.announce.view import digest
+from twinslot.announce.parse import parse
 
 from functions.slack.message import MAX_MESSAGE_CHARACTERS, Block, compose
 from tests.hostile import PIECES, Cases
@@ -16,7 +16,7 @@ from tests.unit.announcement_samples import (
     EACH,
     REVERTED,
     Sample,
-    told,
+    ended,
     written_by_a_stranger,
 )
 
@@ -33,7 +33,7 @@ STRUCTURE = {
 
 
 def message(announcement: Sample) -> Block:
-    return compose(digest(announcement))
+    return compose(parse(announcement))
 
 
 def parts(block: object) -> list[Block]:
@@ -122,7 +122,7 @@ def test_a_failure_begins_with_the_cause_and_shows_the_log_as_code() -> None:
     assert words(cause) == "Why: never answered /actuator/health\nin staging, on i-2\n"
     assert log["type"] == "rich_text_preformatted"
     assert words(log) == "Started\nOutOfMemoryError"
-    assert words(meaning) == "It did not go live; users never saw it.\n"
+    assert words(meaning) == "It did not go live, and no user saw it.\n"
     assert message(EACH["FAILED"])["text"] == "❌ shop 1.4.2 failed: never answered /actuator/health"
 
 
@@ -138,7 +138,7 @@ def test_a_freeze_says_why_and_how_it_ends() -> None:
     assert frozen[:3] == [
         "⏸️ shop is frozen",
         "Why: stocktaking until noon",
-        "Uploads wait until it is unfrozen; a rollback still goes.",
+        "Uploads wait, and the newest goes live when the app is unfrozen. Rollbacks do not wait.",
     ]
     assert frozen[-3] == "To unfreeze:"
     assert frozen[-2].startswith("aws lambda invoke --function-name twinslot-freeze ")
@@ -154,7 +154,7 @@ def test_each_host_that_differs_has_a_line() -> None:
 
 
 def test_where_nothing_is_live_it_says_so() -> None:
-    assert "Live now: nothing" in lines(told(live=None, previous=None))
+    assert "Live now: nothing" in lines(ended(live=None, previous=None))
 
 
 @given(
@@ -165,7 +165,7 @@ def test_where_nothing_is_live_it_says_so() -> None:
 def test_bars_fit_a_narrow_phone_and_compare_the_phases(seconds: dict[str, float]) -> None:
     (bars,) = [
         part
-        for part in parts(message({**told(), "seconds": seconds})["blocks"])
+        for part in parts(message({**ended(), "seconds": seconds})["blocks"])
         if part["type"] == "rich_text_preformatted" and words(part).startswith(tuple(seconds))
     ]
     by_phase = dict(zip(seconds, words(bars).split("\n"), strict=True))

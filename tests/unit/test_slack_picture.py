@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twinslot.announce.view import digest
+from twinslot.announce.parse import parse
 
 from functions.slack.message import compose
 from lab.sandbox.services.sns import Announcement
@@ -18,15 +18,15 @@ TAGS = {"style", "main", "div", "article", "b", "span", "h1", "i", "p", "pre"}
 
 
 def drawn(announcement: Sample) -> str:
-    return page([(1_794_441_600.0, compose(digest(announcement)))])
+    return page([(1_794_441_600.0, compose(parse(announcement)))])
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_each_announcement_is_drawn_with_its_headline_and_its_meaning(name: str) -> None:
-    told = digest(EACH[name])
+    view = parse(EACH[name])
     shown = unescape(re.sub(r"<[^>]+>", "", drawn(EACH[name]).partition("</style>")[2]))
-    assert f"{told.headline.subject} {told.headline.predicate}" in shown
-    assert told.meaning in shown
+    assert f"{view.headline.subject} {view.headline.predicate}" in shown
+    assert view.meaning in shown
 
 
 @pytest.mark.hostile("announcements")

@@ -113,13 +113,9 @@ def test_each_function_runs_the_controller_of_the_layer_and_is_traced(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_handler_is_there(resources: Resources, function: str) -> None:
-    *package, module, name = properties(resources, function)["Handler"].split(".")
-    source = (
-        Path(__file__).parents[2]
-        / "functions"
-        / (package or [re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()])[0]
-        / f"{module}.py"
-    )
+    package, module, name = properties(resources, function)["Handler"].split(".")
+    assert package == re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
+    source = Path(__file__).parents[2] / "functions" / package / f"{module}.py"
     assert f"def {name}(event" in source.read_text()
 
 

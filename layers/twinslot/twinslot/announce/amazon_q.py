@@ -1,8 +1,8 @@
 """An announcement as Amazon Q Developer in chat applications reads it (custom notifications, schema 1.0).
 
 https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html names the fields and their lengths.
-Amazon Q draws the texts in the markup of the chat that it posts to: what users wrote stands in code, which
-knows no mention, no link and no way out but a backtick.
+Amazon Q draws the texts in the markup of the chat that it posts to: what users wrote is in code, where no
+mention and no link is read, and which only a backtick ends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from twinslot.announce.view import Digest, digest
+from twinslot.announce.facts import CHAT, last_lines
+from twinslot.announce.view import MAX_CHAT_HOSTS, View, listed
+from twinslot.domain.model import NOBODY
 from twinslot.intake.sanitize import escaped, sanitize
 
 MAX_TITLE_CHARACTERS = 250
@@ -19,88 +21,83 @@ MAX_STEP_CHARACTERS = 350
 MAX_KEYWORD_CHARACTERS = 75
 MAX_BLOCK_CHARACTERS = 3_000
 BACKTICK = "\N{MODIFIER LETTER GRAVE ACCENT}"
-"""Stands for a backtick, which would end the code."""
+"""Replaces a backtick, which would end the code."""
 
 
-def custom_notification(announcement: object) -> str:
-    """The JSON of the notification, from an announcement's own JSON. Raises BadEvent.
-
-    What one deployment has to say shares a thread, from its start to its end.
-    """
-    told = digest(announcement)
+def custom_notification(view: View) -> str:
+    """Return the JSON of the notification. A deployment's start and its end share a thread."""
+    view = view.within(CHAT)
+    words = [word for word in (view.app, view.outcome) if word and word != NOBODY]
     content: dict[str, object] = {
         "textType": "client-markdown",
-        "title": _title(told),
-        "description": _description(told),
-        "keywords": [sanitize(word, MAX_KEYWORD_CHARACTERS) for word in (told.app, told.outcome) if word],
+        "title": _title(view),
+        "description": _description(view),
+        "keywords": [sanitize(word, MAX_KEYWORD_CHARACTERS) for word in words],
     }
-    step = f"{_fenced(told.command_does)}: {_code(told.command)}"
-    if told.command and len(step) <= MAX_STEP_CHARACTERS:
+    step = f"{_fenced(view.command_does)}: {_code(view.command)}"
+    if view.command and len(step) <= MAX_STEP_CHARACTERS:
         content["nextSteps"] = [step]
     metadata: dict[str, object] = {
-        "summary": _title(told),
-        "additionalContext": {"app": told.app, "outcome": told.outcome},
+        "summary": _title(view),
+        "additionalContext": {"app": view.app, "outcome": view.outcome},
         "enableCustomActions": False,
     }
-    if told.deployment:
-        metadata["threadId"] = told.deployment
+    if view.deployment:
+        metadata["threadId"] = view.deployment
     return json.dumps(
-        {"version": "1.0", "source": "custom", "id": told.id, "content": content, "metadata": metadata}
+        {"version": "1.0", "source": "custom", "id": view.id, "content": content, "metadata": metadata}
     )
 
 
-def _title(told: Digest) -> str:
-    headline = told.headline
+def _title(view: View) -> str:
+    headline = view.headline
     room = MAX_TITLE_CHARACTERS - len(f"{headline.icon} `` {headline.predicate}")
     return f"{headline.icon} {_code(headline.subject, room)} {headline.predicate}"
 
 
-def _description(told: Digest) -> str:
-    """Lines, the cause first. What would not fit is left out, line by line."""
+def _description(view: View) -> str:
+    """Return lines, the cause first. What would not fit is left out, line by line."""
     lines: list[str] = []
     room = MAX_DESCRIPTION_CHARACTERS
-    for line in _lines(told):
+    for line in _lines(view):
         if line and len(line) < room:
             lines.append(line)
             room -= len(line) + 1
     return "\n".join(lines)
 
 
-def _lines(told: Digest) -> list[str]:
-    live = told.live
+def _lines(view: View) -> list[str]:
+    live = view.live
     return [
-        _why(told) if told.cause else "",
-        _block(told.log),
-        _fenced(told.meaning),
-        *(f"{_code(host)}: {_code(what)}" for host, what in told.differences),
-        ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in told.seconds),
-        f"{told.live_is}: {_code(live.label)}" if live and live.label else f"{told.live_is}: nothing",
-        f"Not confirmed on: {', '.join(map(_code, told.unconfirmed))}" if told.unconfirmed else "",
-        f"{told.origin} {_code(told.by)}" + (f" as {_code(told.key)}" if told.key else ""),
+        _cause(view),
+        _block(view.cause.log if view.cause else ()),
+        _fenced(view.meaning),
+        *(f"{_code(host)}: {_code(what)}" for host, what in view.differences),
+        f"and {view.others} more" if view.others else "",
+        ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in view.seconds),
+        f"{view.live_is}: {_code(live.label) if live else 'nothing'}" if view.live_is else "",
+        *(f"{title}: {', '.join(map(_code, listed(h, MAX_CHAT_HOSTS)))}" for title, h in view.host_lists),
+        _code(view.origin) + (f" as {_code(view.key)}" if view.key else ""),
     ]
 
 
-def _why(told: Digest) -> str:
-    place = (
-        f" ({told.phase} on {_code(told.host)})" if told.host else f" ({told.phase})" if told.phase else ""
-    )
-    return f"*Why{place}:* {_code(told.cause)}"
+def _cause(view: View) -> str:
+    cause = view.cause
+    if not cause:
+        return ""
+    host = f" on {_code(cause.host)}" if cause.host else ""
+    place = f" ({cause.phase}{host})" if cause.phase else ""
+    return f"*{view.cause_is}{place}:* {_code(cause.reason)}"
 
 
 def _block(log: Iterable[str]) -> str:
-    """The log between fences: as many of its last lines as fit."""
-    lines: list[str] = []
-    room = MAX_BLOCK_CHARACTERS
-    for line in reversed([_fenced(line) for line in log]):
-        room -= len(line) + 1
-        if room < 0:
-            break
-        lines.append(line)
-    return "\n".join(["```", *reversed(lines), "```"]) if lines else ""
+    """Return the log between fences: as many of its last lines as fit."""
+    lines = last_lines((_fenced(line) for line in log), MAX_BLOCK_CHARACTERS)
+    return "\n".join(["```", *lines, "```"]) if lines else ""
 
 
 def _code(text: str, limit: int = MAX_DESCRIPTION_CHARACTERS) -> str:
-    """The text in code, of at most `limit` characters inside once it is escaped; "" for an empty text."""
+    """Return the text in code, of at most `limit` characters inside once it is escaped; "" for none."""
     shown = _fenced(text)
     while len(shown) > limit:
         text = sanitize(text, len(text) - 1)

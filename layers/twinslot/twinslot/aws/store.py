@@ -4,7 +4,7 @@
     APP#shop     DEPLOYMENT#01J…     history, newest last; expires
     APP#shop     HOST#i-0abc         the last report of a host; expires
     COMMAND#…    COMMAND             which app an SSM command is of; expires
-    SLACK#…      POST                functions/slack's own: an announcement that was posted; expires
+    SLACK#…      POST                notify/ledger.py's own: an announcement that was posted; expires
 
 The sparse index `busy` (`busy`, `pk`) holds the aggregates that the clock has to look after.
 

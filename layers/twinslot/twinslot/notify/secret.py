@@ -1,4 +1,4 @@
-"""Slack's secret in Parameter Store: a webhook's address, or a bot's token."""
+"""A chat's secret in Parameter Store, such as the address of a webhook or a token."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 FRESH_SECONDS = 50
-"""Less than Lambda's pause before a repeat, which so reads a secret that was mended meanwhile."""
+"""Less than Lambda's pause before a retry, which therefore reads a secret that was corrected meanwhile."""
 
 
 class Secret:
-    """One SecureString, read once in FRESH_SECONDS. `clock` only ever grows, in seconds."""
+    """One SecureString, read once in FRESH_SECONDS. `clock` is monotonic, in seconds."""
 
     def __init__(self, name: str, ssm: SSMClient, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -27,7 +27,7 @@ class Secret:
         self._read_at: float | None = None
 
     def value(self) -> str:
-        """Raises TryAgain, or GiveUp when the parameter is not there or may not be read."""
+        """Return the secret. Raises TryAgain, and GiveUp when the parameter cannot be read."""
         now = self._clock()
         if self._read_at is None or now - self._read_at > FRESH_SECONDS:
             with calling(f"reading the parameter {self.name}", GiveUp):

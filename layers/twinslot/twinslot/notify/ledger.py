@@ -1,15 +1,15 @@
-"""Which announcements were posted, and as which message: items of twinslot's table under `SLACK#…`.
+"""Which announcements were posted to a chat, and as which message: items of twinslot's table under `CHAT#…`.
 
-SNS and Lambda deliver at least once. Whoever posts claims the announcement first, by one conditional write:
+SNS and Lambda deliver at least once. An invocation claims the announcement first, by one conditional write:
 
     invocation A                 SLACK#01J…                          invocation B
     claim until its deadline ───────▶│ until: 12:00:55 ◀──────────── claim: fails, BeingPosted
     post                             │
-    note ───────────────────────────▶│ name: 1794441604.000100        claim again: fails, it was posted
+    record ─────────────────────────▶│ name: 1794441604.000100        claim again: fails, it was posted
                                      │ (or free again, when A failed)
 
-A claim whose holder died is free after his deadline. Only one who dies between posting and noting leaves a
-message that comes twice.
+The claim of an invocation that died is free after its deadline. Only when it died between posting and
+recording does a message come twice.
 """
 
 from __future__ import annotations
@@ -32,24 +32,27 @@ KEEP_SECONDS = 30 * 86_400
 
 
 class BeingPosted(TryAgain):
-    """Another invocation posts it just now."""
+    """Another invocation is posting it."""
 
 
 class Ledger:
-    """What was posted. `clock` gives seconds since the epoch."""
+    """What was posted to one chat, such as Slack. `clock` gives seconds since the epoch."""
 
-    def __init__(self, table: str, client: DynamoDBClient, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, table: str, chat: str, client: DynamoDBClient, clock: Callable[[], float] = time.time
+    ) -> None:
         self._table = table
+        self._chat = chat
         self._client = client
         self._clock = clock
 
     def claim(self, announcement: str, seconds: float) -> bool:
-        """Keep others from posting it for so many seconds; False when it was posted already.
+        """Keep others from posting it for so many seconds; return False when it was posted already.
 
         Raises BeingPosted while another's claim lasts, TryAgain and GiveUp.
         """
         now = self._clock()
-        with calling(f"claiming {announcement} for Slack", GiveUp):
+        with calling(f"claiming {announcement} for {self._chat}", GiveUp):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -63,31 +66,38 @@ class Ledger:
             except self._client.exceptions.ConditionalCheckFailedException as error:
                 found: Item = error.response.get("Item", {})  # type: ignore[assignment]
                 if "until" in found:
-                    raise BeingPosted(f"{announcement} is being posted to Slack just now") from error
+                    raise BeingPosted(f"{announcement} is being posted to {self._chat}") from error
                 return False
         return True
 
-    def note(self, announcement: str, name: str | None) -> None:
-        """It was posted, as the message of this name (None: not told). Raises TryAgain and GiveUp."""
+    def record(self, announcement: str, name: str | None) -> None:
+        """Record that it was posted, and as which message (None: not known). Raises TryAgain and GiveUp."""
         self._put({**self._item(announcement), **({"name": {"S": name}} if name else {})})
 
     def release(self, announcement: str) -> None:
-        """It was not posted: anybody may claim it. Raises TryAgain and GiveUp."""
+        """Free a claim: it was not posted. Raises TryAgain and GiveUp."""
         self._put({**self._item(announcement), "until": {"N": "0"}})
 
     def name(self, announcement: str) -> str | None:
-        """The message that it was posted as; None when nobody knows. Raises TryAgain and GiveUp."""
+        """Return the name of the message that it was posted as, None when it is not known.
+
+        Raises TryAgain and GiveUp.
+        """
         key = self._item(announcement)
-        with calling(f"looking for {announcement} in Slack", GiveUp):
+        with calling(f"looking for {announcement} in {self._chat}", GiveUp):
             answer = self._client.get_item(
                 TableName=self._table, Key={"pk": key["pk"], "sk": key["sk"]}, ConsistentRead=True
             )
         return answer.get("Item", {}).get("name", {}).get("S")
 
     def _put(self, item: Item) -> None:
-        with calling("noting what was posted to Slack", GiveUp):
+        with calling(f"recording what was posted to {self._chat}", GiveUp):
             self._client.put_item(TableName=self._table, Item=item)
 
     def _item(self, announcement: str) -> Item:
         expires = int(self._clock()) + KEEP_SECONDS
-        return {"pk": {"S": f"SLACK#{announcement}"}, "sk": {"S": POST}, "expires": {"N": str(expires)}}
+        return {
+            "pk": {"S": f"{self._chat.upper()}#{announcement}"},
+            "sk": {"S": POST},
+            "expires": {"N": str(expires)},
+        }
