@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.host_under_test import HostUnderTest
 
 
 class LossBudget(Enum):
@@ -16,10 +14,6 @@ class LossBudget(Enum):
     NOTHING_REPEATABLE = "no request that a proxy may repeat; the load sends no other"
     ANSWERS_BEGUN = "no request that a proxy may repeat, but for answers that the dying process had begun"
     WHILE_DOWN = "what comes while the host's own front door is down: the fault is that it is"
-
-
-class InvariantViolated(Exception):
-    """Something that must hold under a fault does not; the text says what was instead."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Fault:
 
     name: str
     what: str
-    inject: Callable[["HostUnderTest"], Ending]
+    inject: Callable[[HostUnderTest], Ending]
     outcomes: frozenset[str]
     loss_budget: LossBudget = LossBudget.NOTHING
     deployments: int = 1
@@ -67,7 +61,7 @@ class Group:
 
     name: str
     faults: tuple[Fault, ...] = ()
-    expand: Callable[["HostUnderTest"], list[Fault]] | None = None
+    expand: Callable[[HostUnderTest], list[Fault]] | None = None
     kind: str = "plain"
     spread: bool = False
     alone: bool = False

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.chaos.calls import Calls
-from lab.chaos.fault import InvariantViolated
 from lab.chaos.fault_injector import FaultInjector
 from lab.samples.build import build
 from lab.sandbox.hosts.machine import STATE
@@ -27,6 +26,10 @@ RATE, CONNECTIONS = 60.0, 12
 SMALL_DISKS = {"/opt/twinslot": "80m", "/var/lib/twinslot": "8m", "/run/twinslot": "1m"}
 
 NUMBERS = itertools.count(1)
+
+
+class InvariantViolated(Exception):
+    """What must hold under a fault does not; the text names what was found instead."""
 
 
 @dataclass(frozen=True)

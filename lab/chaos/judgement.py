@@ -5,8 +5,8 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from lab.chaos.fault import Ending, Fault, InvariantViolated, LossBudget
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.fault import Ending, Fault, LossBudget
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 from lab.sandbox.services.sns import Announcement, Announcements
 from lab.sandbox.traffic.records import Traffic
 

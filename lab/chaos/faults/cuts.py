@@ -5,9 +5,9 @@ A cut is what the SSM agent does on a timeout or a cancellation: the whole proce
 
 from collections.abc import Callable
 
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated, LossBudget
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 
 OUTCOMES = {"stage": "FAILED", "flip": "REVERTED", "bake": "REVERTED", "revert": "REVERTED"}
 """What a deployment comes to when the command of this step is cut."""

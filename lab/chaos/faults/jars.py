@@ -1,8 +1,8 @@
 """Releases that are bad, each in its own way."""
 
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated, LossBudget
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 
 STOP_SECONDS = 120.0
 """systemd gives a process 45 s to end by itself before it is killed."""

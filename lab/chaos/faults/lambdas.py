@@ -6,8 +6,8 @@ A good deployment tells which calls there are. Dying before a call is dying afte
 from dataclasses import dataclass
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.sandbox import FunctionError
 

@@ -1,7 +1,7 @@
 """Not enough memory for two of them."""
 
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 
 SPARE_BYTES = 35 * 1024 * 1024
 """Enough for the commands, and less than a second process takes besides."""

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest, Upload
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated, Upload
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.api.requests import ApiError
 

@@ -3,8 +3,8 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest, Upload
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated, Upload
 from lab.samples.build import build
 
 MANY = 20
