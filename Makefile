@@ -67,7 +67,7 @@ build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | 
 
 .PHONY: demo
 demo: setup  ## deployments under load, on a real host, with a table at the end
-	@$(AS_ROOT) $(PY) -m lab.sandbox.demo.run
+	@$(AS_ROOT) $(PY) -m lab.sandbox.demo
 
 .PHONY: sandbox
 sandbox: setup  ## AWS and one host on this machine, until Ctrl-C

@@ -46,7 +46,8 @@ def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Marku
     spent, entered = current.seconds().get(phase.value), _entered(current, phase)
     if current.phase is phase and entered is not None:
         so_far = max(view.now - entered, 0.0)
-        share, shade, told = min(so_far / _expected(phase, shown), FULLEST), "now", f" {so_far:.0f} s"
+        share = min(so_far / _expected(phase, current, shown), FULLEST)
+        shade, told = "now", f" {so_far:.0f} s"
     elif spent is not None:
         share, shade, told = 1.0, "done", f" {spent:.1f} s"
     else:
@@ -56,15 +57,14 @@ def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Marku
     return element("div", track, phase.value + told, class_=f"phase {phase.value} {shade}")
 
 
-def _expected(phase: Phase, shown: Shown) -> float:
-    """Seconds that a phase will take: as long as the last time that a deployment went LIVE."""
+def _expected(phase: Phase, current: Deployment, shown: Shown) -> float:
+    """Return the seconds that a phase should take: a bake by its setting, another as in the last LIVE one."""
+    if phase is Phase.BAKING:
+        return max(float(current.settings.bake_seconds), SHORTEST_SECONDS)
     for deployment in shown.history:
         spent = deployment.seconds().get(phase.value)
         if deployment.outcome is Outcome.LIVE and spent:
             return max(spent, SHORTEST_SECONDS)
-    settings = shown.application.current.settings if shown.application.current else None
-    if settings and phase is Phase.BAKING:
-        return max(float(settings.bake_seconds), SHORTEST_SECONDS)
     return 10 * SHORTEST_SECONDS
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.bench.picture import draw
-from lab.bench.ways import PLAIN_PORT, PLAIN_SERVER, PORTS, Product, Usual, Way, must
+from lab.bench.ways import PLAIN_PORT, PLAIN_SERVER, Product, Usual, Way, must
 from lab.bench.wrk import CONNECTIONS, Counted, load
-from lab.project import ROOT
+from lab.project import PORTS, ROOT
 from lab.samples.build import build
 from lab.sandbox.hosts.machine import Machine
 from lab.sandbox.sandbox import Host, Sandbox, unavailable

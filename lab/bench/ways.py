@@ -4,10 +4,8 @@ import base64
 import json
 from typing import Any, Protocol
 
-from lab.project import ROOT
+from lab.project import PORTS, ROOT
 from lab.sandbox.hosts.machine import Machine
-
-PORTS = {"blue": 8081, "green": 8082}
 
 # Above every fence that the controller gives out in so short a time.
 _FENCE = 1000

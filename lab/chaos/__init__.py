@@ -1,11 +1,11 @@
-"""What goes wrong on a tool's worst day, done on purpose on real hosts under load, and judged.
+"""Injects faults into real hosts under load, and judges what became of the deployment and of the users.
 
-python -m lab.chaos                 every fault; a row each, and build/chaos/summary.json
-python -m lab.chaos NAME...         those faults, or all whose names begin so
-python -m lab.chaos --list          their names (steps and calls to cut are only known while it runs)
+python -m lab.chaos                 all faults: a row each, and build/chaos/summary.json
+python -m lab.chaos NAME...         the faults whose names begin so
+python -m lab.chaos --list          the names (a group whose faults are found during the run shows its prefix)
 
-fault.py      what a fault is and what must hold      judgement.py  one fault, run and judged
-station.py    an application, its host and its load   runner.py     all faults, on several stations at once
-intruder.py   into a host's commands                  calls.py      between the functions and AWS
-faults/       the faults, by what they hit
+fault.py            what a fault is                         judgement.py  runs one fault and judges it
+host_under_test.py  an application, its host and its load   runner.py     runs all faults on several hosts
+fault_injector.py   changes a host's commands               calls.py      intercepts calls to AWS
+faults/             the faults, one module per kind: a new fault is an entry in one of them, or a new module
 """

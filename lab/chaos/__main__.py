@@ -1,4 +1,4 @@
-"""`make chaos`: every fault on real hosts under load, a row each; 0 when all of them were held."""
+"""`make chaos`: every fault on real hosts under load, a row each. Exits 0 when all of them passed."""
 
 import argparse
 import signal
@@ -13,19 +13,19 @@ from lab.chaos.judgement import Row
 from lab.sandbox.sandbox import Sandbox, unavailable
 
 INTERRUPTED = 130
-"""As shells have it for what SIGINT ended."""
+"""The exit code that shells give to what SIGINT ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the faults that the command line names, or all."""
+    """Run the faults that the command line names, all if it names none; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m lab.chaos", description="Faults on real hosts under load."
+        prog="python -m lab.chaos", description="Inject faults into real hosts under load."
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="a fault's name or its beginning; all if none"
+        "names", nargs="*", metavar="NAME", help="a fault's name or its prefix (default: all)"
     )
-    parser.add_argument("--stations", type=int, default=5, help="hosts that are worked on at once")
-    parser.add_argument("--list", action="store_true", help="only tell the names")
+    parser.add_argument("--hosts", type=int, default=5, help="how many hosts to use at once")
+    parser.add_argument("--list", action="store_true", help="print the names and exit")
     arguments = parser.parse_args(argv)
     if arguments.list:
         print("\n".join(fault.name for group in GROUPS for fault in group.faults or (group,)))
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = tuple(arguments.names)
     groups = [group for group in GROUPS if not names or _concerns(group, names)]
     if not groups:
-        print(f"there is no such fault: {' '.join(names)}; --list tells all")
+        print(f"no such fault: {' '.join(names)}; --list prints all names")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Sandbox() as sandbox:
             chaos = runner.Runner(
-                sandbox, groups, arguments.stations, lambda name: not names or name.startswith(names)
+                sandbox, groups, arguments.hosts, lambda name: not names or name.startswith(names)
             )
             rows = chaos.rows
             chaos.run()
@@ -54,20 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         interrupted = True
     runner.write(rows)
     passed = sum(row.passed for row in rows)
-    told = "interrupted, nothing is left of it: " if interrupted else ""
-    print(
-        f"\n{told}{passed} of {len(rows)} faults held, in {time.monotonic() - began:.0f} s; {runner.SUMMARY}"
-    )
+    ended = "interrupted: " if interrupted else ""
+    seconds = time.monotonic() - began
+    print(f"\n{ended}{passed} of {len(rows)} faults passed in {seconds:.0f} s; {runner.SUMMARY}")
     for row in rows:
         if not row.passed:
-            print(f"not held: {row.name}: {runner.sanitize('; '.join(row.why))}")
+            print(f"failed: {row.name}: {runner.sanitize('; '.join(row.why))}")
     if interrupted:
         return INTERRUPTED
     return 0 if rows and passed == len(rows) else 1
 
 
 def _concerns(group: Group, names: tuple[str, ...]) -> bool:
-    """Whether a group has a fault that is wanted, or may find one."""
+    """Return whether a group has a wanted fault, or may find one when it is expanded."""
     known = [fault.name for fault in group.faults] or [group.name]
     return any(each.startswith(name) or name.startswith(group.name) for each in known for name in names)
 

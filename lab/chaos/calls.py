@@ -1,4 +1,4 @@
-"""Between the functions (and the hosts) and AWS: calls that fail, or whose caller dies at them."""
+"""Intercepts calls to AWS, to let them fail or to kill their caller."""
 
 import contextlib
 import json
@@ -16,7 +16,8 @@ Answering = Callable[[ApiRequest], Answer]
 
 @dataclass(frozen=True)
 class Caller:
-    """A function's invocation: `about` says what for: `upload`, `tick`, the step whose command ended."""
+    """A function's invocation. `about` is its reason: `upload`, `schedule`, `rollback`, or the step of the
+    command that ended."""
 
     function: str
     app: str | None
@@ -27,7 +28,8 @@ class Caller:
 
 @dataclass(frozen=True)
 class Call:
-    """One call to AWS. `number` counts its invocation's calls; `caller` is None for a host or a person."""
+    """One call to AWS. `number` counts the calls of its invocation; `caller` is None for a host or a
+    person."""
 
     request: ApiRequest
     caller: Caller | None
@@ -38,7 +40,7 @@ class Call:
         return f"{self.request.service}:{self.request.operation}"
 
     def concerns(self, app: str) -> bool:
-        """Whether it is made for this application, as far as its caller or its content tells."""
+        """Return whether the call is about this application, judged by its caller or else by its content."""
         if self.caller and self.caller.app:
             return self.caller.app == app
         text = self.request.target.encode() + self.request.body
@@ -49,7 +51,7 @@ Interceptor = Callable[[Call, Answering], Answer]
 
 
 class Calls:
-    """All calls of a sandbox. Interceptors see each one, in the order in which they came."""
+    """All calls of a sandbox. Each passes the interceptors in the order in which these were added."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -68,7 +70,7 @@ class Calls:
 
     def _around(self, request: ApiRequest, answer: Answering) -> Answer:
         interceptors = tuple(self._interceptors)
-        # Counted also while nobody looks: who begins to in the middle of an invocation sees its true numbers.
+        # Counted without an interceptor, too: one that is added during an invocation needs the right numbers.
         caller = self._caller(request)
         number = 0
         if caller:
@@ -96,7 +98,7 @@ def _within(interceptor: Interceptor, call: Call, answer: Answering) -> Answerin
 
 
 def _purpose(event: dict[str, object]) -> tuple[str | None, str]:
-    """The application that an event is about (None: all), and what it tells."""
+    """Return the application that an event is about (None: all), and the reason of the invocation."""
     detail = event.get("detail")
     if isinstance(detail, dict) and event.get("source") == "aws.s3":
         return detail["object"]["key"].partition("/")[0], "upload"
@@ -104,6 +106,6 @@ def _purpose(event: dict[str, object]) -> tuple[str | None, str]:
         parameters = detail.get("parameters", {})
         return parameters.get("app", [None])[0], parameters.get("step", ["?"])[0]
     if event.get("source") == "aws.events":
-        return None, "tick"
+        return None, "schedule"
     app = event.get("app")
     return (app, "rollback") if isinstance(app, str) else (None, "?")

@@ -1,32 +1,27 @@
-"""What a fault is: what it does, how it has to end, and what users may notice of it."""
+"""What a fault is: what it does, how it may end, and which requests it may cost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.host_under_test import HostUnderTest
 
 
 class LossBudget(Enum):
-    """Which requests a fault may cost. Whatever it is, after the good end none may be lost."""
+    """Which requests a fault may cost. Once the deployment has ended well, none may be lost."""
 
-    NOTHING = "no request at all"
-    NOTHING_REPEATABLE = "no request that a proxy may repeat; the load sends no other"
-    ANSWERS_BEGUN = "no request that a proxy may repeat, but for answers that the dying process had begun"
-    WHILE_DOWN = "what comes while the host's own front door is down: the fault is that it is"
-
-
-class InvariantViolated(Exception):
-    """Something that must hold under a fault does not; the text says what was instead."""
+    NOTHING = "no request"
+    NOTHING_REPEATABLE = "no request that a proxy may retry; the load sends only such requests"
+    ANSWERS_BEGUN = "no request that a proxy may retry, except answers that the dying process had begun"
+    WHILE_DOWN = "requests sent while nginx or the host is down, which is the fault itself"
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a fault ended. `bad_release` is the label whose own 5xx are no losses: users got its answers.
+    """How a fault ended.
 
-    `deployments` is how many there were in the end, where the fault itself cannot say.
+    `bad_release` is the label whose own 5xx are not counted as lost. `deployments` is how many there were,
+    where it depends on the run.
     """
 
     outcome: str
@@ -36,38 +31,37 @@ class Ending:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `strike` does it and returns when the application came to an end; NotHeld or TimeoutError
-    say that it came to no good one.
+    """One fault. `inject` does it and returns when the application has reached an end; it raises
+    InvariantViolated or TimeoutError when it has not reached a good one.
 
-    `outcomes` are the good ends. `deployments` are those that it asks for, each to be announced exactly once;
-    a fault without any has to be told to an operator, and the same thing of it once; `tells` is how many
-    things there are to tell at most, 0 where the host mends it in a second and nobody has to be told.
-    `repeats` is whether an announcement may come again, with the same id, because the fault hits the
-    announcing itself.
+    `outcomes` are the good ends. `deployments` are those that the fault requests, each to be announced
+    exactly once. A fault without one has to be announced as drift: each difference once, and at most
+    `drift_announcements` differences; 0 where the host recovers too fast for a check to see it. `may_repeat`
+    allows an announcement to be published again under the same id: the fault hits the publishing.
     """
 
     name: str
     what: str
-    inject: Callable[["HostUnderTest"], Ending]
+    inject: Callable[[HostUnderTest], Ending]
     outcomes: frozenset[str]
     loss_budget: LossBudget = LossBudget.NOTHING
     deployments: int = 1
-    tells: int = 1
-    repeats: bool = False
+    drift_announcements: int = 1
+    may_repeat: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
-    """Faults that run one after the other on one station. `expand` finds out there which they are.
+    """Faults that run one after the other on one host. `expand` finds more of them on that host.
 
-    `kind` is the host that they need; `spread` lets other stations take what `expand` found. `minutes` is
-    about how long it takes: the longest begins first. `alone` ones come before all others: they need the
-    machine to themselves.
+    `kind` is the kind of host they need. With `spread`, other hosts take what `expand` found. `minutes` is
+    roughly how long the group takes: the longest starts first. Groups that are `alone` run before all others,
+    with the machine to themselves.
     """
 
     name: str
     faults: tuple[Fault, ...] = ()
-    expand: Callable[["HostUnderTest"], list[Fault]] | None = None
+    expand: Callable[[HostUnderTest], list[Fault]] | None = None
     kind: str = "plain"
     spread: bool = False
     alone: bool = False

@@ -1,7 +1,7 @@
-"""Into a host's commands: cut them, or do something else to the host, at the place that a fault names.
+"""Changes the commands of a host: kills one, or runs a program, at the place that a fault names.
 
-The product has no hook for it. The agent's environment leads Python to in_host/sitecustomize.py, which sees
-the program's own steps (it tells each to syslog) and each file that it opens to write.
+The product has no hook for it. The agent's environment puts in_host/sitecustomize.py on Python's path, which
+sees the steps that the host's program writes to syslog, and each file that it opens for writing.
 """
 
 import json
@@ -19,7 +19,7 @@ DROP_IN = "/etc/systemd/system/amazon-ssm-agent.service.d/chaos.conf"
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a command: after a step that it named (`did`) or before it writes a file (`write`)."""
+    """A place in a command: after a step that it logged (`did`), or before it writes a file (`write`)."""
 
     step: str
     kind: str
@@ -27,12 +27,12 @@ class Place:
 
 
 class FaultInjector:
-    """The intruder in one host. `move_in` starts the agent anew, with it."""
+    """Injects into one host. `install` restarts its agent."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def move_in(self) -> None:
+    def install(self) -> None:
         for name in ("sitecustomize.py", "fill.py"):
             self._machine.write(f"{FOLDER}/{name}", (IN_HOST / name).read_text())
         self._machine.write(
@@ -40,23 +40,22 @@ class FaultInjector:
         )
         self.shell(f"mkdir -p {HOME} && systemctl daemon-reload && systemctl restart amazon-ssm-agent")
 
-    def forget(self) -> None:
-        """No rule, no wrong clock, nothing noted; also after a reboot."""
-        self.shell(f"mkdir -p {HOME} && cd {HOME} && rm -f rule.json struck.json seen clock")
+    def clear(self) -> None:
+        """Remove the rule, the clock's offset and the places seen; needed after a reboot, too."""
+        self.shell(f"mkdir -p {HOME} && cd {HOME} && rm -f rule.json injected.json seen clock")
 
     def inject(self, place: Place, *run: str, kill: bool = False) -> None:
-        """Once, when the next command comes to this place: run a program, or SIGKILL the process group."""
+        """Once, when the next command reaches this place: run a program, or SIGKILL the process group."""
         rule = {"step": place.step, "kind": place.kind, "name": place.name, "run": list(run), "kill": kill}
         self._machine.write(f"{HOME}/rule.json", json.dumps(rule))
 
-    def shift_clock(self, seconds: float) -> None:
-        self._machine.write(f"{HOME}/clock", str(seconds))
-
-    def struck(self) -> bool:
-        return self._machine.run(["test", "-e", f"{HOME}/struck.json"], timeout_seconds=30).returncode == 0
+    def injected(self) -> bool:
+        """Return whether a command has reached the place."""
+        done = self._machine.run(["test", "-e", f"{HOME}/injected.json"], timeout_seconds=30)
+        return done.returncode == 0
 
     def seen(self) -> list[Place]:
-        """The places that commands came to, each once, in order."""
+        """Return the places that commands reached, each once, in order."""
         lines = self.shell(f"cat {HOME}/seen 2>/dev/null || true").splitlines()
         return list(dict.fromkeys(Place(*line.split("\t")) for line in lines))
 

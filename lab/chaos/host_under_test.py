@@ -1,4 +1,4 @@
-"""One application with one host: where faults happen, one at a time."""
+"""One application with one host, on which faults are injected one at a time."""
 
 import http.client
 import itertools
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.chaos.calls import Calls
-from lab.chaos.fault import InvariantViolated
 from lab.chaos.fault_injector import FaultInjector
 from lab.samples.build import build
 from lab.sandbox.hosts.machine import STATE
@@ -21,12 +20,16 @@ JARS = STATE / "chaos-jars"
 RECORDS = STATE / "chaos-load"
 SETTINGS: Mapping[str, Any] = {"start_seconds": 30, "bake_seconds": 2, "keep_warm_seconds": 900}
 GOOD_SECONDS = 90.0
-"""How long a deployment without a fault may take, on a machine that is busy with other stations."""
+"""How long a deployment without a fault may take, while the machine is busy with other hosts."""
 
 RATE, CONNECTIONS = 60.0, 12
 SMALL_DISKS = {"/opt/twinslot": "80m", "/var/lib/twinslot": "8m", "/run/twinslot": "1m"}
 
 NUMBERS = itertools.count(1)
+
+
+class InvariantViolated(Exception):
+    """What must hold under a fault does not; the text names what was found instead."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Upload:
 
 class HostUnderTest:
     """An application of its own on a host of its own. `kind` "small-disks" keeps what the program writes on
-    filesystems of a few megabytes; "bare" has nothing deployed yet.
+    filesystems of a few megabytes.
 
-    `live` is the label that users get, by what the last good deployment said.
+    `live` is the label that users should get, according to the last good deployment.
     """
 
     def __init__(self, sandbox: Sandbox, calls: Calls, kind: str = "plain") -> None:
@@ -61,18 +64,18 @@ class HostUnderTest:
                 self.shell(
                     f"mkdir -p {place} && mount -t tmpfs -o mode=755,nr_inodes=600,size={size} none {place}"
                 )
-        self.fault_injector.move_in()
+        self.fault_injector.install()
         self.until(self.is_online, 20, "the agent is online")
 
     def close(self) -> None:
         self.sandbox.terminate(self.host)
 
     def configure(self, **changed: Any) -> None:
-        """Write the application's settings, those of chaos and these."""
+        """Write the application's settings: SETTINGS, changed by these."""
         self.sandbox.set(self.app, {**SETTINGS, **changed})
 
     def upload(self, faults: str = "", key: str | None = None) -> Upload:
-        """Upload a new release of the sample application with these faults."""
+        """Upload a new release of the sample application with these faults of lab.samples."""
         label = f"{self.app[-3:]}-{next(NUMBERS)}"
         jar = build(JARS, label, faults)
         key = key or f"{self.app}/{jar.name}"
@@ -80,7 +83,7 @@ class HostUnderTest:
         return Upload(label, key, self.sandbox.upload(jar, key))
 
     def outcome(self, upload: Upload, seconds: float = GOOD_SECONDS) -> str:
-        """How the deployment of an upload ended. Raises TimeoutError."""
+        """Return how the deployment of an upload ended. Raises TimeoutError."""
         told = self.announced(lambda each: _is_about(each, upload), seconds)
         if told.data["outcome"] == "LIVE":
             self.live = upload.label
@@ -89,20 +92,24 @@ class HostUnderTest:
     def announced(
         self, wanted: Callable[[Announcement], bool], seconds: float, after: int = 0
     ) -> Announcement:
-        """The application's first that is wanted, after the first `after` of all. Raises TimeoutError."""
+        """Return the application's first wanted announcement after the first `after` of all. Raises
+        TimeoutError."""
         return self.sandbox.announcements.wait_for(
             lambda each: each.attributes.get("app") == self.app and wanted(each), seconds, after
         )
 
     def announcements(self, after: int = 0) -> list[Announcement]:
-        """The application's own, after the first `after` of all, but for those of a deployment's start."""
+        """Return the application's announcements after the first `after` of all, without those of a start."""
         every = self.sandbox.announcements.all()[after:]
         own = [each for each in every if each.attributes.get("app") == self.app]
         return [each for each in own if each.data.get("outcome") != "STARTED"]
 
     def deploy(self) -> Upload:
-        """A good deployment, which has to go live. It begins in another second than the upload before:
-        S3's events tell the time in whole seconds, and faults/uploads.py looks into what that means."""
+        """Deploy a good release, which has to go live. Raises InvariantViolated when it does not.
+
+        The upload is in a later second than the previous one: S3's events have whole seconds, and what
+        follows from that is tested in faults/uploads.py.
+        """
         self.until(lambda: int(time.time()) > self._uploaded, 2, "the next second")
         upload = self.upload()
         outcome = self.outcome(upload)
@@ -115,12 +122,13 @@ class HostUnderTest:
         return upload
 
     def make_ready(self) -> None:
-        """Two releases were deployed: one is live, the other warm and a standby."""
-        while not self.live or not self.standing()["standby"]:
+        """Deploy until one release is live and the previous one is a warm standby."""
+        while not self.live or not self.report()["standby"]:
             self.deploy()
 
     def load(self, name: str, posts: bool) -> Load:
-        """Users of the host, to be entered as a context; `name` is what is tried meanwhile."""
+        """Return the host's users, a context manager; `name` is the fault, which names the file of
+        records."""
         records = RECORDS / f"{self.app}-{name.replace('/', '_')}.tsv"
         return Load(self.host.address, records, RATE, CONNECTIONS, posts=posts)
 
@@ -132,7 +140,7 @@ class HostUnderTest:
         return agent is not None and self.sandbox.run_command.is_online(agent)
 
     def serving(self) -> str:
-        """The label of the release that a user gets now; "" for none."""
+        """Return the label of the release that a user gets now; "" for none."""
         connection = http.client.HTTPConnection(self.host.address, timeout=5)
         try:
             connection.request("GET", "/")
@@ -144,17 +152,17 @@ class HostUnderTest:
             connection.close()
 
     def must_serve(self, label: str) -> None:
-        """Raises NotHeld unless users get this release now."""
+        """Raise InvariantViolated unless users get this release now."""
         got = self.serving()
         if got != label:
             raise InvariantViolated(f"users get {got or 'nothing'} instead of {label}")
 
-    def standing(self) -> dict[str, Any]:
-        """What the product itself reports of the host, asked by an operator over SSM."""
+    def report(self) -> dict[str, Any]:
+        """Return the host's own report, requested by an operator over SSM."""
         return self.command("report")
 
     def command(self, verb: str, seconds: float = 60) -> dict[str, Any]:
-        """A command that an operator sends by hand; its report."""
+        """Send a command as an operator would, and return its report. Raises TimeoutError."""
         ssm = self.sandbox.client("ssm")
         sent = ssm.send_command(
             DocumentName=self.sandbox.outputs["HostDocumentName"],
@@ -169,18 +177,18 @@ class HostUnderTest:
         return report
 
     def slot_of(self, label: str) -> tuple[str, int]:
-        """The slot that holds a release, and its process."""
-        for slot, about in self.standing()["slots"].items():
+        """Return the slot that holds a release, and the pid of its process. Raises InvariantViolated."""
+        for slot, about in self.report()["slots"].items():
             if about["label"] == label:
                 return slot, int(about["pid"])
         raise InvariantViolated(f"no slot holds {label}")
 
     def until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait for a condition. Raises TimeoutError that names it."""
+        """Wait for a condition. Raises TimeoutError with `what`."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"it did not come to this in {seconds:g} s: {what}")
+                raise TimeoutError(f"not within {seconds:g} s: {what}")
             time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""All faults, on several stations at once: their deadlines pass side by side. Rows as they come."""
+"""Runs all faults on several hosts at once, and prints a row for each as it ends."""
 
 import contextlib
 import json
@@ -18,20 +18,20 @@ from lab.project import ROOT
 from lab.sandbox.sandbox import Sandbox
 
 SUMMARY = ROOT / "build" / "chaos" / "summary.json"
-HEAD = f"{'fault':<58} {'outcome':<11} {'lost':>5} {'seconds':>8} {'announced':>9}  held"
+HEAD = f"{'fault':<58} {'outcome':<11} {'lost':>5} {'seconds':>8} {'announced':>9}  passed"
 
 
 class Runner:
-    """Runs groups of faults on `stations` stations. `wanted` chooses faults by name."""
+    """Runs groups of faults on `hosts` hosts. `wanted` selects faults by name."""
 
     def __init__(
-        self, sandbox: Sandbox, groups: Sequence[Group], stations: int, wanted: Callable[[str], bool]
+        self, sandbox: Sandbox, groups: Sequence[Group], hosts: int, wanted: Callable[[str], bool]
     ) -> None:
         self.rows: list[Row] = []
         self._sandbox = sandbox
         self._calls = Calls(sandbox)
         self._wanted = wanted
-        self._stations = stations
+        self._hosts = hosts
         self._groups: queue.Queue[Group] = queue.Queue()
         self._all = sorted(groups, key=lambda each: -each.minutes)
         self._left = 0
@@ -39,24 +39,23 @@ class Runner:
         self._over = threading.Event()
 
     def run(self) -> list[Row]:
-        """Raises KeyboardInterrupt: what was under way is no row, its machines go with the sandbox."""
+        """Run all groups and return the rows. Raises KeyboardInterrupt: faults under way get no row, and
+        their machines are removed with the sandbox."""
         print(HEAD, flush=True)
         try:
             self._run_side_by_side([group for group in self._all if group.alone], 1)
-            self._run_side_by_side([group for group in self._all if not group.alone], self._stations)
+            self._run_side_by_side([group for group in self._all if not group.alone], self._hosts)
         finally:
             self._over.set()
         for row in self.rows:
             row.recount(self._sandbox.announcements)
         return self.rows
 
-    def _run_side_by_side(self, groups: Sequence[Group], stations: int) -> None:
+    def _run_side_by_side(self, groups: Sequence[Group], hosts: int) -> None:
         for group in groups:
             self._put(group)
-        # As daemons: what they wait for may take minutes, and whoever interrupts has not got them.
-        threads = [
-            threading.Thread(target=self._work, name=f"station-{n}", daemon=True) for n in range(stations)
-        ]
+        # Daemons: what they wait for may take minutes, and Ctrl-C should not.
+        threads = [threading.Thread(target=self._work, name=f"host-{n}", daemon=True) for n in range(hosts)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -68,51 +67,51 @@ class Runner:
         self._groups.put(group)
 
     def _work(self) -> None:
-        station: HostUnderTest | None = None
+        target: HostUnderTest | None = None
         while not self._over.is_set():
             try:
                 group = self._groups.get(timeout=0.2)
             except queue.Empty:
-                # Another station may still find faults for this one.
+                # Another target may still find faults for this one.
                 if not self._left:
                     break
                 continue
             try:
-                station = self._run_group(group, station)
+                target = self._run_group(group, target)
             except Exception as error:
                 self._add(Row(group.name, why=[f"{type(error).__name__}: {error}"]))
-                station = self._discard(station)
+                target = self._discard(target)
             finally:
                 with self._lock:
                     self._left -= 1
-        self._discard(station)
+        self._discard(target)
 
-    def _run_group(self, group: Group, station: HostUnderTest | None) -> HostUnderTest | None:
-        if station and (station.kind != group.kind or group.kind == "small-disks"):
-            station = self._discard(station)
+    def _run_group(self, group: Group, target: HostUnderTest | None) -> HostUnderTest | None:
+        if target and (target.kind != group.kind or group.kind == "small-disks"):
+            target = self._discard(target)
         faults = list(group.faults)
         if group.expand:
-            station = station or HostUnderTest(self._sandbox, self._calls, group.kind)
-            faults += group.expand(station)
+            target = target or HostUnderTest(self._sandbox, self._calls, group.kind)
+            faults += group.expand(target)
             if group.spread:
                 for fault in filter(lambda each: self._wanted(each.name), faults):
                     self._put(Group(fault.name, (fault,), kind=group.kind))
-                return station
+                return target
         for fault in filter(lambda each: self._wanted(each.name), faults):
-            station = station or HostUnderTest(self._sandbox, self._calls, group.kind)
-            row = judgement.run(fault, station)
+            target = target or HostUnderTest(self._sandbox, self._calls, group.kind)
+            row = judgement.run(fault, target)
             self._add(row)
-            # Nothing of a fault that did not end well may reach the next one.
+            # A fault that failed may have left something behind: the next one gets a new host.
             if not row.passed:
-                station = self._discard(station)
-        return station
+                target = self._discard(target)
+        return target
 
     @staticmethod
-    def _discard(station: HostUnderTest | None) -> None:
-        """A machine that does not die in time goes with the sandbox."""
-        if station:
+    def _discard(target: HostUnderTest | None) -> None:
+        """Terminate the host; a machine that does not end in time is removed with the sandbox."""
+        if target:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                station.close()
+                target.close()
 
     def _add(self, row: Row) -> None:
         if self._over.is_set():
@@ -137,7 +136,7 @@ def sanitize(text: str) -> str:
 
 
 def write(rows: Sequence[Row], path: Path = SUMMARY) -> None:
-    """The summary for programs."""
+    """Write the rows as JSON."""
     faults = [
         {
             "name": row.name,
@@ -145,7 +144,7 @@ def write(rows: Sequence[Row], path: Path = SUMMARY) -> None:
             "lost": row.lost,
             "seconds": round(row.seconds, 1),
             "announcements": row.announcements,
-            "frozen": row.passed,
+            "passed": row.passed,
             "why": row.why,
         }
         for row in rows

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.model.actions import Bounds
+from lab.model.controllers import Controllers, quiet
 from lab.model.explore import Report, Search, Violation
-from lab.model.process import Controllers, quiet
 from lab.model.random_walk import random_walk
 from lab.model.scenario import settled
 

@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from lab.model.calls import Call
+from lab.model.controllers import Controllers
 from lab.model.fake_aws import HOSTS, Trouble
 from lab.model.host import Fate, Host, Part, Slot, carry_out, fates
-from lab.model.process import Controllers, Process
-from lab.model.state import Call, Input, State, serve
+from lab.model.process import Process
+from lab.model.state import Input, State, serve
 
 MINUTE = 60.0
 SILENCE = 660.0

@@ -8,7 +8,8 @@ from twinslot.aws.codec import decode_fields
 from twinslot.domain.model import Application, Deployment
 
 from lab.model.fake_aws import APP
-from lab.model.state import State, item
+from lab.model.items import item
+from lab.model.state import State
 
 STATE = (f"APP#{APP}", "STATE")
 

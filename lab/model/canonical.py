@@ -30,8 +30,9 @@ from twinslot.domain.model import (
 
 from lab.model.aggregate import STATE, application, application_of, deployment_of
 from lab.model.host import Command, Host, finished
+from lab.model.items import Key, item, number
 from lab.model.scenario import BEGIN, EPOCH
-from lab.model.state import Key, State, item, number
+from lab.model.state import State
 
 LEFT_SECONDS = 300.0
 """What a deadline that has not passed is set to: a minute does not reach it, ten do."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from lab.model.actions import Action, Bounds, actions, make, words
 from lab.model.aggregate import application
 from lab.model.canonical import Shape, forget, shape
+from lab.model.controllers import Controllers
 from lab.model.invariants import ALWAYS, AT_THE_END
-from lab.model.process import Controllers
 from lab.model.scenario import quiesce
 from lab.model.state import State
 

@@ -9,8 +9,8 @@ from random import Random
 
 from lab.model.actions import Action, Bounds, actions, make, words
 from lab.model.aggregate import application
+from lab.model.controllers import Controllers
 from lab.model.explore import ENOUGH_TICKS, Violation, broken_end, broken_promise
-from lab.model.process import Controllers
 from lab.model.scenario import quiesce, settled
 
 BOUNDS = Bounds(

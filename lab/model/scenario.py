@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lab.model.actions import MINUTE, SILENCE, Action, make
 from lab.model.aggregate import application
+from lab.model.controllers import Controllers
 from lab.model.host import Fate, Host
-from lab.model.process import Controllers
 from lab.model.state import State
 
 EPOCH = 1_790_000_000.0

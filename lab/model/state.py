@@ -6,50 +6,13 @@ whole or not at all, as AWS promises; between two calls anything else may happen
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from lab.model.calls import Call, Lost, Put, Sending
 from lab.model.host import ELSEWHERE, Command, Host, Part
-
-if TYPE_CHECKING:
-    from lab.model.process import Process
-
-Key = tuple[str, str]
-Item = dict[str, Any]
-
-
-class Put(NamedTuple):
-    """One put of a transaction. `condition`: None, 0 (there is no such item) or the version that is there."""
-
-    key: Key
-    item: int
-    condition: int | None
-
-
-class Sending(NamedTuple):
-    """What a SendCommand says, read from its parameters, and whom it is sent to: places among the hosts."""
-
-    hosts: tuple[int, ...]
-    deployment: str
-    step: str
-    verb: str
-    fence: int
-    release: str
-    previous: str | None
-
-
-class Call(NamedTuple):
-    """What a controller asks of AWS: to get, write, send, publish; for apps, history, commands, results."""
-
-    kind: str
-    what: Any = None
-
-
-class Lost(NamedTuple):
-    """Answer to a transaction whose condition failed: the item that was there, or None."""
-
-    found: int | None
+from lab.model.items import Key, item, version
+from lab.model.process import Process
 
 
 class Input(NamedTuple):
@@ -73,40 +36,6 @@ class State(NamedTuple):
     commands: tuple[Command, ...]
     announced: frozenset[tuple[str, str, int]]
     running: tuple[Process, ...]
-
-
-class _Interned:
-    """Texts by number, so that equal ones are one, and comparing them is comparing numbers."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.values: list[Any] = []
-
-    def number(self, value: Any) -> int:
-        text = json.dumps(value, sort_keys=True)
-        number = self.numbers.get(text)
-        if number is None:
-            number = self.numbers[text] = len(self.values)
-            self.values.append(value)
-        return number
-
-
-_items = _Interned()
-
-
-def number(value: Any) -> int:
-    """The number of an item or a message."""
-    return _items.number(value)
-
-
-def item(number: int) -> Any:
-    """The item or message of this number; nobody may change it."""
-    return _items.values[number]
-
-
-def version(number: int | None) -> int:
-    """The version that an item bears; 0 when there is none."""
-    return 0 if number is None else int(item(number).get("version", {"N": "0"})["N"])
 
 
 def serve(state: State, call: Call) -> tuple[State, Any]:

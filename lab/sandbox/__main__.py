@@ -1,8 +1,9 @@
-"""`make sandbox`: AWS and one host, until Ctrl-C. What happens is told in one line each, and drawn on a page.
+"""`make sandbox`: AWS and one host, until Ctrl-C. Prints a line for each event, and serves a page.
 
-As soon as a release is live, a few users ask for something all the time: the page shows whom they reach.
+As soon as a release is live, a few users send requests all the time; the page shows which slot answers them.
 """
 
+import os
 import shlex
 import shutil
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 
 from lab.sandbox.demo.page import Page
 from lab.sandbox.hosts.machine import STATE
-from lab.sandbox.sandbox import Listener, Sandbox, unavailable
+from lab.sandbox.sandbox import Host, Listener, Sandbox, unavailable
 from lab.sandbox.services.lambda_functions import Invocation
 from lab.sandbox.services.sns import Announcement
 from lab.sandbox.traffic.load_generator import Load
@@ -25,11 +26,12 @@ COMMANDS = "EC2 Command Status-change Notification"
 REQUESTS_PER_SECOND = 30
 CONNECTIONS = 6
 DAY_SECONDS = 86_400
+USERS = STATE / "records.tsv"
 STATUSES = {"InProgress": "began", "Success": "succeeded", "Failed": "failed"}
 
 
 def main() -> int:
-    """Run until a signal comes; 1 where this machine cannot."""
+    """Run until SIGINT or SIGTERM; return 1 when this machine cannot run a sandbox."""
     reason = unavailable()
     if reason:
         print(f"the sandbox cannot run here: {reason}")
@@ -43,47 +45,55 @@ def main() -> int:
             is_live.set()
 
     try:
-        with Sandbox(listener=Listener(_event, announced, _invocation)) as sandbox, Page(sandbox) as page:
+        with (
+            Sandbox(listener=Listener(_event, announced, _invocation)) as sandbox,
+            Page(sandbox, USERS) as page,
+        ):
             host = sandbox.add_host(APP)
-            print(_welcome(sandbox, host.address, page.address), flush=True)
+            print(_welcome(sandbox, host, page.address), flush=True)
             is_live.wait()
             with _users(host.address):
                 while True:
                     signal.pause()
     except KeyboardInterrupt:
-        print("\nThe sandbox is gone; nothing is left of it.")
+        print("\nThe sandbox was removed.")
     return 0
 
 
 def _users(address: str) -> Load:
-    return Load(address, STATE / "records.tsv", REQUESTS_PER_SECOND, CONNECTIONS, max_seconds=DAY_SECONDS)
+    """Return the load. It sends no POST: an application of one's own may do something on each."""
+    return Load(address, USERS, REQUESTS_PER_SECOND, CONNECTIONS, max_seconds=DAY_SECONDS, posts=False)
 
 
-def _welcome(sandbox: Sandbox, address: str, page: str) -> str:
+def _welcome(sandbox: Sandbox, host: Host, page: str) -> str:
     aws = "aws" if shutil.which("aws") else str(Path(sys.executable).with_name("aws"))
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in sandbox.variables().items())
     rollback = sandbox.aws.stack.resources["Rollback"].id
     payload = shlex.quote(f'{{"app": "{APP}"}}')
     bucket = sandbox.outputs["ArtifactBucket"]
+    sudo = "sudo " if "SUDO_USER" in os.environ else ""
     return f"""
-AWS is at {sandbox.endpoint}, and one host bears the tag twinslot={APP}. In another terminal:
+AWS is at {sandbox.endpoint}, and one host is tagged twinslot={APP}. In another terminal:
 
   export {exports}
 
   {aws} s3 cp build/jars/shop-1.0.0.jar s3://{bucket}/{APP}/
   {aws} lambda invoke --function-name {rollback}{_binary_format(aws)} --payload {payload} /dev/stdout
 
-The first line deploys that jar, and any other in its place; the second goes back to the release before.
-The host answers at http://{address}/ as soon as a release is live.
-What is live and whom the users reach is drawn at {page}
-The functions' logs are in build/sandbox/logs.
-Ctrl-C ends it all.
+The first line deploys that jar, or any other in its place; the second rolls back to the previous release.
+As soon as a release is live, http://{host.address}/ serves it, and a few users send requests.
+The page {page} shows what is live and which slot answers.
+The functions' logs are in build/sandbox/logs. A shell on the host, which may also be rebooted:
+
+  {sudo}{host.machine.shell}
+
+Ctrl-C ends the sandbox and removes everything.
 """
 
 
 def _binary_format(aws: str) -> str:
-    """Version 2 of the AWS CLI takes a payload for base64 unless told otherwise; version 1 does not know the
-    option."""
+    """Return the option that version 2 of the AWS CLI needs for a plain payload; version 1 does not have
+    it."""
     try:
         version = subprocess.run([aws, "--version"], capture_output=True, text=True, timeout=30).stdout
     except OSError:
@@ -91,7 +101,7 @@ def _binary_format(aws: str) -> str:
     return "" if version.startswith("aws-cli/1.") else " --cli-binary-format raw-in-base64-out"
 
 
-def _tell(what: str, text: str) -> None:
+def _print(what: str, text: str) -> None:
     plain = "".join(character if character.isprintable() else "?" for character in text)
     print(f"{time.strftime('%H:%M:%S')}  {what:<11} {plain}", flush=True)
 
@@ -99,10 +109,10 @@ def _tell(what: str, text: str) -> None:
 def _event(event: dict[str, Any]) -> None:
     detail = event["detail"]
     if event["detail-type"] == "Object Created":
-        _tell("uploaded", f"{detail['object']['key']}, {detail['object']['size']:,} bytes")
+        _print("uploaded", f"{detail['object']['key']}, {detail['object']['size']:,} bytes")
     elif event["detail-type"] == COMMANDS:
         verb = detail["parameters"].get("verb", ["command"])[0]
-        _tell(verb, STATUSES.get(detail["status"], detail["status"]))
+        _print(verb, STATUSES.get(detail["status"], detail["status"]))
 
 
 def _announcement(announcement: Announcement) -> None:
@@ -110,14 +120,14 @@ def _announcement(announcement: Announcement) -> None:
         f"{phase} {spent:.1f} s" for phase, spent in announcement.data.get("seconds", {}).items()
     )
     failure = announcement.data.get("failure") or {}
-    _tell("announced", "; ".join(filter(None, [announcement.subject, spent, failure.get("reason", "")])))
+    _print("announced", "; ".join(filter(None, [announcement.subject, spent, failure.get("reason", "")])))
 
 
 def _invocation(invocation: Invocation) -> None:
     if invocation.error:
         error = invocation.json()
         text = error.get("errorMessage", "") if isinstance(error, dict) else str(error)
-        _tell("error", f"{invocation.function}: {text}")
+        _print("error", f"{invocation.function}: {text}")
 
 
 if __name__ == "__main__":

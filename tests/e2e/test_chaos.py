@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: one fault of each sort on one host, judged as the long form judges them."""
+"""The short form of `make chaos`: one fault of each kind on one host, judged as in the long form."""
 
 from collections.abc import Iterator
 
@@ -33,23 +33,23 @@ SHORT = [
 
 
 @pytest.fixture(scope="module")
-def station(sandbox: Sandbox) -> Iterator[HostUnderTest]:
-    station = HostUnderTest(sandbox, Calls(sandbox))
-    yield station
-    station.close()
+def target(sandbox: Sandbox) -> Iterator[HostUnderTest]:
+    target = HostUnderTest(sandbox, Calls(sandbox))
+    yield target
+    target.close()
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("fault", SHORT, ids=[fault.name for fault in SHORT])
-def test_it_is_held(fault: Fault, station: HostUnderTest) -> None:
-    row = judgement.run(fault, station)
+def test_the_fault_passes(fault: Fault, target: HostUnderTest) -> None:
+    row = judgement.run(fault, target)
     assert row.why == []
     assert row.passed
 
 
 @pytest.mark.timeout(60)
-def test_the_long_form_tells_what_it_would_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_long_form_lists_its_faults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == len(set(told))
-    assert {fault.name for fault in SHORT[1:]} < set(told)
+    names = capsys.readouterr().out.splitlines()
+    assert len(names) == len(set(names))
+    assert {fault.name for fault in SHORT[1:]} < set(names)

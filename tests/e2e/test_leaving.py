@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from lab.project import ROOT
@@ -74,6 +76,30 @@ def test_killed_it_leaves_nothing_behind_either(started: Started) -> None:
     wait_until(lambda: started.leftovers() == [])
 
 
+def test_its_host_has_a_shell_and_comes_back_from_a_reboot(started: Started) -> None:
+    (shell,) = re.findall(r"^  ((?:sudo )?nsenter .+)$", started.welcome, re.MULTILINE)
+
+    def on_host(command: str) -> str:
+        argv = ["bash", "-c", f"{shell} -c {shlex.quote(command)}"]
+        try:
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5)
+        except subprocess.TimeoutExpired:
+            return ""  # nsenter may hang in a namespace that is just being removed
+        return done.stdout.strip()
+
+    boot = on_host("cat /proc/sys/kernel/random/boot_id")
+    assert boot
+
+    on_host("systemctl reboot")
+
+    wait_until(lambda: on_host("cat /proc/sys/kernel/random/boot_id") not in ("", boot))
+    wait_until(lambda: on_host("systemctl is-active amazon-ssm-agent") == "active")
+    wait_until(lambda: _commands_end(started))
+    started.process.send_signal(signal.SIGINT)
+    assert started.process.wait(30) == 0
+    assert started.leftovers() == []
+
+
 def _welcomed(process: subprocess.Popen[str]) -> Started:
     """Wait for the last line of its welcome."""
     assert process.stdout
@@ -93,11 +119,34 @@ def _welcomed(process: subprocess.Popen[str]) -> Started:
     return Started(process, welcome, bridges[0])
 
 
-def _invoke_a_function(started: Started) -> None:
-    """So that there is a function's process to be left behind."""
+def _client(started: Started, service: str) -> Any:
+    """Return a client with the variables that the sandbox prints."""
     variables = dict(re.findall(r"(AWS_\w+)=(\S+)", started.welcome))
-    code = "import boto3; boto3.client('lambda').invoke(FunctionName='twinslot-rollback', Payload='{}')"
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True, timeout=60)
+    session = boto3.Session(
+        variables["AWS_ACCESS_KEY_ID"],
+        variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_REGION"],
+    )
+    return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"])
+
+
+def _invoke_a_function(started: Started) -> None:
+    """Invoke one, so that there is a process that could be left behind."""
+    _client(started, "lambda").invoke(FunctionName="twinslot-rollback", Payload="{}")
+
+
+def _commands_end(started: Started) -> bool:
+    """Return whether the agent carries out a command, which it can after a reboot too."""
+    ssm = _client(started, "ssm")
+    (agent,) = ssm.describe_instance_information()["InstanceInformationList"]
+    sent = ssm.send_command(
+        DocumentName="twinslot-host",
+        InstanceIds=[agent["InstanceId"]],
+        Parameters={"verb": ["report"], "app": ["shop"], "step": ["report"]},
+    )
+    where = {"CommandId": sent["Command"]["CommandId"], "InstanceId": agent["InstanceId"]}
+    wait_until(lambda: ssm.get_command_invocation(**where)["Status"] not in ("Pending", "InProgress"))
+    return ssm.get_command_invocation(**where)["Status"] == "Success"
 
 
 def _ip(*arguments: str) -> list[dict[str, Any]]:

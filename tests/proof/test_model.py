@@ -14,13 +14,13 @@ from twinslot.domain.model import Application, Deployment, Kind, UploadOrder
 from lab.model import host
 from lab.model.__main__ import RENEWED
 from lab.model.actions import Bounds
+from lab.model.calls import Call
+from lab.model.controllers import Controllers, quiet
 from lab.model.explore import Report, Search
 from lab.model.fake_aws import DynamoDB
 from lab.model.host import Command
-from lab.model.process import Controllers, quiet
 from lab.model.random_walk import random_walk
 from lab.model.scenario import settled
-from lab.model.state import Call
 
 ALONE = Bounds(controllers=1)
 

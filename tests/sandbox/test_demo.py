@@ -1,4 +1,4 @@
-"""How the demo tells what it does, and what it does where it cannot run."""
+"""The demo's progress, and what it prints where it cannot run."""
 
 import fcntl
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.sandbox.demo import run
+from lab.sandbox.demo import __main__ as run
 from lab.sandbox.demo.progress import Progress
 
 
@@ -20,19 +20,19 @@ def event(step: str, status: str = "InProgress", kind: str = run.COMMANDS) -> di
     return {"detail-type": kind, "detail": {"status": status, "parameters": {"step": [step]}}}
 
 
-def test_a_line_says_when_of_what_and_what() -> None:
+def test_a_line_has_the_time_the_subject_and_the_event() -> None:
     out = io.StringIO()
     with Progress(out) as progress:
         progress.about = "1.0.0"
-        progress.tell("staging")
+        progress.line("staging")
     assert re.fullmatch(r" {1,5}\d+\.\d s  1\.0\.0   staging\n", out.getvalue())
 
 
-def test_what_is_no_terminal_gets_plain_lines_only() -> None:
+def test_without_a_terminal_lines_are_plain() -> None:
     out = io.StringIO()
     with Progress(out) as progress:
         progress.status = lambda: "7 requests"
-        progress.tell("staging")
+        progress.line("staging")
     assert "\x1b" not in out.getvalue()
     assert "7 requests" not in out.getvalue()
 
@@ -41,7 +41,7 @@ def test_a_terminal_keeps_the_count_below_the_lines_and_is_left_clean() -> None:
     out = Terminal()
     with Progress(out) as progress:
         progress.status = lambda: "7 requests"
-        progress.tell("staging")
+        progress.line("staging")
         assert out.getvalue().endswith("staging\n7 requests")
     assert out.getvalue().endswith("\r\x1b[K")
 
@@ -56,9 +56,9 @@ def test_a_terminal_keeps_the_count_below_the_lines_and_is_left_clean() -> None:
         ("revert-2", "reverting"),
     ],
 )
-def test_a_command_that_begins_is_told_as_its_phase(step: str, phase: str) -> None:
+def test_a_command_that_begins_is_printed_as_its_phase(step: str, phase: str) -> None:
     out = io.StringIO()
-    run.tell_phase(Progress(out), event(step))
+    run.print_phase(Progress(out), event(step))
     assert out.getvalue().endswith(f"{phase}\n")
 
 
@@ -66,13 +66,13 @@ def test_a_command_that_begins_is_told_as_its_phase(step: str, phase: str) -> No
     "other",
     [event("stage", "Success"), event("provision"), event("report"), event("stage", kind="Object Created")],
 )
-def test_other_events_are_not_told(other: dict[str, object]) -> None:
+def test_other_events_are_not_printed(other: dict[str, object]) -> None:
     out = io.StringIO()
-    run.tell_phase(Progress(out), other)
+    run.print_phase(Progress(out), other)
     assert out.getvalue() == ""
 
 
-def test_where_it_cannot_run_one_line_says_what_is_missing(
+def test_where_it_cannot_run_it_names_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "unavailable", lambda: "machines need root: run it with sudo")
@@ -88,4 +88,4 @@ def test_two_demos_in_one_checkout_do_not_mix_their_results(
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run.main() == 2
-    assert capsys.readouterr().out == "the demo cannot run here: another one runs in this checkout\n"
+    assert capsys.readouterr().out == "the demo cannot run here: another one is running in this checkout\n"

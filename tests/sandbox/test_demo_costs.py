@@ -70,8 +70,8 @@ RECORDS = RunCommandRecords(
 
 
 def test_a_jars_start_the_bake_and_ssms_latency_are_not_twinslots() -> None:
-    heard = [invocation(1003.0, 50, b'{"command-id": "c1"}'), invocation(1009.5, 60, b'{"command-id": "c2"}')]
-    spent = cost(RECORDS, heard, DEPLOYMENT, 1000.0, 1010.0, bake=6.0)
+    notified = [invocation(1003.0, 50, b'{"command-id": "c1"}'), invocation(1009.5, 60, b'{"command-id": "c2"}')]
+    spent = cost(RECORDS, notified, DEPLOYMENT, 1000.0, 1010.0, bake=6.0)
     assert spent.commands == (
         Command(1000.5, 1000.75, 1002.5, 1003.0, start_seconds=1.0),
         Command(1003.0, 1003.25, 1009.5, 1009.5, bake_seconds=6.0),
@@ -92,9 +92,9 @@ def test_invocations_outside_of_the_deployment_and_the_clocks_do_not_count() -> 
     assert cost(RECORDS, around, DEPLOYMENT, 1000.0, 1010.0, bake=6.0).handler_ms == (10,)
 
 
-def test_news_that_only_the_clock_found_have_no_latency() -> None:
+def test_an_end_that_only_the_schedule_found_has_no_latency() -> None:
     (staged, _) = cost(RECORDS, [], DEPLOYMENT, 1000.0, 1010.0, bake=6.0).commands
-    assert staged.heard == staged.finished
+    assert staged.notified == staged.finished
 
 
 def test_a_start_that_was_quicker_than_its_pauses_costs_nothing() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.sandbox.demo import summary
-from lab.sandbox.demo.chart import draw
+from lab.sandbox.demo.chart import draw, title
 from lab.sandbox.demo.costs import Cost
 from lab.sandbox.demo.summary import Ended
 from lab.sandbox.traffic.records import Record, Traffic
@@ -56,23 +56,28 @@ def test_a_row_has_the_requests_from_its_deployment_until_the_next() -> None:
     ]
 
 
-def test_nothing_fails_when_all_is_as_promised() -> None:
+def test_nothing_fails_when_all_is_as_expected() -> None:
     assert summary.failings([FIRST, BAD, BACK], EXPECTED, GOOD_TRAFFIC, unseen="3.0.0") == []
 
 
 @pytest.mark.parametrize(
     ("ended", "traffic", "words"),
     [
-        ([FIRST, BAD, BACK], BAD_TRAFFIC, "1 requests lost: 1 times 502 from the proxy"),
-        ([FIRST, FIRST, BACK], GOOD_TRAFFIC, "4.0.0 should have ended REVERTED, but it was 1.0.0 LIVE"),
+        ([FIRST, BAD, BACK], BAD_TRAFFIC, "1 requests lost: 1 times 502 from nginx"),
+        ([FIRST, FIRST, BACK], GOOD_TRAFFIC, "expected 4.0.0 REVERTED, got 1.0.0 LIVE"),
         ([FIRST, BAD], GOOD_TRAFFIC, "2 deployments instead of 3"),
         ([FIRST, BAD, BACK], Traffic([]), "no request was sent"),
-        ([FIRST, BAD, BACK], Traffic([ok(110.0, "3.0.0")]), "3.0.0 never got healthy, but it answered 1"),
+        ([FIRST, BAD, BACK], Traffic([ok(110.0, "3.0.0")]), "3.0.0 never became healthy, but answered 1"),
     ],
 )
-def test_whatever_is_not_as_promised_is_named(ended: list[Ended], traffic: Traffic, words: str) -> None:
+def test_what_is_not_as_expected_is_named(ended: list[Ended], traffic: Traffic, words: str) -> None:
     (failing,) = summary.failings(ended, EXPECTED, traffic, unseen="3.0.0")
     assert words in failing
+
+
+def test_the_picture_names_the_result() -> None:
+    assert title(GOOD_TRAFFIC) == "5 requests, 0 lost"
+    assert title(BAD_TRAFFIC) == "3 requests, 1 lost"
 
 
 def test_the_picture_is_a_png_of_the_traffic(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_a_502_of_the_proxy_is_lost_and_the_bad_releases_500_is_not(tmp_path: Pa
     assert Traffic(records).lost == 3
     forgiving = Traffic(records, bad_release="4.0.0")
     assert (forgiving.lost, forgiving.errors_from_bad_release) == (1, 2)
-    assert forgiving.reasons() == {"502 from the proxy": 1}
+    assert forgiving.reasons() == {"502 from nginx": 1}
 
 
 def test_nobody_listening_is_lost(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """The sandbox's page: it answers its own browser alone, and calls nothing but the rollback function."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from lab.sandbox.demo.page import Page
-from lab.sandbox.traffic.slot_traffic import SlotTraffic, access_log
+from lab.sandbox.traffic.records import Record
+from lab.sandbox.traffic.slot_traffic import SlotTraffic
 from tests.sandbox.account import Account
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"
@@ -108,19 +109,37 @@ def test_nothing_else_is_there(page: Page) -> None:
     assert requests.get(f"{page.address}../page.py", timeout=10).status_code == 404
 
 
-def test_requests_are_counted_by_slot_and_second_and_each_once(tmp_path: Any) -> None:
-    host = SimpleNamespace(app="shop", machine=SimpleNamespace(directory=tmp_path))
-    log = access_log(host)
-    log.parent.mkdir(parents=True)
-    traffic = SlotTraffic(lambda: [host])
+def answered(moment: float, status: int, *ports: int, flagged: str = "blue") -> str:
+    """A line of the access log, in the host's format."""
+    upstreams = ", ".join(f"127.0.0.1:{port}" for port in ports) or "-"
+    times = ", ".join("0.001" for _ in ports) or "-"
+    return f'{moment} {flagged} {status} 0.002 {times} "{upstreams}" 10.0.0.9 "GET / HTTP/1.1" 5 "-" "-"\n'
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "twinslot-shop.log"
+
+
+@pytest.fixture
+def traffic(log: Path, tmp_path: Path) -> SlotTraffic:
+    return SlotTraffic(lambda: [log], tmp_path / "records.tsv")
+
+
+def test_requests_are_counted_by_slot_and_second_and_each_once(log: Path, traffic: SlotTraffic) -> None:
     assert traffic.rates(until=103, seconds=3) == NONE
 
+    cut = answered(102.0, 502, 8082)
     log.write_text(
-        "100.1 blue 200 a\n101.0 blue 200 a\n101.9 green 200 a\nodd line\n1.2.3 blue 200 a\n102.0 gre"
+        answered(100.1, 200, 8081)
+        + answered(101.0, 200, 8081)
+        + answered(101.9, 404, 8082)
+        + "odd line\n1.2.3 blue 200 a\n"
+        + cut[:9]
     )
     assert traffic.rates(until=103, seconds=3) == {**NONE, "blue": [1, 1, 0], "green": [0, 1, 0]}
     with log.open("a") as file:
-        file.write("en 502 a\n")
+        file.write(cut[9:])
     assert traffic.rates(until=103, seconds=3) == {
         "blue": [1, 1, 0],
         "green": [0, 1, 0],
@@ -128,11 +147,34 @@ def test_requests_are_counted_by_slot_and_second_and_each_once(tmp_path: Any) ->
     }
 
 
-def test_a_log_that_was_rotated_is_read_from_its_start(tmp_path: Any) -> None:
-    host = SimpleNamespace(app="shop", machine=SimpleNamespace(directory=tmp_path))
-    access_log(host).parent.mkdir(parents=True)
-    traffic = SlotTraffic(lambda: [host])
-    access_log(host).write_text("100.1 blue 200 a\n" * 5)
+def test_a_request_counts_for_the_slot_that_answered_and_not_for_the_flagged_one(
+    log: Path, traffic: SlotTraffic
+) -> None:
+    log.write_text(
+        answered(100.1, 200, 8082, flagged="blue")
+        + answered(101.1, 200, 8081, 8082, flagged="blue")
+        + answered(101.2, 308, flagged="-")
+        + answered(102.1, 499, 8081, flagged="blue")
+    )
+    assert traffic.rates(until=103, seconds=3) == {**NONE, "green": [1, 1, 0]}
+
+
+def test_requests_that_never_reached_nginx_are_failed(
+    log: Path, traffic: SlotTraffic, tmp_path: Path
+) -> None:
+    log.write_text(answered(100.1, 502, 8081))
+    (tmp_path / "records.tsv").write_text(
+        Record(100.0, 0.1, 502, "").line()
+        + Record(101.0, 0.1, 200, "1.4.1").line()
+        + Record(101.5, 0.1, 0, "", "connection refused").line()
+        + Record(101.9, 0.2, 0, "", "connection refused").line()
+        + "102.5\t0.1"
+    )
+    assert traffic.rates(until=103, seconds=3) == {**NONE, "failed": [1, 1, 1]}
+
+
+def test_a_log_that_was_rotated_is_read_from_its_start(log: Path, traffic: SlotTraffic) -> None:
+    log.write_text(answered(100.1, 200, 8081) * 5)
     traffic.rates(until=103, seconds=3)
-    access_log(host).write_text("102.1 green 200 a\n")
+    log.write_text(answered(102.1, 200, 8082))
     assert traffic.rates(until=103, seconds=3) == {**NONE, "blue": [5, 0, 0], "green": [0, 0, 1]}

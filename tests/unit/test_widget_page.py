@@ -107,8 +107,14 @@ def test_the_deployment_under_way_is_told_with_the_seconds_of_its_phases() -> No
     shown = read(MOVING)
     assert "Deploying 1.6.0 by ci, for 23 s so far" in shown.text
     assert "staging 8.9 s flipping 1.0 s baking 13 s" in shown.text
-    # Thirteen seconds of the thirty that the last bake took.
+    # Thirteen seconds of the thirty of its bake_seconds.
     assert shown.values["div.style"] == ["width: 100%", "width: 100%", "width: 43%"]
+
+
+def test_a_bake_is_measured_by_its_own_setting_and_not_by_the_last_bake() -> None:
+    longer = replace(NEXT, settings=replace(NEXT.settings, bake_seconds=130))
+    shown = read(replace(QUIET, application=replace(QUIET.application, current=longer)))
+    assert shown.values["div.style"][-1] == "width: 10%"
 
 
 def test_a_phase_that_takes_longer_than_ever_never_looks_done() -> None:

@@ -1,30 +1,15 @@
-"""The faults, by what they hit."""
+"""The faults, one module per kind. A module that defines GROUPS is found without being named anywhere."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from lab.chaos.fault import Group
-from lab.chaos.faults import (
-    agents,
-    cuts,
-    disks,
-    drifts,
-    hosts,
-    jars,
-    lambdas,
-    memory,
-    proxies,
-    services,
-    uploads,
-)
 
-GROUPS: tuple[Group, ...] = (
-    *cuts.GROUPS,
-    *hosts.GROUPS,
-    *agents.GROUPS,
-    *proxies.GROUPS,
-    *disks.GROUPS,
-    *memory.GROUPS,
-    *jars.GROUPS,
-    *drifts.GROUPS,
-    *services.GROUPS,
-    *lambdas.GROUPS,
-    *uploads.GROUPS,
-)
+
+def groups() -> tuple[Group, ...]:
+    """Return the groups of all modules in this folder, in the order of the modules' names."""
+    modules = sorted(module.name for module in iter_modules(__path__))
+    return tuple(group for module in modules for group in import_module(f"{__name__}.{module}").GROUPS)
+
+
+GROUPS = groups()

@@ -1,4 +1,4 @@
-"""The SSM agent goes away, for a while or for good."""
+"""The SSM agent stops, for a while or for good."""
 
 import time
 
@@ -11,57 +11,59 @@ from lab.sandbox.api.gateway import Answer
 ONLINE_SECONDS = 20.0
 
 
-def restarted_while_staging(station: HostUnderTest) -> Ending:
-    """The script goes on without the agent; the agent that comes back runs the command again."""
+def restarted_while_staging(target: HostUnderTest) -> Ending:
+    """The script goes on without the agent; when the agent is back, it runs the command again."""
     stop = ("/bin/sh", "-c", "systemctl stop amazon-ssm-agent")
-    station.fault_injector.inject(Place("stage", "did", "started SLOT"), *stop)
-    upload = station.upload()
-    station.until(station.fault_injector.struck, 60, "the agent was stopped")
+    target.fault_injector.inject(Place("stage", "did", "started SLOT"), *stop)
+    upload = target.upload()
+    target.until(target.fault_injector.injected, 60, "the agent was stopped")
     gone = time.monotonic()
-    station.until(lambda: time.monotonic() > gone + 8, 10, "8 s have passed")
-    station.host.start_agent()
-    outcome = station.outcome(upload)
-    station.must_serve(upload.label)
+    target.until(lambda: time.monotonic() > gone + 8, 10, "8 s have passed")
+    target.host.start_agent()
+    outcome = target.outcome(upload)
+    target.must_serve(upload.label)
     return Ending(outcome)
 
 
-def gone_at_flip(station: HostUnderTest, seconds: float, outcome_seconds: float) -> Ending:
-    """The agent ends when all is staged, so that nobody takes the flip."""
+def gone_at_flip(target: HostUnderTest, seconds: float, outcome_seconds: float) -> Ending:
+    """The agent stops when staging has ended, so that the command to flip is not run."""
 
     def stop_at_flip(call: Call, answer: Answering) -> Answer:
         is_flip = call.name == "ssm:SendCommand" and call.request.json["Parameters"]["step"] == ["flip"]
-        if is_flip and call.concerns(station.app):
-            station.host.stop_agent()
+        if is_flip and call.concerns(target.app):
+            target.host.stop_agent()
         return answer(call.request)
 
-    with station.calls.intercepted(stop_at_flip):
-        upload = station.upload()
-        station.until(lambda: not station.is_online(), 60, "the agent is gone")
+    with target.calls.intercepted(stop_at_flip):
+        upload = target.upload()
+        target.until(lambda: not target.is_online(), 60, "the agent is gone")
         try:
             gone = time.monotonic()
             if seconds:
-                station.until(
-                    lambda: time.monotonic() > gone + seconds, seconds + 5, "it is gone for a while"
+                target.until(
+                    lambda: time.monotonic() > gone + seconds,
+                    seconds + 5,
+                    "the agent has been gone long enough",
                 )
-                station.host.start_agent()
-            outcome = station.outcome(upload, outcome_seconds)
+                target.host.start_agent()
+            outcome = target.outcome(upload, outcome_seconds)
         finally:
-            station.host.start_agent()
-    station.until(station.is_online, ONLINE_SECONDS, "the agent is back")
-    station.must_serve(station.live)
+            target.host.start_agent()
+    target.until(target.is_online, ONLINE_SECONDS, "the agent is back")
+    target.must_serve(target.live)
     return Ending(outcome)
 
 
-def gone_before(station: HostUnderTest) -> Ending:
-    station.host.stop_agent()
+def gone_before(target: HostUnderTest) -> Ending:
+    target.host.stop_agent()
     try:
-        station.until(lambda: not station.is_online(), 30, "the agent counts as lost")
-        upload = station.upload()
-        outcome = station.outcome(upload)
-        station.must_serve(station.live)
+        target.until(lambda: not target.is_online(), 30, "SSM considers the agent lost")
+        upload = target.upload()
+        outcome = target.outcome(upload)
+        target.must_serve(target.live)
     finally:
-        station.host.start_agent()
-    station.until(station.is_online, ONLINE_SECONDS, "the agent is back")
+        target.host.start_agent()
+    target.until(target.is_online, ONLINE_SECONDS, "the agent is back")
     return Ending(outcome)
 
 
@@ -71,8 +73,8 @@ GROUPS = (
         (
             Fault(
                 "agent/gone-for-good-at-the-flip",
-                "the agent is stopped once all is staged and nobody starts it again",
-                lambda station: gone_at_flip(station, 0, 400),
+                "the agent is stopped once staging has ended, and stays stopped",
+                lambda target: gone_at_flip(target, 0, 400),
                 frozenset({"REVERTED"}),
             ),
         ),
@@ -83,8 +85,8 @@ GROUPS = (
         (
             Fault(
                 "agent/gone-for-a-while-at-the-flip",
-                "the agent is stopped once all is staged, and started again 15 s later",
-                lambda station: gone_at_flip(station, 15, 90),
+                "the agent is stopped once staging has ended, and started again 15 s later",
+                lambda target: gone_at_flip(target, 15, 90),
                 frozenset({"LIVE"}),
             ),
             Fault(
@@ -95,7 +97,7 @@ GROUPS = (
             ),
             Fault(
                 "agent/gone-for-good-before-the-upload",
-                "the agent is stopped and stays so",
+                "the agent is stopped, and stays stopped",
                 gone_before,
                 frozenset({"REFUSED"}),
             ),

@@ -1,58 +1,60 @@
-"""SIGKILL of the host's program after each of its steps. The program itself says which there are.
+"""SIGKILL of the host's program after each of its steps; a recorded deployment shows which steps there are.
 
-A cut is what the SSM agent does on a timeout or a cancellation: the whole process group dies, wherever it is.
+The SSM agent does the same on a timeout or a cancellation: the whole process group dies at once.
 """
 
 from collections.abc import Callable
 
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated, LossBudget
+from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import Place
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 
 OUTCOMES = {"stage": "FAILED", "flip": "REVERTED", "bake": "REVERTED", "revert": "REVERTED"}
-"""What a deployment comes to when the command of this step is cut."""
+"""How a deployment ends when the command of this step is killed."""
 
 TRIES = 3
 DYING = "dies-after=live+0.3"
 
 
-def healthy(station: HostUnderTest) -> list[Place]:
-    """The places that a good deployment's commands come to; a release has to be removed for it."""
+def healthy(target: HostUnderTest) -> list[Place]:
+    """Return the places that the commands of a good deployment reach; it also removes an old release."""
     for _ in range(6):
-        station.deploy()
-    station.fault_injector.forget()
-    station.deploy()
-    return station.fault_injector.seen()
+        target.deploy()
+    target.fault_injector.clear()
+    target.deploy()
+    return target.fault_injector.seen()
 
 
-def dying(station: HostUnderTest) -> list[Place]:
-    """The places that the commands come to when a release dies in its bake and the host turns back."""
-    station.make_ready()
-    station.fault_injector.forget()
-    with station.load("dying", posts=False):  # the release dies soon after users have come to it
-        station.outcome(station.upload(DYING))
-    return station.fault_injector.seen()
+def dying(target: HostUnderTest) -> list[Place]:
+    """Return the places that the commands reach when a release dies in its bake and the host reverts."""
+    target.make_ready()
+    target.fault_injector.clear()
+    with target.load("dying", posts=False):  # the release dies soon after its first request
+        target.outcome(target.upload(DYING))
+    return target.fault_injector.seen()
 
 
-def until_struck(station: HostUnderTest, place: Place, faults: str) -> Ending:
-    """Uploads until a deployment's commands come to the place: some are on the way to one of the slots
-    alone, or in another second than the step before. Raises NotHeld when none of TRIES does."""
-    known = len(station.sandbox.deployments(station.app))
+def until_injected(target: HostUnderTest, place: Place, faults: str) -> Ending:
+    """Upload until a deployment's commands reach the place, which some do for one of the slots only.
+
+    Raises InvariantViolated when none of TRIES deployments does.
+    """
+    known = len(target.sandbox.deployments(target.app))
     for _ in range(TRIES):
-        upload = station.upload(faults)
-        outcome = station.outcome(upload)
-        if station.fault_injector.struck():
-            deployments = len(station.sandbox.deployments(station.app)) - known
+        upload = target.upload(faults)
+        outcome = target.outcome(upload)
+        if target.fault_injector.injected():
+            deployments = len(target.sandbox.deployments(target.app)) - known
             return Ending(outcome, upload.label if faults else None, deployments)
-        station.make_ready()
-    raise InvariantViolated(f"no command came to {place} in {TRIES} deployments")
+        target.make_ready()
+    raise InvariantViolated(f"no command reached {place} in {TRIES} deployments")
 
 
 def cut(place: Place, faults: str, name: str) -> Fault:
-    def inject(station: HostUnderTest) -> Ending:
-        station.fault_injector.inject(place, kill=True)
-        ending = until_struck(station, place, faults)
-        station.must_serve(station.live)
+    def inject(target: HostUnderTest) -> Ending:
+        target.fault_injector.inject(place, kill=True)
+        ending = until_injected(target, place, faults)
+        target.must_serve(target.live)
         return ending
 
     return Fault(
@@ -67,8 +69,8 @@ def cut(place: Place, faults: str, name: str) -> Fault:
 def faults_of(
     record: Callable[[HostUnderTest], list[Place]], faults: str, label: str, steps: tuple[str, ...]
 ) -> Callable[[HostUnderTest], list[Fault]]:
-    def expand(station: HostUnderTest) -> list[Fault]:
-        places = [place for place in record(station) if place.kind == "did" and place.step in steps]
+    def expand(target: HostUnderTest) -> list[Fault]:
+        places = [place for place in record(target) if place.kind == "did" and place.step in steps]
         return [cut(place, faults, f"killed/{label}{place.step}/{slug(place.name)}") for place in places]
 
     return expand

@@ -1,7 +1,7 @@
-"""The disk is full at each write of each command. The program itself says which there are.
+"""The disk is full at each write of each command; a recorded deployment shows which writes there are.
 
-What the program writes lies on filesystems of a few megabytes; just before a file is opened, it is
-filled to the last byte and the last name. It stays full until the deployment has ended.
+The program writes to filesystems of a few megabytes. Just before a file is opened, its filesystem is filled
+to the last byte and the last inode, and it stays full until the deployment has ended.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ OUTCOMES = {
     "bake": {"REVERTED", "LIVE"},
     "revert": {"REVERTED"},
 }
-"""Good ends: a write that only serves bookkeeping must not end a deployment, and the next one may."""
+"""Good ends: not every write is needed for the deployment to go on."""
 
 
 def full(place: Place, faults: str, name: str) -> Fault:
-    def inject(station: HostUnderTest) -> Ending:
-        station.fault_injector.inject(place, *FILL)
+    def inject(target: HostUnderTest) -> Ending:
+        target.fault_injector.inject(place, *FILL)
         try:
-            ending = cuts.until_struck(station, place, faults)
-            station.must_serve(station.live)
+            ending = cuts.until_injected(target, place, faults)
+            target.must_serve(target.live)
         finally:
-            station.shell(f"{' '.join(FILL)} --free {' '.join(SMALL_DISKS)}")
+            target.shell(f"{' '.join(FILL)} --free {' '.join(SMALL_DISKS)}")
         return ending
 
     return Fault(
         name=name,
-        what=f"no byte and no name left for {place.name} in {place.step}",
+        what=f"no byte and no inode left for {place.name} in {place.step}",
         inject=inject,
         outcomes=frozenset(OUTCOMES[place.step]),
         loss_budget=LossBudget.ANSWERS_BEGUN if faults else LossBudget.NOTHING,
@@ -42,8 +42,8 @@ def full(place: Place, faults: str, name: str) -> Fault:
 def faults_of(
     record: Callable[[HostUnderTest], list[Place]], faults: str, label: str, steps: tuple[str, ...]
 ) -> Callable[[HostUnderTest], list[Fault]]:
-    def expand(station: HostUnderTest) -> list[Fault]:
-        places = [place for place in record(station) if place.kind == "write" and place.step in steps]
+    def expand(target: HostUnderTest) -> list[Fault]:
+        places = [place for place in record(target) if place.kind == "write" and place.step in steps]
         small = [place for place in places if place.name.startswith(tuple(SMALL_DISKS))]
         return [full(place, faults, f"disk/{label}{place.step}{_short(place.name)}") for place in small]
 

@@ -1,4 +1,4 @@
-"""The host itself goes away in the middle of a command, and comes back. Its clock jumps."""
+"""The host reboots or loses power during a command; its clock jumps."""
 
 from collections.abc import Callable
 
@@ -15,38 +15,38 @@ BAKING = Place("bake", "did", "began")
 def interrupted(
     name: str, what: str, place: Place, outcomes: set[str], interrupt: Callable[[HostUnderTest], None]
 ) -> Fault:
-    """The command stands still at the place until the host goes away under it."""
+    """Return the fault that the host is interrupted while a command waits at a place."""
 
-    def inject(station: HostUnderTest) -> Ending:
-        station.fault_injector.inject(place, "/bin/sh", "-c", "sleep 300")
-        upload = station.upload()
-        station.until(station.fault_injector.struck, 60, f"a command came to {place}")
-        interrupt(station)
-        outcome = station.outcome(upload, 150)
-        station.until(lambda: station.serving() == station.live, BOOTED_SECONDS, "users are served again")
+    def inject(target: HostUnderTest) -> Ending:
+        target.fault_injector.inject(place, "/bin/sh", "-c", "sleep 300")
+        upload = target.upload()
+        target.until(target.fault_injector.injected, 60, f"a command reaches {place}")
+        interrupt(target)
+        outcome = target.outcome(upload, 150)
+        target.until(lambda: target.serving() == target.live, BOOTED_SECONDS, "users are served again")
         return Ending(outcome)
 
     return Fault(name, what, inject, frozenset(outcomes), LossBudget.WHILE_DOWN)
 
 
-def reboot(station: HostUnderTest) -> None:
-    station.machine.reboot()
+def reboot(target: HostUnderTest) -> None:
+    target.machine.reboot()
 
 
-def cut_power(station: HostUnderTest) -> None:
-    station.machine.kill()
-    station.machine.start()
+def cut_power(target: HostUnderTest) -> None:
+    target.machine.kill()
+    target.machine.start()
 
 
 def jumped(name: str, seconds: float) -> Fault:
-    """The program's clock is wrong from the end of the staging on."""
+    """Return the fault that the program's clock is wrong by `seconds` from the end of staging on."""
 
-    def inject(station: HostUnderTest) -> Ending:
+    def inject(target: HostUnderTest) -> Ending:
         place = Place("stage", "did", "verified SLOT")
-        station.fault_injector.inject(place, "/bin/sh", "-c", f"echo {seconds} >{HOME}/clock")
-        upload = station.upload()
-        outcome = station.outcome(upload)
-        station.must_serve(upload.label)
+        target.fault_injector.inject(place, "/bin/sh", "-c", f"echo {seconds} >{HOME}/clock")
+        upload = target.upload()
+        outcome = target.outcome(upload)
+        target.must_serve(upload.label)
         return Ending(outcome)
 
     what = f"the clock that the program reads jumps by {seconds / 3600:+.0f} h after staging"
@@ -62,13 +62,17 @@ FAULTS = (
     ),
     interrupted(
         "host/rebooted-while-baking",
-        "a reboot in the bake: the process that was verified is gone",
+        "a reboot during the bake: the process that was verified is gone",
         BAKING,
         {"REVERTED"},
         reboot,
     ),
     interrupted(
-        "host/power-cut-while-flipping", "no power right after the flag moved", FLIPPING, {"LIVE"}, cut_power
+        "host/power-cut-while-flipping",
+        "a power cut right after the flag moved",
+        FLIPPING,
+        {"LIVE"},
+        cut_power,
     ),
 )
 

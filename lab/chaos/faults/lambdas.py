@@ -1,20 +1,20 @@
-"""A function's process is killed at each call that it makes to AWS: the call is done, but not answered.
+"""A function's process is killed at each of its calls to AWS: the call is done, but its answer is lost.
 
-A good deployment tells which calls there are. Dying before a call is dying after the one before it.
+A recorded deployment shows which calls there are. To die before a call is to die after the previous one.
 """
 
 from dataclasses import dataclass
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.sandbox import FunctionError
 
 LEASE_SECONDS = 150.0
-"""What was decided and not done waits for its lease (60 s) and the next tick."""
+"""An act that was saved but not done waits for its lease (60 s) and the next scheduled check."""
 
-STRUCK_SECONDS = 20.0
+INJECTED_SECONDS = 20.0
 TRIES = 3
 PUBLISH = "sns:Publish"
 SAVES_REPORTS = ("report", "dynamodb:TransactWriteItems")
@@ -22,7 +22,7 @@ SAVES_REPORTS = ("report", "dynamodb:TransactWriteItems")
 
 @dataclass(frozen=True)
 class Point:
-    """The n-th call of the invocations of a function for one purpose."""
+    """The n-th call of a function's invocations for one reason."""
 
     function: str
     about: str
@@ -31,32 +31,32 @@ class Point:
 
     @classmethod
     def of(cls, call: Call) -> "Point | None":
-        if call.caller is None or call.caller.about == "tick":
+        if call.caller is None or call.caller.about == "schedule":
             return None
         return cls(call.caller.function, call.caller.about, call.number, call.name)
 
 
-def calls_of(station: HostUnderTest, invoked: str) -> list[Point]:
-    """The calls that a good deployment or a rollback makes."""
+def calls_of(target: HostUnderTest, invoked: str) -> list[Point]:
+    """Return the calls that a good deployment or a rollback makes."""
     seen: list[Point] = []
 
     def note(call: Call, answer: Answering) -> Answer:
         point = Point.of(call)
-        if point and call.concerns(station.app):
+        if point and call.concerns(target.app):
             seen.append(point)
         return answer(call.request)
 
-    station.make_ready()
-    with station.calls.intercepted(note):
+    target.make_ready()
+    with target.calls.intercepted(note):
         if invoked == "rollback":
-            roll_back(station)
+            roll_back(target)
         else:
-            station.deploy()
-            station.standing()
-            station.until(
+            target.deploy()
+            target.report()
+            target.until(
                 lambda: any((point.about, point.name) == SAVES_REPORTS for point in seen),
-                STRUCK_SECONDS,
-                "the function hears of a report",
+                INJECTED_SECONDS,
+                "the function receives a report",
             )
     return list(
         dict.fromkeys(point for point in seen if (point.about == "rollback") == (invoked == "rollback"))
@@ -64,22 +64,26 @@ def calls_of(station: HostUnderTest, invoked: str) -> list[Point]:
 
 
 def killed(point: Point) -> Fault:
-    def inject(station: HostUnderTest) -> Ending:
-        struck: list[Point] = []
+    def inject(target: HostUnderTest) -> Ending:
+        injected: list[Point] = []
 
         def kill(call: Call, answer: Answering) -> Answer:
             given = answer(call.request)
-            if not struck and Point.of(call) == point and call.concerns(station.app):
-                struck.append(point)
+            if not injected and Point.of(call) == point and call.concerns(target.app):
+                injected.append(point)
                 assert call.caller
                 call.caller.environment.kill()
             return given
 
-        with station.calls.intercepted(kill):
-            ending = roll_back(station) if point.about == "rollback" else until_struck(station, point, struck)
-        if not struck:
-            raise InvariantViolated(f"{point} did not come: a tick was faster; it ended {ending.outcome}")
-        station.must_serve(station.live)
+        with target.calls.intercepted(kill):
+            ending = (
+                roll_back(target) if point.about == "rollback" else until_injected(target, point, injected)
+            )
+        if not injected:
+            raise InvariantViolated(
+                f"{point} was not reached: the schedule was faster; it ended {ending.outcome}"
+            )
+        target.must_serve(target.live)
         return ending
 
     return Fault(
@@ -87,39 +91,40 @@ def killed(point: Point) -> Fault:
         what=f"the function dies after its call {point.number} ({point.name}) for {point.about}",
         inject=inject,
         outcomes=frozenset({"LIVE"}),
-        repeats=point.name == PUBLISH,
+        may_repeat=point.name == PUBLISH,
     )
 
 
-def until_struck(station: HostUnderTest, point: Point, struck: list[Point]) -> Ending:
-    """Uploads until an invocation comes to the point: in TRIES of them a tick may always have been faster."""
+def until_injected(target: HostUnderTest, point: Point, injected: list[Point]) -> Ending:
+    """Upload until an invocation reaches the point, TRIES times at most: the schedule may be faster."""
     deployments = 0
-    while not struck and deployments < TRIES:
-        outcome = station.outcome(station.upload(), LEASE_SECONDS)
+    while not injected and deployments < TRIES:
+        outcome = target.outcome(target.upload(), LEASE_SECONDS)
         deployments += 1
         if point.about == "report":
-            station.standing()
-            station.until(lambda: bool(struck), STRUCK_SECONDS, "the function hears of the report")
+            target.report()
+            target.until(lambda: bool(injected), INJECTED_SECONDS, "the function receives the report")
     return Ending(outcome, deployments=deployments)
 
 
-def roll_back(station: HostUnderTest) -> Ending:
-    """A person whose call got no answer calls again: that goes back, or forth again where it was accepted."""
-    after = len(station.sandbox.announcements)
-    known = len(station.sandbox.deployments(station.app))
+def roll_back(target: HostUnderTest) -> Ending:
+    """Roll back as a person would, who calls again without an answer: a second rollback undoes an accepted
+    one."""
+    after = len(target.sandbox.announcements)
+    known = len(target.sandbox.deployments(target.app))
     try:
-        station.sandbox.invoke("Rollback", {"app": station.app})
+        target.sandbox.invoke("Rollback", {"app": target.app})
     except FunctionError:
-        station.sandbox.invoke("Rollback", {"app": station.app})
-    told = station.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
-    station.live = told.data["live"]["label"]
-    return Ending("LIVE", deployments=len(station.sandbox.deployments(station.app)) - known)
+        target.sandbox.invoke("Rollback", {"app": target.app})
+    told = target.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
+    target.live = told.data["live"]["label"]
+    return Ending("LIVE", deployments=len(target.sandbox.deployments(target.app)) - known)
 
 
 def group(name: str, invoked: str, minutes: float) -> Group:
     return Group(
         name,
-        expand=lambda station: [killed(point) for point in calls_of(station, invoked)],
+        expand=lambda target: [killed(point) for point in calls_of(target, invoked)],
         spread=True,
         minutes=minutes,
     )

@@ -1,92 +1,93 @@
-"""nginx is killed, stopped, or configured by somebody else; a stranger sits on the idle port."""
+"""nginx is killed, stopped or misconfigured; another process listens on the idle port."""
 
 from lab.chaos.fault import Ending, Fault, Group, LossBudget
 from lab.chaos.fault_injector import Place
 from lab.chaos.host_under_test import HostUnderTest
+from lab.project import OTHER, PORTS
 
 BACK_SECONDS = 20.0
-INSPECTED_SECONDS = 120.0
-"""In the sandbox a quarter of an hour takes 75 s."""
+CHECKED_SECONDS = 120.0
+"""Until the next check for drift: every 15 minutes, which take 75 s in the sandbox."""
 
 KILL = "pkill -KILL nginx; true"
 STOP = "systemctl stop nginx"
 FOREIGN = "/etc/nginx/conf.d/somebody.conf"
 
 
-def killed(station: HostUnderTest) -> Ending:
-    """No deployment is under way: the host has to help itself."""
-    station.shell(KILL)
+def killed(target: HostUnderTest) -> Ending:
+    """No deployment is under way: the host has to recover by itself."""
+    target.shell(KILL)
     try:
-        station.until(lambda: station.serving() == station.live, BACK_SECONDS, "nginx is back")
+        target.until(lambda: target.serving() == target.live, BACK_SECONDS, "nginx is back")
     except TimeoutError:
-        station.shell("systemctl start nginx")
+        target.shell("systemctl start nginx")
         raise
     return Ending("restarted")
 
 
-def stopped_and_left(station: HostUnderTest) -> Ending:
-    """No deployment is under way: what hosts report is compared from time to time, and an operator told."""
-    after = len(station.sandbox.announcements)
-    station.shell(STOP)
+def stopped_and_left(target: HostUnderTest) -> Ending:
+    """No deployment is under way: the next check for drift has to find it."""
+    after = len(target.sandbox.announcements)
+    target.shell(STOP)
     try:
-        station.announced(lambda each: each.data.get("outcome") == "DRIFT", INSPECTED_SECONDS, after)
+        target.announced(lambda each: each.data.get("outcome") == "DRIFT", CHECKED_SECONDS, after)
     finally:
-        station.shell("systemctl start nginx")
-    station.until(lambda: station.serving() == station.live, BACK_SECONDS, "users are served")
-    return Ending("told")
+        target.shell("systemctl start nginx")
+    target.until(lambda: target.serving() == target.live, BACK_SECONDS, "users are served")
+    return Ending("announced")
 
 
 def lost_at(name: str, what: str, place: Place, command: str, outcomes: set[str]) -> Fault:
-    """nginx goes away when a command comes to a place."""
+    """Return the fault that nginx is lost when a command reaches a place."""
 
-    def inject(station: HostUnderTest) -> Ending:
-        station.fault_injector.inject(place, "/bin/sh", "-c", command)
-        outcome = station.outcome(station.upload())
-        station.until(lambda: station.serving() == station.live, BACK_SECONDS, "users are served")
+    def inject(target: HostUnderTest) -> Ending:
+        target.fault_injector.inject(place, "/bin/sh", "-c", command)
+        outcome = target.outcome(target.upload())
+        target.until(lambda: target.serving() == target.live, BACK_SECONDS, "users are served")
         return Ending(outcome)
 
     return Fault(name, what, inject, frozenset(outcomes), LossBudget.WHILE_DOWN)
 
 
-def stopped_before(station: HostUnderTest) -> Ending:
-    station.shell(STOP)
-    outcome = station.outcome(station.upload())
-    station.must_serve(station.live)
+def stopped_before(target: HostUnderTest) -> Ending:
+    target.shell(STOP)
+    outcome = target.outcome(target.upload())
+    target.must_serve(target.live)
     return Ending(outcome)
 
 
-def broken_by_somebody(station: HostUnderTest) -> Ending:
-    """A file that nginx cannot read lies beside ours, and a setting changes what ours has to say."""
-    station.shell(f"echo 'server {{ listen nonsense' >{FOREIGN}")
+def broken_by_somebody(target: HostUnderTest) -> Ending:
+    """nginx cannot parse a file beside ours, when a setting has just changed ours."""
+    target.shell(f"echo 'server {{ listen nonsense' >{FOREIGN}")
     try:
-        station.configure(server_name="shop.example.com")
-        outcome = station.outcome(station.upload())
-        station.must_serve(station.live)
+        target.configure(server_name="shop.example.com")
+        outcome = target.outcome(target.upload())
+        target.must_serve(target.live)
     finally:
-        station.shell(f"rm {FOREIGN}")
+        target.shell(f"rm {FOREIGN}")
     return Ending(outcome)
 
 
-def ours_overwritten(station: HostUnderTest) -> Ending:
-    station.shell(f"echo 'nonsense' >/etc/nginx/conf.d/twinslot-{station.app}.conf")
-    outcome = station.outcome(station.upload())
-    station.must_serve(station.live)
+def ours_overwritten(target: HostUnderTest) -> Ending:
+    target.shell(f"echo 'nonsense' >/etc/nginx/conf.d/twinslot-{target.app}.conf")
+    outcome = target.outcome(target.upload())
+    target.must_serve(target.live)
     return Ending(outcome)
 
 
-def stranger_on_idle_port(station: HostUnderTest) -> Ending:
-    idle = {"blue": 8082, "green": 8081}[station.standing()["live"]]
-    other = {8081: "blue", 8082: "green"}[idle]
-    station.shell(
-        f"systemctl stop twinslot-{station.app}@{other} && "
+def stranger_on_idle_port(target: HostUnderTest) -> Ending:
+    other = OTHER[target.report()["live"]]
+    idle = PORTS[other]
+    target.shell(
+        f"systemctl stop twinslot-{target.app}@{other} && "
         f"systemd-run --quiet --unit=stranger python3 -m http.server {idle} && "
         f"for i in $(seq 100); do ss -Hltn 'sport = :{idle}' | grep -q . && break; sleep 0.1; done"
     )
     try:
-        outcome = station.outcome(station.upload())
-        station.must_serve(station.live)
+        outcome = target.outcome(target.upload())
+        target.must_serve(target.live)
     finally:
-        station.shell("systemctl stop stranger")
+        target.shell("systemctl stop stranger")
     return Ending(outcome)
 
 
@@ -101,13 +102,13 @@ GROUPS = (
                 frozenset({"restarted"}),
                 LossBudget.WHILE_DOWN,
                 deployments=0,
-                tells=0,
+                drift_announcements=0,
             ),
             Fault(
                 "nginx/stopped-and-left",
-                "somebody stopped it while no deployment is under way",
+                "it is stopped while no deployment is under way",
                 stopped_and_left,
-                frozenset({"told"}),
+                frozenset({"announced"}),
                 LossBudget.WHILE_DOWN,
                 deployments=0,
             ),
@@ -127,40 +128,40 @@ GROUPS = (
             ),
             lost_at(
                 "nginx/stopped-while-flipping",
-                "it is stopped when the flip begins",
+                "nginx is stopped when the flip begins",
                 Place("flip", "did", "began"),
                 STOP,
                 {"LIVE", "REVERTED"},
             ),
             lost_at(
                 "nginx/stopped-while-baking",
-                "it is stopped when the bake begins",
+                "nginx is stopped when the bake begins",
                 Place("bake", "did", "began"),
                 STOP,
                 {"LIVE", "REVERTED"},
             ),
             Fault(
                 "nginx/stopped-before-the-upload",
-                "somebody stopped it; the next deployment starts it",
+                "nginx is stopped; the next deployment starts it",
                 stopped_before,
                 frozenset({"LIVE"}),
                 LossBudget.WHILE_DOWN,
             ),
             Fault(
                 "nginx/configuration-broken-by-somebody",
-                "a file of somebody else's makes nginx -t fail just when ours has to change",
+                "another file makes nginx -t fail just when ours has to change",
                 broken_by_somebody,
                 frozenset({"FAILED"}),
             ),
             Fault(
                 "nginx/our-configuration-overwritten",
-                "somebody wrote nonsense over our file",
+                "our file is overwritten with nonsense",
                 ours_overwritten,
                 frozenset({"LIVE"}),
             ),
             Fault(
                 "port/stranger-on-the-idle-one",
-                "a process that is none of ours listens where the idle slot should",
+                "another process listens on the idle slot's port",
                 stranger_on_idle_port,
                 frozenset({"FAILED"}),
             ),

@@ -1,32 +1,31 @@
-"""AWS's services fail: DynamoDB throttles, SNS and SSM refuse, objects change under everyone's hands."""
+"""AWS's services fail: calls are throttled or refused, and objects change during a deployment."""
 
 import time
 from collections.abc import Callable
 
 from lab.chaos.calls import Answering, Call
-from lab.chaos.fault import Ending, Fault, Group, InvariantViolated
-from lab.chaos.host_under_test import HostUnderTest, Upload
+from lab.chaos.fault import Ending, Fault, Group
+from lab.chaos.host_under_test import HostUnderTest, InvariantViolated, Upload
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.api.requests import ApiError
 
 INVALID = ApiError("InvalidInstanceId", "instances not in a valid state for account")
 LEASE_SECONDS = 130.0
-"""A deployment whose act failed waits for its lease (60 s), maybe twice."""
+"""A deployment whose act failed waits for its lease (60 s), twice at most."""
 
 
 def failing(
     name: str, what: str, called: str, error: ApiError, outcome: str, seconds: float = 0.0, step: str = ""
 ) -> Fault:
-    """The functions' calls of this name fail, for so many seconds from the first one on; 0: to the end.
-
-    `step` fails commands of this step alone.
+    """Return the fault that the functions' calls of this name fail, for `seconds` from the first one on (0:
+    until the end). With a `step`, only its commands fail.
     """
 
-    def inject(station: HostUnderTest) -> Ending:
+    def inject(target: HostUnderTest) -> Ending:
         first: list[float] = []
 
         def fail(call: Call, answer: Answering) -> Answer:
-            is_it = call.caller and call.name.startswith(called) and call.concerns(station.app)
+            is_it = call.caller and call.name.startswith(called) and call.concerns(target.app)
             if is_it and step and call.request.json.get("Parameters", {}).get("step") != [step]:
                 is_it = False
             if is_it:
@@ -35,72 +34,73 @@ def failing(
                     raise error
             return answer(call.request)
 
-        with station.calls.intercepted(fail):
-            ended = station.outcome(station.upload(), LEASE_SECONDS)
+        with target.calls.intercepted(fail):
+            ended = target.outcome(target.upload(), LEASE_SECONDS)
         if not first:
-            raise InvariantViolated(f"no call of {called} came")
-        station.must_serve(station.live)
+            raise InvariantViolated(f"{called} was not called")
+        target.must_serve(target.live)
         return Ending(ended)
 
-    # Where the table fails after the message was published, that it was cannot be noted.
-    return Fault(name, what, inject, frozenset({outcome}), repeats=called.startswith("dynamodb"))
+    # When the table fails after the publishing, the publishing cannot be recorded.
+    return Fault(name, what, inject, frozenset({outcome}), may_repeat=called.startswith("dynamodb"))
 
 
 def at_reading(
     by_host: bool, then: Callable[[HostUnderTest, Upload], None]
 ) -> Callable[[HostUnderTest], Upload]:
-    """Uploads; when the jar is first read, by the function or by a host, `then` comes first."""
+    """Return what uploads a release and calls `then` just before the function, or a host, first reads it."""
 
-    def upload_and_wait(station: HostUnderTest) -> Upload:
+    def upload_and_wait(target: HostUnderTest) -> Upload:
         made: list[Upload] = []
         done: list[Call] = []
 
         def intercept(call: Call, answer: Answering) -> Answer:
             is_reading = call.name == "s3:GetObject" and (call.caller is None) == by_host
-            if is_reading and not done and station.app in call.request.path:
+            if is_reading and not done and target.app in call.request.path:
                 done.append(call)
-                station.until(lambda: bool(made), 10, "the upload has an answer")
-                then(station, made[0])
+                target.until(lambda: bool(made), 10, "the upload has ended")
+                then(target, made[0])
             return answer(call.request)
 
-        with station.calls.intercepted(intercept):
-            made.append(station.upload())
-            station.until(lambda: bool(done), 60, "the jar is read")
+        with target.calls.intercepted(intercept):
+            made.append(target.upload())
+            target.until(lambda: bool(done), 60, "the jar is read")
         return made[0]
 
     return upload_and_wait
 
 
-def delete(station: HostUnderTest, upload: Upload) -> None:
-    station.sandbox.client("s3").delete_object(
-        Bucket=station.sandbox.outputs["ArtifactBucket"], Key=upload.key, VersionId=upload.version
+def delete(target: HostUnderTest, upload: Upload) -> None:
+    target.sandbox.client("s3").delete_object(
+        Bucket=target.sandbox.outputs["ArtifactBucket"], Key=upload.key, VersionId=upload.version
     )
 
 
 def deleted(by_host: bool) -> Callable[[HostUnderTest], Ending]:
-    def inject(station: HostUnderTest) -> Ending:
-        outcome = station.outcome(at_reading(by_host, delete)(station))
-        station.must_serve(station.live)
+    def inject(target: HostUnderTest) -> Ending:
+        outcome = target.outcome(at_reading(by_host, delete)(target))
+        target.must_serve(target.live)
         return Ending(outcome)
 
     return inject
 
 
 def overwritten(by_host: bool) -> Callable[[HostUnderTest], Ending]:
-    """Another release is put under the same key: each deployment has the bytes of its own version."""
+    """Return the fault that another release is uploaded to the same key: each deployment gets its own
+    version."""
 
-    def inject(station: HostUnderTest) -> Ending:
+    def inject(target: HostUnderTest) -> Ending:
         second: list[Upload] = []
 
-        def overwrite(station: HostUnderTest, upload: Upload) -> None:
-            second.append(station.upload(key=upload.key))
+        def overwrite(target: HostUnderTest, upload: Upload) -> None:
+            second.append(target.upload(key=upload.key))
 
-        first = at_reading(by_host, overwrite)(station)
-        outcome = station.outcome(first)
-        newest = station.outcome(second[0])
+        first = at_reading(by_host, overwrite)(target)
+        outcome = target.outcome(first)
+        newest = target.outcome(second[0])
         if newest != "LIVE":
             raise InvariantViolated(f"the newer object ended {newest}, the older one {outcome}")
-        station.must_serve(second[0].label)
+        target.must_serve(second[0].label)
         return Ending(outcome)
 
     return inject
@@ -148,7 +148,7 @@ GROUPS = (
             ),
             failing(
                 "dynamodb/failing",
-                "every call fails for 2 s; the sandbox repeats events 60 times as fast as Lambda",
+                "every call fails for 2 s; the sandbox retries events 60 times as fast as Lambda",
                 "dynamodb:",
                 ApiError("InternalServerError", "internal server error", 500),
                 "LIVE",
@@ -156,7 +156,7 @@ GROUPS = (
             ),
             failing(
                 "ssm/refusing-to-stage",
-                "SendCommand takes no command for staging",
+                "SendCommand refuses the command to stage",
                 "ssm:SendCommand",
                 INVALID,
                 "FAILED",
@@ -164,7 +164,7 @@ GROUPS = (
             ),
             failing(
                 "ssm/refusing-to-flip",
-                "SendCommand takes no command for the flip",
+                "SendCommand refuses the command to flip",
                 "ssm:SendCommand",
                 INVALID,
                 "REVERTED",

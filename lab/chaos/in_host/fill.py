@@ -1,6 +1,7 @@
-"""Fills the small filesystem that a path lies on, to the last byte and the last name. Never another one.
+"""Fills the small filesystem of a path to the last byte and the last inode; refuses a large one.
 
-fill.py PATH fills, fill.py --free MOUNT... empties again.
+fill.py PATH             fills it
+fill.py --free MOUNT...  removes what filled it
 """
 
 import contextlib
@@ -12,7 +13,7 @@ FILLER = ".chaos-filler"
 
 
 def mount_of(path: str) -> str:
-    """Where the filesystem is mounted that the path lies on."""
+    """Return the mount point of the path's filesystem."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -20,11 +21,11 @@ def mount_of(path: str) -> str:
 
 
 def fill(path: str) -> None:
-    """Leave no byte and no name on the filesystem of the path; exits when it is a larger one."""
+    """Leave no byte and no inode free on the path's filesystem. Exits when it is a large one."""
     place = mount_of(path)
     state = os.statvfs(place)
     if state.f_frsize * state.f_blocks > MAX_BYTES:
-        sys.exit(f"{place} is no small filesystem of chaos's: it stays as it is")
+        sys.exit(f"{place} is not one of the chaos suite's small filesystems: nothing was changed")
     with contextlib.suppress(OSError), open(f"{place}/{FILLER}", "wb", buffering=0) as file:
         while file.write(bytes(65536)):
             pass
@@ -36,7 +37,7 @@ def fill(path: str) -> None:
 
 
 def free(place: str) -> None:
-    """Remove what `fill` put there, if anything."""
+    """Remove what `fill` wrote, if anything."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(f"{place}/{FILLER}s"):
             os.unlink(f"{place}/{FILLER}s/{name}")

@@ -1,12 +1,12 @@
 """Runs in a host before the product's program: the agent's environment has it on Python's path.
 
-The program itself says what it does: it tells syslog each step that lasts, and it opens files to write. Each
-of these is a place: it is noted in HOME/seen, and where HOME/rule.json names it, the rule is carried out then
-and there, once. HOME is gone after a reboot.
+Each step that the program logs to syslog, and each file that it opens for writing, is a place. It is recorded
+in HOME/seen, and when HOME/rule.json names it, the rule is carried out at once, and once only. HOME does not
+survive a reboot.
 
     {"step": "stage", "kind": "did" | "write", "name": "placed the release", "kill": true, "run": ["reboot"]}
 
-A rule's `run` gets the path that is about to be written as its last argument. HOME/clock holds seconds by
+A rule's `run` gets the path that is about to be written as its last argument. HOME/clock has the seconds by
 which the program's clock is wrong.
 """
 
@@ -33,14 +33,15 @@ passed: dict[tuple[str, str], int] = {}
 
 
 def plain(name: str) -> str:
-    """A place's name, the same in every deployment: without slots, digests and numbers."""
+    """Return a place's name without slots, digests and numbers, so that it is the same in every
+    deployment."""
     name = re.sub(r"/\.([^/]+)\.new$", r"/\1", name)
     name = re.sub(r"releases/[0-9a-f]{12}", "releases/RELEASE", name)
     return re.sub(r"\d+", "N", re.sub(r"\b(blue|green)\b", "SLOT", name))
 
 
 def note(kind: str, name: str, path: str = "") -> None:
-    """A place was reached: it is noted, and what was ordered for it done."""
+    """Record a place that was reached, and carry out its rule."""
     name = plain(name)
     count = passed[kind, name] = passed.get((kind, name), 0) + 1
     if count > 1:
@@ -52,7 +53,7 @@ def note(kind: str, name: str, path: str = "") -> None:
         with real_open(HOME + "/rule.json") as file:
             rule = json.load(file)
         if (rule["step"], rule["kind"], rule["name"]) == (STEP, kind, name):
-            os.rename(HOME + "/rule.json", HOME + "/struck.json")
+            os.rename(HOME + "/rule.json", HOME + "/injected.json")
             if rule["run"]:
                 subprocess.run([*rule["run"], path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             if rule["kill"]:

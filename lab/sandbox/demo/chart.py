@@ -1,4 +1,8 @@
-"""The picture of a demo's traffic: requests a second by who answered, under the deployments' phases."""
+"""Draws a demo's traffic: requests a second by the release that answered, below the deployments' phases.
+
+A colour has one meaning: releases are blue and green, a bad release's own errors amber, lost requests red,
+and phases grey.
+"""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -9,14 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lab.sandbox.demo.summary import Ended
-from lab.sandbox.traffic.records import Traffic
+from lab.sandbox.traffic.records import LOST, Traffic
 
-SPAN_SECONDS = 0.2
-SERVED_COLOURS = ("#1f4e79", "#5b9bd5", "#2a9d8f", "#9dc3e6")
+BIN_SECONDS = 1.0
+TEXT_COLOUR = "#22272e"
+RELEASE_COLOURS = ("#1f4e79", "#6aa5dc", "#2a9d8f", "#a3d5c9")
 ERROR_COLOUR = "#f4a259"
 LOST_COLOUR = "#c00000"
-PHASE_COLOURS = {"staging": "#d0d5db", "flipping": "#222222", "baking": "#a9cbe8", "reverting": "#f4a259"}
-OUTCOME_COLOURS = {"LIVE": "#2e7d32", "FAILED": "#c00000", "REVERTED": "#b26a00"}
+PHASE_COLOURS = {"staging": "#d9dde2", "flipping": "#22272e", "baking": "#adb5be", "reverting": "#747d88"}
 
 
 def draw(path: Path, deployments: Sequence[Ended], traffic: Traffic) -> None:
@@ -25,7 +29,8 @@ def draw(path: Path, deployments: Sequence[Ended], traffic: Traffic) -> None:
         raise ValueError("there was no traffic to draw")
     start = min(record.sent for record in traffic.records)
     end = max(record.sent for record in traffic.records)
-    figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
+    figure = Figure(figsize=(11, 4.8), dpi=120, layout="constrained")
+    figure.suptitle(title(traffic), x=0.01, ha="left", fontsize=14, fontweight="bold", color=TEXT_COLOUR)
     phases, requests = figure.subplots(2, 1, sharex=True, height_ratios=[1, 4])
     _draw_phases(phases, deployments, start)
     _draw_requests(requests, traffic, start)
@@ -35,20 +40,25 @@ def draw(path: Path, deployments: Sequence[Ended], traffic: Traffic) -> None:
     figure.savefig(path, format="png")
 
 
+def title(traffic: Traffic) -> str:
+    """Return the result in words."""
+    return f"{len(traffic):,} requests, {traffic.lost:,} lost"
+
+
 def _draw_phases(axes: Axes, deployments: Sequence[Ended], start: float) -> None:
-    """A bar a deployment, its phases one after the other, its release and its outcome above."""
-    shown = [ended for ended in deployments if ended.told > start]
-    for ended in shown:
-        at = ended.asked - start
+    """Draw each deployment's phases as a bar, with its release and outcome above."""
+    for ended in deployments:
+        if ended.announced <= start:
+            continue
+        at = ended.requested - start
+        name = f"rollback to {ended.label}" if ended.kind == "rollback" else ended.label
+        axes.text(at, 0.35, f"{name}: {ended.outcome}", va="bottom", fontsize=9, color=TEXT_COLOUR)
         for phase, spent in ended.phases.items():
             axes.barh(0, spent, left=at, height=0.5, color=PHASE_COLOURS.get(phase, "white"), linewidth=0)
             at += spent
-        colour = OUTCOME_COLOURS.get(ended.outcome, "black")
-        name = f"{ended.label} {ended.outcome}"
-        axes.text(ended.asked - start, 0.35, name, ha="left", va="bottom", fontsize=8.5, color=colour)
     for phase, colour in PHASE_COLOURS.items():
         axes.barh(0, 0, color=colour, label=phase)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.6), ncols=len(PHASE_COLOURS), frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(PHASE_COLOURS), frameon=False)
     axes.set_ylim(-0.3, 0.9)
     axes.set_yticks([])
     axes.tick_params(bottom=False)
@@ -56,23 +66,26 @@ def _draw_phases(axes: Axes, deployments: Sequence[Ended], start: float) -> None
 
 
 def _draw_requests(axes: Axes, traffic: Traffic, start: float) -> None:
-    """What became of the requests, in spans short enough to show a flip."""
-    rates = traffic.rates(start, SPAN_SECONDS)
-    last = max(span for series in rates.values() for span in series)
-    spans = range(max(last, 1))  # without the last: it is not over
-    names = sorted(rates, key=lambda name: (name == "lost", name.endswith(" 5xx"), name))
-    served = cycle(SERVED_COLOURS)
-    special = {name: ERROR_COLOUR for name in names if name.endswith(" 5xx")} | {"lost": LOST_COLOUR}
+    """Draw the requests a second by what became of them; the legend has each kind's total."""
+    rates: dict[str, dict[int, float]] = {LOST: {}, **traffic.rates(start, BIN_SECONDS)}
+    last = max(number for series in rates.values() for number in series)
+    bins = range(max(last, 1))  # without the last one, which is not complete
+    names = sorted(rates, key=lambda name: (name == LOST, name.endswith(" 5xx"), name))
+    release_colours = cycle(RELEASE_COLOURS)
+    colours = [
+        LOST_COLOUR if name == LOST else ERROR_COLOUR if name.endswith(" 5xx") else next(release_colours)
+        for name in names
+    ]
     axes.stackplot(
-        [span * SPAN_SECONDS for span in spans],
-        *([rates[name].get(span, 0.0) for span in spans] for name in names),
-        labels=names,
-        colors=[special.get(name) or next(served) for name in names],
+        [number * BIN_SECONDS for number in bins],
+        *([rates[name].get(number, 0.0) for number in bins] for name in names),
+        labels=[f"{name}: {sum(rates[name].values()) * BIN_SECONDS:,.0f}" for name in names],
+        colors=colours,
         step="post",
         linewidth=0,
     )
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds since the load began")
-    axes.set_ylabel("requests a second, by who answered")
+    axes.set_ylabel("requests a second")
     axes.legend(loc="lower left", ncols=len(names), framealpha=0.9)
     axes.spines[["top", "right"]].set_visible(False)

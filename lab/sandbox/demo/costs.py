@@ -1,4 +1,4 @@
-"""What a LIVE deployment to one host cost, by Lambda's and SSM's own records of it."""
+"""What a LIVE deployment to one host cost, from the records of Lambda and SSM."""
 
 import json
 from collections.abc import Sequence
@@ -9,37 +9,38 @@ from typing import Any
 from lab.sandbox.services.lambda_functions import Invocation
 
 PAUSES_OF_A_START = 0.2
-"""Seconds: of what a host reports as a jar's start, the two pauses between its three health checks are the
-product's own (host/twinslot_host/start.py)."""
+"""Seconds. The start that a host reports has three health checks, and the two pauses between them are the
+product's (host/twinslot_host/slot/health.py)."""
 
-TICK = b'"Scheduled Event"'
+SCHEDULED = b'"Scheduled Event"'
 
 
 @dataclass(frozen=True)
 class Command:
-    """An SSM command on the host: when it was sent, began and finished there, and the controller heard of it.
+    """An SSM command: when it was sent, began and finished on the host, and when the controller was notified.
 
-    `start_seconds` is how long the jar it started took until it answered, 0 when it started none;
-    `bake_seconds` is how long it was told to watch the release, 0 when that was not its work.
+    `start_seconds` is how long the release took to answer, 0 when the command started none; `bake_seconds` is
+    the bake's setting, 0 for another command.
     """
 
     sent: float
     began: float
     finished: float
-    heard: float
+    notified: float
     start_seconds: float = 0.0
     bake_seconds: float = 0.0
 
     @property
     def latency(self) -> float:
-        """What SSM took to bring the command to the host, and the news of its end to the controller."""
-        return self.began - self.sent + self.heard - self.finished
+        """Return the seconds that SSM took to deliver the command, and to notify the controller of its
+        end."""
+        return self.began - self.sent + self.notified - self.finished
 
 
 @dataclass(frozen=True)
 class Cost:
-    """`seconds` go from the upload to the announcement; `handler_ms` has each invocation in that time, less
-    the clock's, which come with or without a deployment."""
+    """The cost of a deployment. `seconds` are from the upload to the announcement; `handler_ms` has each
+    invocation in that time, without those by the schedule, which come without a deployment too."""
 
     seconds: float
     commands: tuple[Command, ...]
@@ -51,19 +52,28 @@ class Cost:
 
     @property
     def overhead_seconds(self) -> float:
-        """The seconds less the jar's own start, the bake, and SSM's latency."""
+        """Return the seconds without the release's start, the bake and SSM's latency."""
         others = sum(each.latency + each.start_seconds + each.bake_seconds for each in self.commands)
         return self.seconds - others
 
 
 def cost(
-    ssm: Any, all_invocations: Sequence[Invocation], deployment: str, asked: float, told: float, bake: float
+    ssm: Any,
+    all_invocations: Sequence[Invocation],
+    deployment: str,
+    requested: float,
+    announced: float,
+    bake: float,
 ) -> Cost:
-    """What the deployment cost that was asked for and announced at these times, its bake this long.
+    """Return what the deployment cost that was requested and announced at these times. `bake` is in seconds.
 
-    `ssm` is a client for Run Command. Raises ValueError when the deployment sent no command.
+    `ssm` is a boto3 client. Raises ValueError when the deployment sent no command.
     """
-    invocations = [each for each in all_invocations if asked <= each.at <= told and TICK not in each.payload]
+    invocations = [
+        each
+        for each in all_invocations
+        if requested <= each.at <= announced and SCHEDULED not in each.payload
+    ]
     sent = [
         command
         for page in ssm.get_paginator("list_commands").paginate()
@@ -82,21 +92,21 @@ def cost(
                 _seconds(command["RequestedDateTime"]),
                 _seconds(plugin["ResponseStartDateTime"]),
                 finished,
-                _heard(invocations, command["CommandId"], finished),
+                _notified(invocations, command["CommandId"], finished),
                 _start_seconds(plugin["Output"]),
                 bake if command["Parameters"]["verb"] == ["bake"] else 0.0,
             )
         )
-    return Cost(told - asked, tuple(commands), tuple(each.milliseconds for each in invocations))
+    return Cost(announced - requested, tuple(commands), tuple(each.milliseconds for each in invocations))
 
 
-def _heard(invocations: Sequence[Invocation], command: str, finished: float) -> float:
-    """When a function was first invoked with the news. The clock knows no command's id: no latency then."""
+def _notified(invocations: Sequence[Invocation], command: str, finished: float) -> float:
+    """Return when a function was first invoked with the command's end; without one, the schedule found it."""
     return min((each.at for each in invocations if command.encode() in each.payload), default=finished)
 
 
 def _start_seconds(output: str) -> float:
-    """How long the jar took to start, by the host's report; 0 when it started none."""
+    """Return how long the release took to start, from the host's report; 0 when none was started."""
     seconds = json.loads(output)["seconds"].get("start", 0.0)
     return max(0.0, float(seconds) - PAUSES_OF_A_START)
 

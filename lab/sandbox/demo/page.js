@@ -1,5 +1,5 @@
-// What CloudWatch's console does for a custom widget: it shows the HTML, and binds each <cwdb-action> to the element
-// before it. Besides, the plot of each slot's requests.
+// Does what CloudWatch's console does for a custom widget: shows the HTML, and binds each <cwdb-action> to the element
+// before it. It also draws the plot of the slots' requests.
 "use strict";
 
 const REFRESH_MS = 1000;
@@ -37,11 +37,11 @@ function drawPlot({ slots }) {
     }
   });
   byId("plot").replaceChildren(...pieces);
-  byId("most").textContent = `the uppermost line is ${most}`;
+  byId("most").textContent = `top line: ${most}`;
   for (const name of names) byId(name).textContent = slots[name].at(-1);
 }
 
-// Somebody may have folded an app: it stays so when the page is drawn anew.
+// An app that was folded stays folded when the widget is rendered again.
 function showWidget(html) {
   if (html === shown) return;
   const folded = new Map([...byId("widget").querySelectorAll("details")].map((app) => [nameOf(app), app.open]));
@@ -84,12 +84,12 @@ async function act(action) {
   const endpoint = action.getAttribute("endpoint");
   const question = action.getAttribute("confirmation");
   if (!(await confirmed(question))) return;
-  byId("question").textContent = "Asking …";
+  byId("question").textContent = "Calling …";
   byId("yes").hidden = true;
   byId("no").textContent = "Close";
-  const told = await ask("call", { endpoint, payload }).catch((error) => ({ error: error.message }));
-  byId("question").textContent = told.error ? "It was not done." : "It was asked for.";
-  byId("answer").textContent = told.error ?? JSON.stringify(told.answer, null, 2);
+  const answer = await ask("call", { endpoint, payload }).catch((error) => ({ error: error.message }));
+  byId("question").textContent = answer.error ? "The call failed." : "The call was accepted.";
+  byId("answer").textContent = answer.error ?? JSON.stringify(answer.answer, null, 2);
   byId("answer").hidden = false;
 }
 

@@ -1,15 +1,16 @@
-"""The sandbox's page on loopback: the dashboard's widget as CloudWatch would show it, above it the requests
-that each slot answers.
+"""The sandbox's page on loopback: the requests that each slot answers, and the dashboard's widget as
+CloudWatch shows it.
 
-The widget's HTML comes from the real function, and its button calls the real rollback function: what
-CloudWatch's console does is done by page.js. Only the page itself can make that call: other names than
-loopback's are refused (a foreign site may point its own name here), and so is a call without the token, which
-stands in the page alone.
+The real function renders the widget, and its button calls the real rollback function; page.js does what
+CloudWatch's console does. Only the page can make that call: another Host than loopback's is refused, since a
+foreign site may resolve to it (DNS rebinding), and so is a call without the token, which only the page
+contains.
 """
 
 import json
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,11 +34,14 @@ HEADERS = {
 
 
 class Page:
-    """The page of a running sandbox, from entering to leaving; `address` is where it is."""
+    """The page of a running sandbox, a context manager; `address` is its URL.
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    `users` is the file of records of a load on the hosts: it has the requests that never reached nginx.
+    """
+
+    def __init__(self, sandbox: Sandbox, users: Path | None = None) -> None:
         self.sandbox = sandbox
-        self.traffic = SlotTraffic(lambda: list(sandbox.hosts))
+        self.traffic = SlotTraffic(lambda: [host.access_log for host in sandbox.hosts], users)
         self.token = secrets.token_urlsafe()
         self._server = Server("127.0.0.1", self, _Handler, "page")
         self.address = f"{self._server.endpoint}/"
@@ -53,7 +57,7 @@ class Page:
         self._server.close()
 
     def widget(self, theme: str) -> str:
-        """What the widget's function answers a dashboard of this theme."""
+        """Return the widget's HTML for a dashboard of this theme."""
         minutes = -time.localtime().tm_gmtoff // 60
         zone = {
             "offsetISO": time.strftime("%z")[:3] + ":" + time.strftime("%z")[3:],
@@ -63,50 +67,50 @@ class Page:
         return html
 
     def call(self, endpoint: str, payload: dict[str, Any]) -> object:
-        """What the rollback function answers. Raises FunctionError, and LookupError for any other."""
+        """Invoke the rollback function. Raises FunctionError, and LookupError for another function."""
         if endpoint.rpartition(":")[2] != self.sandbox.aws.stack.resources["Rollback"].id:
-            raise LookupError("the page's buttons call the rollback function and no other")
+            raise LookupError("the page may only call the rollback function")
         return self.sandbox.invoke("Rollback", {**payload, "widgetContext": {}})
 
 
 class _Handler(Handler):
-    # A call that is refused is not read: its connection ends.
+    # A refused call is not read, so its connection cannot be used again.
     protocol_version = "HTTP/1.0"
     server: Server[Page]
 
     def do_GET(self) -> None:
-        if not self._is_asked_by_its_name():
+        if not self._has_its_own_host():
             return
-        asked = urlsplit(self.path)
+        url = urlsplit(self.path)
         page = self.server.owner
-        match asked.path:
+        match url.path:
             case "/":
                 html = (HERE / "page.html").read_text().replace(TOKEN_MARK, page.token)
                 self._answer(200, "text/html; charset=utf-8", html)
             case "/page.js":
                 self._answer(200, "text/javascript; charset=utf-8", (HERE / "page.js").read_text())
             case "/widget":
-                theme = parse_qs(asked.query).get("theme", ["light"])[0]
-                self._tell(lambda: {"html": page.widget(theme)})
+                theme = parse_qs(url.query).get("theme", ["light"])[0]
+                self._answer_json(lambda: {"html": page.widget(theme)})
             case "/traffic":
                 until = int(time.time())
-                self._tell(lambda: {"until": until, "slots": page.traffic.rates(until, SHOWN_SECONDS)})
+                self._answer_json(lambda: {"until": until, "slots": page.traffic.rates(until, SHOWN_SECONDS)})
             case _:
-                self._answer(404, "text/plain", "there is nothing here")
+                self._answer(404, "text/plain", "not found")
 
     def do_POST(self) -> None:
-        if not self._is_asked_by_its_name():
+        if not self._has_its_own_host():
             return
         length = self.headers.get("Content-Length", "")
         if self.path != "/call" or not secrets.compare_digest(
             self.headers.get("X-Twinslot-Token", "").encode(), self.server.owner.token.encode()
         ):
-            self._answer(403, "text/plain", "only the page itself may call functions")
+            self._answer(403, "text/plain", "only the page may call functions")
         elif not length.isdigit() or int(length) > MAX_CALL_BYTES:
             self._answer(413, "text/plain", "a call is a short JSON object")
         else:
             body = self.rfile.read(int(length))
-            self._tell(lambda: self._called(body))
+            self._answer_json(lambda: self._called(body))
 
     def _called(self, body: bytes) -> dict[str, object]:
         call = json.loads(body)
@@ -114,16 +118,16 @@ class _Handler(Handler):
             raise ValueError('a call is {"endpoint": "arn:…", "payload": {…}}')
         return {"answer": self.server.owner.call(str(call.get("endpoint")), call["payload"])}
 
-    def _is_asked_by_its_name(self) -> bool:
+    def _has_its_own_host(self) -> bool:
         if self.headers.get("Host") in self.server.owner.names:
             return True
-        self._answer(421, "text/plain", "this is the page of a sandbox, and only at its own address")
+        self._answer(421, "text/plain", "the sandbox's page is served at its own address only")
         return False
 
-    def _tell(self, told: Any) -> None:
-        """As JSON; what goes wrong on purpose is told as {"error": "…"}."""
+    def _answer_json(self, answer: Callable[[], object]) -> None:
+        """Answer with JSON; an expected error becomes {"error": "…"}."""
         try:
-            self._answer(200, "application/json", json.dumps(told()))
+            self._answer(200, "application/json", json.dumps(answer()))
         except (FunctionError, LookupError, ValueError) as error:
             self._answer(200, "application/json", json.dumps({"error": str(error)}))
 

@@ -1,4 +1,4 @@
-"""How a demo goes, told while it does: a line for each change, and on a terminal a last line that counts."""
+"""Prints the demo's progress: a line for each event and, on a terminal, a last line that is updated."""
 
 import sys
 import threading
@@ -12,9 +12,9 @@ CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Tells one line at a time, of what it is `about`; several threads may.
+    """Prints one line at a time, prefixed with what it is `about`. May be used by several threads.
 
-    `status` gives the counting line, "" for none; only a terminal shows it.
+    `status` returns the last line, "" for none; only a terminal shows it.
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
@@ -40,8 +40,8 @@ class Progress:
             self._refresher.join()
             self._write(CLEAR)
 
-    def tell(self, what: str) -> None:
-        """A line: the seconds so far, what it is about, what happened."""
+    def line(self, what: str) -> None:
+        """Print a line: the seconds so far, what it is about, what happened."""
         line = f"{time.monotonic() - self._began:6.1f} s  {self.about:<6}  {what}\n"
         self._write(f"{CLEAR}{line}{self.status()}" if self._on_terminal else line)
 

@@ -1,6 +1,7 @@
-"""What a demo came to: the table for people, summary.json for programs, and whether it is a success.
+"""The results of a demo: the table for people, summary.json for programs, and what failed.
 
-summary.json holds the whole load's counts (see traffic.py), and what 2.0.0 cost (see costs.py):
+summary.json has the counts of the whole load (lab/sandbox/traffic/records.py), and what 2.0.0 cost
+(costs.py):
 
     {"requests": n, "lost": n, "errors_from_bad_release": n,
      "deployments": [{"label": "1.0.0", "outcome": "LIVE", "seconds": 9.1, "phases": {"staging": 3.9}}],
@@ -18,22 +19,22 @@ PHASES = ("staging", "flipping", "baking", "reverting")
 
 @dataclass(frozen=True)
 class Ended:
-    """One deployment as the demo saw it: asked for and told of at these times, seconds since the epoch."""
+    """One deployment of the demo: requested and announced at these times, in seconds since the epoch."""
 
     label: str
     kind: str
     outcome: str
-    asked: float
-    told: float
+    requested: float
+    announced: float
     phases: dict[str, float]
 
     @property
     def seconds(self) -> float:
-        return self.told - self.asked
+        return self.announced - self.requested
 
 
 def as_json(deployments: Sequence[Ended], traffic: Traffic, cost: Cost | None) -> dict[str, object]:
-    """The summary for programs; `cost` is None, and so is what follows from it, when nothing was measured."""
+    """Return the summary for programs. Without a `cost`, what follows from it is None."""
     return {
         "requests": len(traffic),
         "lost": traffic.lost,
@@ -53,9 +54,9 @@ def as_json(deployments: Sequence[Ended], traffic: Traffic, cost: Cost | None) -
 
 
 def as_table(deployments: Sequence[Ended], traffic: Traffic) -> str:
-    """The summary for people. A row's requests are those sent from its beginning until the next one's."""
+    """Return the table. A row has the requests sent from its deployment's start until the next one's."""
     rows = [["release", "outcome", "seconds", *PHASES, "served", "lost", "own 5xx"]]
-    begins = [ended.asked for ended in deployments] + [float("inf")]
+    begins = [ended.requested for ended in deployments] + [float("inf")]
     for ended, begin, end in zip(deployments, begins, begins[1:], strict=False):
         there = traffic.during(begin, end)
         spent = [f"{ended.phases[phase]:.1f}" if phase in ended.phases else "-" for phase in PHASES]
@@ -71,7 +72,7 @@ def as_table(deployments: Sequence[Ended], traffic: Traffic) -> str:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Words to the left, numbers to the right."""
+    """Align words left and numbers right."""
     cells = [
         cell.ljust(width) if column < 2 else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -82,15 +83,16 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def failings(
     deployments: Sequence[Ended], expected: Sequence[tuple[str, str]], traffic: Traffic, unseen: str
 ) -> list[str]:
-    """What is not as the demo promises; nothing when it is a success.
+    """Return what is not as expected.
 
-    `expected` are the deployments' labels and outcomes; the release `unseen` may have answered nobody.
+    `expected` are the deployments' labels and outcomes; the release `unseen` must not have answered a
+    request.
     """
     found = []
     got = [(ended.label, ended.outcome) for ended in deployments]
     for wanted, actual in zip(expected, got, strict=False):
         if wanted != actual:
-            found.append(f"{wanted[0]} should have ended {wanted[1]}, but it was {' '.join(actual)}")
+            found.append(f"expected {' '.join(wanted)}, got {' '.join(actual)}")
     if len(got) != len(expected):
         found.append(f"{len(got)} deployments instead of {len(expected)}")
     if not len(traffic):
@@ -99,5 +101,5 @@ def failings(
         reasons = ", ".join(f"{count} times {reason}" for reason, count in traffic.reasons().items())
         found.append(f"{traffic.lost} requests lost: {reasons}")
     if seen := sum(1 for record in traffic.records if record.release == unseen):
-        found.append(f"{unseen} never got healthy, but it answered {seen} requests")
+        found.append(f"{unseen} never became healthy, but answered {seen} requests")
     return found

@@ -32,6 +32,11 @@ class Host:
     machine: Machine
     identity: Identity
 
+    @property
+    def access_log(self) -> Path:
+        """The path, on this machine, of nginx's log for the application (docs/host.md)."""
+        return self.machine.directory / "root" / "var" / "log" / "nginx" / f"twinslot-{self.app}.log"
+
     def stop_agent(self) -> None:
         """The agent is gone, and does not come back by itself."""
         self.machine.run(["systemctl", "stop", AGENT_UNIT], timeout_seconds=30)

@@ -97,6 +97,7 @@ class Machine:
             for key, _, value in (line.partition("=") for line in notice.splitlines()):
                 if key == "X_NSPAWN_LEADER_PID":
                     self._leader = int(value)
+                    self._leader_file.write_text(value)
                 elif (key, value) == ("READY", "1") and self._leader:
                     self._ready.set()
 
@@ -113,6 +114,15 @@ class Machine:
         self.kill()
 
     @property
+    def _leader_file(self) -> Path:
+        return self.directory / "leader"
+
+    @property
+    def shell(self) -> str:
+        """The command for a root shell in the machine; it also works after a reboot."""
+        return f'nsenter --target "$(cat {self._leader_file})" --all --root --wdns=/root bash --login'
+
+    @property
     def console(self) -> str:
         """What the machine has printed on its console since it was made."""
         return (self.directory / "console").read_text(errors="replace")
@@ -124,6 +134,11 @@ class Machine:
         """
         if self._nspawn and self._nspawn.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
+        self._power_on()
+        self._wait_until_ready()
+
+    def _power_on(self) -> None:
+        self._leader = 0
         self._ready.clear()
         argv = ["systemd-nspawn", "--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit"]
         argv += [f"--directory={self.directory}/root", f"--machine={self._id}", f"--hostname={self.name}"]
@@ -139,7 +154,13 @@ class Machine:
                 stderr=console,
                 start_new_session=True,
             )
-        self._wait_until_ready()
+        watch = threading.Thread(target=self._power_on_after_reboot, args=(self._nspawn,), daemon=True)
+        watch.start()
+
+    def _power_on_after_reboot(self, nspawn: subprocess.Popen[bytes]) -> None:
+        """In a systemd unit, nspawn would be started again for this exit code."""
+        if nspawn.wait() == _REBOOTS:
+            self._power_on()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
@@ -229,13 +250,13 @@ class Machine:
         raise RuntimeError(f"{self.name}: no control group accounts its memory")
 
     def reboot(self) -> None:
-        """Restarts the machine in good order, and waits until it is up again."""
+        """Shut the machine down in an orderly way, and wait until it has booted again."""
+        running = self._nspawn
         self._signal_leader(signal.SIGRTMIN + 5)
-        self._wait_until_off()
-        # In a unit of systemd's, nspawn would be started again for this exit code.
-        if not self._nspawn or self._nspawn.returncode != _REBOOTS:
+        if not running or running.wait(_STOP_SECONDS) != _REBOOTS:
             raise RuntimeError(f"{self.name} did not reboot:\n{self.console[-2000:]}")
-        self.start()
+        _until(lambda: self._nspawn is not running, 10.0, f"{self.name} was not powered on again")
+        self._wait_until_ready()
 
     def kill(self) -> None:
         """Cuts the power: every process is gone at once. What was written stays; `start` boots it again."""

@@ -1,12 +1,12 @@
-"""`make demo`: five deployments to one real host under keep-alive load, and what became of every request.
+"""`make demo`: five deployments to one real host under keep-alive load, and what became of each request.
 
-1.0.0 goes live; then, with users on it, 2.0.0 goes live, 3.0.0 never gets healthy, 4.0.0 turns to 5xx in its
-bake, and a rollback makes 1.0.0 live again. Everything is done as a person with an AWS account would do it:
-an SSM command provisions the host, a put uploads a jar, an invocation rolls back.
+1.0.0 goes live. Then, under load, 2.0.0 goes live, 3.0.0 never becomes healthy, 4.0.0 answers 5xx in its
+bake, and a rollback makes 1.0.0 live again. Everything is done as with an AWS account: an SSM command
+provisions the host, an upload to S3 deploys, an invocation rolls back.
 
-It leaves summary.json (see summary.py), traffic.png and records.tsv (a line a request, see traffic.py) in
-build/demo. It exits with 0 only if every deployment ended as it should and no request was lost, with 2 where
-it cannot run at all.
+Writes summary.json (see summary.py), traffic.png and records.tsv (see lab/sandbox/traffic/records.py) to
+build/demo. Exits 0 when every deployment ended as expected and no request was lost, 2 when it cannot run
+here, 130 when it was interrupted, else 1.
 """
 
 import fcntl
@@ -34,24 +34,24 @@ from lab.sandbox.traffic.records import Traffic
 APP = "shop"
 RESULTS = ROOT / "build" / "demo"
 SETTINGS = {"start_seconds": 10, "bake_seconds": 6}
-"""Short, so that the demo is: a jar of the sample's is up in a second."""
+"""Short, to keep the demo short: the sample application starts in a second."""
 
 REQUESTS_PER_SECOND = 300
 CONNECTIONS = 32
 PAUSE_SECONDS = 2
-"""Between deployments: users on one release, for the picture."""
+"""Between deployments, so that the picture shows one release."""
 
 DEADLINE_SECONDS = 60
 PROVISION_SECONDS = 120
-"""nginx is downloaded and installed."""
+"""Includes the installation of nginx."""
 
 COMMANDS = "EC2 Command Status-change Notification"
 PHASES = {"stage": "staging", "flip": "flipping", "bake": "baking", "revert": "reverting"}
 
 
 @dataclass(frozen=True)
-class Act:
-    """One deployment of the demo, and how it has to end. What is not an upload is a rollback."""
+class Scene:
+    """One deployment of the demo and its expected outcome: an upload, or else a rollback."""
 
     label: str
     outcome: str
@@ -59,18 +59,18 @@ class Act:
     uploads: bool = True
 
 
-FIRST = Act("1.0.0", "LIVE")
-MEASURED = Act("2.0.0", "LIVE")
-UNSEEN = Act("3.0.0", "FAILED", "never-healthy")
-BAD = Act("4.0.0", "REVERTED", "errors-after=live+2")
-UNDER_LOAD = (MEASURED, UNSEEN, BAD, Act("1.0.0", "LIVE", uploads=False))
-EXPECTED = [(act.label, act.outcome) for act in (FIRST, *UNDER_LOAD)]
+FIRST = Scene("1.0.0", "LIVE")
+MEASURED = Scene("2.0.0", "LIVE")
+UNSEEN = Scene("3.0.0", "FAILED", "never-healthy")
+BAD = Scene("4.0.0", "REVERTED", "errors-after=live+2")
+UNDER_LOAD = (MEASURED, UNSEEN, BAD, Scene("1.0.0", "LIVE", uploads=False))
+EXPECTED = [(scene.label, scene.outcome) for scene in (FIRST, *UNDER_LOAD)]
 
 
 class Demo:
-    """The acts, on a sandbox with one host. `ended` has the deployments so far."""
+    """Deploys to one host of a sandbox. `ended` has the deployments so far."""
 
-    def __init__(self, sandbox: Sandbox, jars: Mapping[Act, Path], progress: Progress) -> None:
+    def __init__(self, sandbox: Sandbox, jars: Mapping[Scene, Path], progress: Progress) -> None:
         self._sandbox = sandbox
         self._jars = jars
         self._progress = progress
@@ -78,7 +78,7 @@ class Demo:
         self.ended: list[Ended] = []
 
     def provision(self, host: Host) -> None:
-        """Have the product prepare the bare host. Raises RuntimeError when it could not."""
+        """Let the product provision the bare host. Raises RuntimeError or TimeoutError."""
         ssm = self._sandbox.client("ssm")
         sent = ssm.send_command(
             DocumentName=self._sandbox.outputs["HostDocumentName"],
@@ -94,33 +94,35 @@ class Demo:
         if found["Status"] != "Success":
             raise RuntimeError(f"{host.address} was not provisioned: {found['StandardOutputContent']}")
 
-    def perform(self, act: Act) -> None:
-        """Ask for the deployment and wait until its outcome is announced, whatever it is."""
-        self._progress.about = act.label
-        if act.uploads:
-            jar = self._jars[act]
+    def perform(self, scene: Scene) -> None:
+        """Deploy, and wait until the outcome is announced. Raises TimeoutError."""
+        self._progress.about = scene.label
+        if scene.uploads:
+            jar = self._jars[scene]
             key = f"{APP}/{jar.name}"
-            self._progress.tell(f"uploading {key}" + (f", whose fault is {act.faults}" if act.faults else ""))
-            asked = time.time()
+            self._progress.line(
+                f"uploading {key}" + (f", with the fault {scene.faults}" if scene.faults else "")
+            )
+            requested = time.time()
             self._sandbox.upload(jar, key)
-            told = self._announcement(lambda data: data["key"] == key)
+            announced = self._announcement(lambda data: data["key"] == key)
         else:
-            self._progress.tell("asking for a rollback")
-            asked = time.time()
-            answer = self._sandbox.invoke("Rollback", {"app": APP, "to": act.label})
-            told = self._announcement(lambda data: data["deployment"] == answer["deployment"])
-        data = told.data
+            self._progress.line("requesting a rollback")
+            requested = time.time()
+            answer = self._sandbox.invoke("Rollback", {"app": APP, "to": scene.label})
+            announced = self._announcement(lambda data: data["deployment"] == answer["deployment"])
+        data = announced.data
         phases = {name: spent for name, spent in data["seconds"].items() if name in summary.PHASES}
-        self._ids[act.label] = data["deployment"]
-        self.ended.append(Ended(act.label, data["kind"], data["outcome"], asked, told.at, phases))
-        self._progress.tell(_verdict(data, told.at - asked))
+        self._ids[scene.label] = data["deployment"]
+        self.ended.append(Ended(scene.label, data["kind"], data["outcome"], requested, announced.at, phases))
+        self._progress.line(_verdict(data, announced.at - requested))
 
-    def cost_of(self, act: Act) -> Cost:
-        """What this deployment cost, which went LIVE."""
-        ended = next(each for each in self.ended if each.label == act.label)
+    def cost_of(self, scene: Scene) -> Cost:
+        """Return what this deployment cost, which went LIVE."""
+        ended = next(each for each in self.ended if each.label == scene.label)
         ssm, invocations = self._sandbox.client("ssm"), self._sandbox.invocations
         bake = float(SETTINGS["bake_seconds"])
-        return cost(ssm, invocations, self._ids[act.label], ended.asked, ended.told, bake)
+        return cost(ssm, invocations, self._ids[scene.label], ended.requested, ended.announced, bake)
 
     def _announcement(self, wanted: Callable[[dict[str, Any]], bool]) -> Announcement:
         return self._sandbox.announcements.wait_for(
@@ -130,7 +132,7 @@ class Demo:
 
 
 def main() -> int:
-    """The demo's exit code."""
+    """Run the demo; return the exit code."""
     reason = unavailable()
     if reason:
         print(f"the demo cannot run here: {reason}")
@@ -143,84 +145,84 @@ def main() -> int:
                 shown = _show(progress)
             return _conclude(*shown)
     except BlockingIOError:
-        print("the demo cannot run here: another one runs in this checkout")
+        print("the demo cannot run here: another one is running in this checkout")
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; nothing of it is left running")
+        print("\ninterrupted; everything was removed")
         return 130
     except (RuntimeError, TimeoutError) as error:
-        print(f"the demo broke off: {error}")
+        print(f"the demo stopped: {error}")
         return 1
 
 
 def _show(progress: Progress) -> tuple[list[Ended], Traffic, Cost | None]:
-    """The deployments, the traffic, and what the measured one cost unless it went wrong."""
+    """Return the deployments, the traffic, and what the measured deployment cost, if it went LIVE."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in ("summary.json", "traffic.png", "records.tsv"):
         (RESULTS / name).unlink(missing_ok=True)
     jars = {
-        act: build(RESULTS / "jars", act.label, act.faults) for act in (FIRST, *UNDER_LOAD) if act.uploads
+        scene: build(RESULTS / "jars", scene.label, scene.faults)
+        for scene in (FIRST, *UNDER_LOAD)
+        if scene.uploads
     }
     progress.about = "aws"
-    progress.tell("making the stack of template.yaml")
-    with Sandbox(listener=Listener(event=lambda event: tell_phase(progress, event))) as sandbox:
+    progress.line("creating the stack of template.yaml")
+    with Sandbox(listener=Listener(event=lambda event: print_phase(progress, event))) as sandbox:
         demo = Demo(sandbox, jars, progress)
         progress.about = "host"
-        progress.tell("booting")
+        progress.line("booting")
         host = sandbox.add_host(APP)
-        progress.tell(f"{host.address} is up; the product provisions it")
+        progress.line(f"{host.address} is up; the product provisions it")
         demo.provision(host)
-        progress.tell("provisioned")
+        progress.line("provisioned")
         sandbox.set(APP, SETTINGS)
         demo.perform(FIRST)
         if demo.ended[0].outcome != FIRST.outcome:
-            raise RuntimeError("without a first release there is nothing to show")
+            raise RuntimeError(f"{FIRST.label} did not go live")
         traffic = _under_load(demo, host.address, progress)
         spent = demo.cost_of(MEASURED) if demo.ended[1].outcome == MEASURED.outcome else None
     return demo.ended, traffic, spent
 
 
 def _under_load(demo: Demo, address: str, progress: Progress) -> Traffic:
-    """The rest of the acts, with users on the host from before the first until after the last."""
+    """Run the other scenes, under load from before the first until after the last."""
     with Load(address, RESULTS / "records.tsv", REQUESTS_PER_SECOND, CONNECTIONS) as load:
         progress.about = "users"
-        progress.tell(f"{REQUESTS_PER_SECOND} requests a second on {CONNECTIONS} connections")
-        progress.status = lambda: (
-            f"          {load.requests:,} requests, {load.not_served:,} of them not served"
-        )
-        for act in UNDER_LOAD:
+        progress.line(f"{REQUESTS_PER_SECOND} requests a second on {CONNECTIONS} connections")
+        progress.status = lambda: f"          {load.requests:,} requests, {load.not_served:,} without a 2xx"
+        for scene in UNDER_LOAD:
             time.sleep(PAUSE_SECONDS)
-            demo.perform(act)
+            demo.perform(scene)
         time.sleep(PAUSE_SECONDS)
         progress.status = lambda: ""
         return load.stop(bad_release=BAD.label)
 
 
 def _conclude(ended: list[Ended], traffic: Traffic, spent: Cost | None) -> int:
-    """Write and print what it came to; the exit code."""
+    """Write and print the results; return the exit code."""
     (RESULTS / "summary.json").write_text(json.dumps(summary.as_json(ended, traffic, spent), indent=2) + "\n")
     draw(RESULTS / "traffic.png", ended, traffic)
     print(f"\n{summary.as_table(ended, traffic)}\n")
-    print(f"half of the answers came within {traffic.quantile(0.5) * 1000:.1f} ms, 99 % within", end=" ")
-    print(f"{traffic.quantile(0.99) * 1000:.1f} ms, all within {traffic.quantile(1.0) * 1000:.0f} ms")
+    print(f"response times: median {traffic.quantile(0.5) * 1000:.1f} ms, 99th percentile", end=" ")
+    print(f"{traffic.quantile(0.99) * 1000:.1f} ms, maximum {traffic.quantile(1.0) * 1000:.0f} ms")
     if spent:
-        print(f"{MEASURED.label}: {spent.controller_ms:.0f} ms of handlers' time in all,", end=" ")
-        print(f"{spent.overhead_seconds:.2f} s from upload to LIVE less start, bake and SSM's latency")
-    print("build/demo has summary.json and traffic.png")
+        print(f"{MEASURED.label}: {spent.controller_ms:.0f} ms in Lambda functions,", end=" ")
+        print(f"{spent.overhead_seconds:.2f} s from upload to LIVE without start, bake and SSM's latency")
+    print("results: build/demo/summary.json, build/demo/traffic.png")
     failings = summary.failings(ended, EXPECTED, traffic, UNSEEN.label)
     for failing in failings:
-        print(f"NOT AS PROMISED: {failing}")
+        print(f"NOT AS EXPECTED: {failing}")
     return 1 if failings else 0
 
 
-def tell_phase(progress: Progress, event: dict[str, Any]) -> None:
-    """A command that begins on the host is a phase that begins."""
+def print_phase(progress: Progress, event: dict[str, Any]) -> None:
+    """Print the phase of a command that begins on the host."""
     if event["detail-type"] != COMMANDS or event["detail"]["status"] != "InProgress":
         return
     step = event["detail"]["parameters"]["step"][0]
     phase = PHASES.get(step.partition("-")[0])
     if phase:
-        progress.tell(phase)
+        progress.line(phase)
 
 
 def _verdict(data: dict[str, Any], seconds: float) -> str:
