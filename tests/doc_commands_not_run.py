@@ -1,4 +1,4 @@
-"""Commands of the pages that no test types, each with the reason; tests/e2e/test_docs.py types all others."""
+"""The commands of the pages that tests/e2e/test_docs.py does not type, each with the reason."""
 
 import re
 
@@ -13,45 +13,42 @@ TAKEOVER = (
     "mv /etc/nginx/conf.d/shop.conf.before /etc/nginx/conf.d/shop.conf",
     "mv /etc/nginx/conf.d/twinslot-shop.conf /etc/nginx/conf.d/twinslot-shop.conf.before",
 )
-"""What docs/migrating.md tells to do on a host, less what has a reason of its own."""
+"""The commands of docs/migrating.md for a host that a script has set up."""
 
 DOC_COMMANDS_NOT_RUN = {
     r"([A-Z]+=\$\()?aws elbv2 .*|aws ssm put-parameter .*tls_certificate.*": (
         "tests/controller/test_https_page.py types it, in an account of its own"
     ),
     r"sudo (dnf install -y certbot|certbot certonly .*|systemctl enable --now certbot-renew.timer)": (
-        "it asks an authority on the Internet for a certificate; tests/host/test_https.py has a challenge "
-        "answered from that folder, and a renewed certificate loaded by that hook"
+        "a certificate authority on the internet has to validate a public name; tests/host/test_https.py "
+        "tests that a challenge in that folder is answered, and that the hook loads a renewed certificate"
     ),
     r"make (demo|test|sandbox|check|model|chaos.*|bench-[a-z]+|screenshots)": (
-        "a target of the Makefile, which tests/unit/test_docs.py finds there; CI runs what it is made of"
+        "tests/unit/test_docs.py finds the target in the Makefile; CI runs its parts"
     ),
     r"sam (build|deploy|delete)( .*)?": (
-        "it needs an AWS account; tests/unit/test_docs.py asks the SAM CLI for its options and the template "
-        "for its parameters, and the sandbox makes the same stack"
+        "it needs an AWS account; tests/unit/test_docs.py checks its options against the SAM CLI and its "
+        "parameters against the template, and the sandbox creates the same stack"
     ),
     r"PYTHONPATH=layers/twinslot python -m twinslot\.intake\.settings > docs/settings\.md": (
         "tests/unit/test_settings.py compares the page with what it prints"
     ),
-    r"(pip install|git pull).*": "it fetches the project or its requirements from elsewhere",
+    r"(pip install|git pull).*": "it needs the network",
     r"aws ec2 (terminate-instances|wait instance-terminated) --instance-ids \$HOSTS": (
-        "it ends the host on which the other pages' commands are typed; those before it find that host"
+        "it terminates the host that the other commands need; the commands before it find that host"
     ),
     r"aws ssm start-session --target i-0123456789abcdef0": (
-        "Session Manager's plugin talks with an AWS endpoint that the sandbox does not have"
-    ),
-    r"sudo (dnf install -y certbot|certbot certonly .*|systemctl enable --now certbot-renew\.timer)": (
-        "the issuer wants a name in the public DNS; tests/host/test_https.py makes the files itself"
+        "Session Manager's plugin needs an AWS endpoint that the sandbox does not have"
     ),
     **dict.fromkeys(
-        map(re.escape, TAKEOVER), "tests/host/test_takeover.py types it on a host that a script has set up"
+        map(re.escape, TAKEOVER), "tests/host/test_takeover.py types it, on a host that a script has set up"
     ),
 }
 """Regular expressions of whole commands."""
 
 
 def reason_against(command: str) -> str | None:
-    """Why no test types this command; None: one does."""
+    """Return why tests/e2e/test_docs.py does not type this command, or None where it does."""
     return next(
         (reason for pattern, reason in DOC_COMMANDS_NOT_RUN.items() if re.fullmatch(pattern, command)), None
     )

@@ -1,7 +1,7 @@
-"""What the project's pages consist of: headings, blocks of code, links, pictures, tables.
+"""The project's pages: headings, blocks of code, links, pictures, tables, and their translations.
 
-A block of code is fenced and says what it is: `sh` are commands for the reader's own machine, `sh host`
-commands for a shell on a host; anything else (`json`, `nginx`, `text`, …) is there to be read.
+A block of code is fenced and labelled: `sh` are commands for the reader's own machine, `sh host` commands for
+a shell on a host; any other label (`json`, `nginx`, `text`, …) is for reading only.
 """
 
 import re
@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+KOREAN = ROOT / "docs" / "ko"
 
 FENCE = "```"
 HEADING = re.compile(r"(#{1,6}) (.+)")
@@ -22,7 +23,7 @@ ROW = re.compile(r"\|(.+)\|")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code: `kind` is what stands behind its fence, `line` where it begins, counted from 1."""
+    """A block of code: `kind` is the label of its fence, `line` its first line, counted from 1."""
 
     kind: str
     text: str
@@ -30,7 +31,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a block of them: lines that a backslash continues are one; comments are none."""
+        """The commands of a `sh` block; lines that a backslash continues are one, comments are left out."""
         if self.kind.split(" ")[0] != "sh":
             return []
         whole = self.text.replace("\\\n", " ").splitlines()
@@ -40,7 +41,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Link:
-    """What a page points to; `text` of a picture is what is read where it cannot be seen."""
+    """A link or a picture; `text` of a picture is its alternative text."""
 
     text: str
     target: str
@@ -49,7 +50,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Section:
-    """What stands below one heading, up to the next; the first of a page has the level 0 and no title."""
+    """The text below one heading, up to the next; the first of a page has the level 0 and no title."""
 
     level: int
     title: str
@@ -63,7 +64,7 @@ class Section:
 
     @cached_property
     def code(self) -> list[str]:
-        """What stands between backticks."""
+        """The texts between backticks."""
         return INLINE.findall(self.prose)
 
     @cached_property
@@ -73,7 +74,7 @@ class Section:
 
     @cached_property
     def items(self) -> int:
-        """How many items its lists have."""
+        """The number of items of its lists."""
         return len(re.findall(r"^(?:- |\d+\. )", self.prose, re.MULTILINE))
 
     @cached_property
@@ -92,6 +93,10 @@ class Page:
         return str(self.path.relative_to(ROOT))
 
     @property
+    def text(self) -> str:
+        return self.path.read_text()
+
+    @property
     def blocks(self) -> list[Block]:
         return [block for section in self.sections for block in section.blocks]
 
@@ -103,21 +108,44 @@ class Page:
     def code(self) -> list[str]:
         return [code for section in self.sections for code in section.code]
 
+    def section(self, title: str) -> Section:
+        """The one section with this title."""
+        (found,) = [section for section in self.sections if section.title == title]
+        return found
+
     @cached_property
-    def anchors(self) -> set[str]:
-        """What a link may name behind `#`, by GitHub's rules."""
+    def anchors(self) -> list[str]:
+        """The anchor of each section, in order, by GitHub's rules."""
         seen: Counter[str] = Counter()
-        anchors = set()
+        anchors = []
         for section in self.sections:
             title = re.sub(r"[^\w\- ]", "", section.title.replace("`", "").lower()).replace(" ", "-")
-            anchors.add(f"{title}-{seen[title]}" if seen[title] else title)
+            anchors.append(f"{title}-{seen[title]}" if seen[title] else title)
             seen[title] += 1
         return anchors
+
+    def leads_to(self, link: Link) -> Path:
+        """The file that a link within the project leads to."""
+        file = link.target.partition("#")[0]
+        return (self.path.parent / file).resolve() if file else self.path
 
 
 def pages() -> list[Page]:
     """The README in both languages and everything below docs/."""
     return [Page(path) for path in [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]]
+
+
+def translations() -> list[tuple[Page, Page]]:
+    """Each English page that exists in Korean, and the Korean one."""
+    korean = [ROOT / "README.ko.md", *sorted(KOREAN.glob("*.md"))]
+    return [(Page(original(path)), Page(path)) for path in korean]
+
+
+def original(path: Path) -> Path:
+    """The English page of a Korean one; any other path as it is."""
+    if path == ROOT / "README.ko.md":
+        return ROOT / "README.md"
+    return path.parent.parent / path.name if path.parent == KOREAN else path
 
 
 def _sections(path: Path) -> list[Section]:
@@ -143,6 +171,6 @@ def _sections(path: Path) -> list[Section]:
         else:
             prose.append(line)
     if fenced is not None:
-        raise ValueError(f"{path}:{start}: the block of code does not end")
+        raise ValueError(f"{path}:{start}: the block of code is not closed")
     sections.append(Section(level, title, tuple(blocks), "\n".join(prose)))
     return sections

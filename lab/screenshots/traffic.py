@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from lab.project import ROOT
-from lab.sandbox.demo.run import RESULTS
+from lab.sandbox.demo.__main__ import RESULTS
 
 
 def take_traffic(folder: Path) -> Path:
     """Run the demo; its picture. Raises RuntimeError when the demo did not go as it should."""
-    ended = subprocess.run([sys.executable, "-m", "lab.sandbox.demo.run"], cwd=ROOT, check=False)
+    ended = subprocess.run([sys.executable, "-m", "lab.sandbox.demo"], cwd=ROOT, check=False)
     if ended.returncode:
         raise RuntimeError(f"the demo ended with {ended.returncode}")
     return Path(shutil.copy(RESULTS / "traffic.png", folder))

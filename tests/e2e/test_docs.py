@@ -1,8 +1,8 @@
-"""Every command of the pages, page by page, as a reader types it: on the sandbox, and on the sandbox's host.
+"""Type every command of the pages, page by page, as a reader does: on the sandbox, and on the sandbox's host.
 
-A command that stands on several pages is typed once. What the pages call ARTIFACTS, or i-0123456789abcdef0,
-is the sandbox's own here. The reader waits for what he began: the next command comes when nothing is under
-way any more.
+A command that is on several pages, such as a page and its translation, is typed once. The sandbox's own names
+replace those of the pages, such as ARTIFACTS and i-0123456789abcdef0. The next command waits until no
+deployment is in progress.
 """
 
 import os
@@ -25,19 +25,19 @@ from tests.pages import ROOT, Block, Page, pages
 from tests.waiting import wait_until
 
 LAST = "docs/operations.md"
-"""Its last commands remove twinslot from the host."""
+"""The page whose last commands remove twinslot from the host."""
 
 COMMAND_SECONDS = 60
 QUIET_SECONDS = 60
 FAST = {"start_seconds": 20, "bake_seconds": 1}
 
 EXPECTED_EXITS = {"twinslot deploy shop-1.4.4.jar --app shop": 1, "twinslot doctor shop": 1}
-"""The page says that the first one fails. The doctor finds the letter that is there to be read."""
+"""The first one fails by design; the second finds the message in the dead-letter queue."""
 
 CONFIG = """[default]
 cli_follow_urlparam = false
 """
-"""Version 1 of the AWS CLI would fetch what a value that is an address leads to; version 2 does not."""
+"""Version 1 of the AWS CLI replaces a value that is a URL by what it downloads there; version 2 does not."""
 
 CLI = f"""#!{sys.executable}
 import sys
@@ -50,7 +50,7 @@ sys.exit(main())
 
 @dataclass
 class Reader:
-    """Somebody at a terminal of his own, with the jars of the pages in his folder."""
+    """A reader at a terminal, with the jars of the pages in the current folder."""
 
     sandbox: Sandbox
     host: Host
@@ -59,15 +59,15 @@ class Reader:
     typed: set[str] = field(default_factory=set)
 
     def type(self, command: str, on_host: bool) -> None:
-        """Type it, unless it was typed before, and wait until nothing is under way."""
+        """Type a command, unless it was typed before, and wait until no deployment is in progress."""
         if command in self.typed or reason_against(command):
             return
         self.typed.add(command)
-        text = self._own_words(command)
+        text = self._with_own_names(command)
         assigned = re.match(r"([A-Z]+)=\$\(", text)
         if assigned:
             text += f'; printf %s "${assigned[1]}"'
-        told = len(self.sandbox.announcements.all())
+        announced = len(self.sandbox.announcements.all())
         done = self._on_host(text) if on_host else self._here(text)
         expected = EXPECTED_EXITS.get(command, 0)
         assert done.returncode == expected, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -75,23 +75,23 @@ class Reader:
             assert done.stdout not in ("", "None"), f"{command} finds nothing"
             self.variables[assigned[1]] = done.stdout
         if "put-parameter" in text:
-            self._hurry()
+            self._speed_up()
         if "run-instances" in text:
-            self._end_all_but(self.host)
+            self._terminate_all_but(self.host)
         if "s3 cp" in text:
-            self.sandbox.announcements.wait_for(_is_end, QUIET_SECONDS, told)
+            self.sandbox.announcements.wait_for(_is_end, QUIET_SECONDS, announced)
         wait_until(self._is_quiet, QUIET_SECONDS)
 
-    def _own_words(self, command: str) -> str:
+    def _with_own_names(self, command: str) -> str:
         outputs = self.sandbox.outputs
         own = {
             "ARTIFACTS": outputs["ArtifactBucket"],
             "STACK": "twinslot",
             "ROLE": self.host.identity.role,
             "i-0123456789abcdef0": self.host.instance_id,
-            # Version 1 of the AWS CLI takes a payload as it is, and does not know the option.
+            # Version 1 of the AWS CLI does not know the option, and does not need it.
             " --cli-binary-format raw-in-base64-out": "",
-            # And it asks AWS for queues whatever the environment says (its overridesslcommonname.py).
+            # It ignores the environment's endpoint for SQS (overridesslcommonname.py).
             " sqs ": f" --endpoint-url {self.sandbox.endpoint} sqs ",
         }
         for word, real in own.items():
@@ -122,14 +122,14 @@ class Reader:
         argv = ["bash", "-c", text]
         return self.host.machine.run(argv, env=self.variables, timeout_seconds=COMMAND_SECONDS)
 
-    def _hurry(self) -> None:
-        """Twinslot understands the settings that the page writes; they last until their moment is over."""
+    def _speed_up(self) -> None:
+        """Check the settings that the page has written, and replace them by fast ones."""
         found = self.sandbox.client("ssm").get_parameter(Name="/twinslot/apps/shop")
         parse(found["Parameter"]["Value"])
         self.sandbox.set("shop", FAST)
 
-    def _end_all_but(self, host: Host) -> None:
-        """How a second host joins is the matter of test_created_host.py, and takes a machine of its own."""
+    def _terminate_all_but(self, host: Host) -> None:
+        """Terminate the other instances: test_created_host.py tests how a second host joins."""
         ec2 = self.sandbox.client("ec2")
         made = [each for group in ec2.describe_instances()["Reservations"] for each in group["Instances"]]
         others = [each["InstanceId"] for each in made if each["InstanceId"] != host.instance_id]
@@ -146,7 +146,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def parameters() -> dict[str, str]:
-    """As docs/getting-started.md deploys it."""
+    """The parameters with which docs/getting-started.md deploys the stack."""
     return {"CreateHost": "yes", "AnnounceTo": "you@example.com"}
 
 
@@ -154,7 +154,7 @@ def parameters() -> dict[str, str]:
 def reader(
     sandbox: Sandbox, deployer: Deployer, jar: Jar, tmp_path_factory: pytest.TempPathFactory
 ) -> Reader:
-    """With one release live, so that there is one to go back to after the first command of all."""
+    """A reader of a stack with one live release, so that every page has one to go back to."""
     folder = tmp_path_factory.mktemp("reader")
     for label in ("1.4.1", "1.4.2", "1.4.3"):
         (folder / f"shop-{label}.jar").write_bytes(jar(label).read_bytes())
@@ -166,15 +166,15 @@ def reader(
     cli.chmod(0o755)
     sandbox.set("shop", FAST)
     (host,) = sandbox.hosts
-    told = deployer.deploy(jar("1.4.1"))
-    assert told.data["outcome"] == "LIVE", told.text
-    # An event that no function understands: a letter for those who read how to read one.
+    ended = deployer.deploy(jar("1.4.1"))
+    assert ended.data["outcome"] == "LIVE", ended.text
+    # An event that the function cannot parse: the message in the dead-letter queue that the page reads.
     sandbox.client("lambda").invoke(FunctionName="twinslot-deploy", InvocationType="Event", Payload="[]")
     return Reader(sandbox, host, folder, surroundings(sandbox) | {"HOST": host.instance_id})
 
 
 def surroundings(sandbox: Sandbox) -> dict[str, str]:
-    """What docs/https.md takes for there: a network, a firewall and a certificate."""
+    """Return what docs/https.md needs, as shell variables: a network, a firewall and a certificate."""
     ec2 = sandbox.client("ec2")
     network = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     of_network = [{"Name": "vpc-id", "Values": [network]}]
@@ -189,13 +189,13 @@ def surroundings(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def tells_of_the_end(page: Page) -> bool:
+def is_last(page: Page) -> bool:
     return str(page) == LAST
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", sorted(pages(), key=tells_of_the_end), ids=str)
-def test_every_command_of_the_page_does_what_it_is_there_for(page: Page, reader: Reader) -> None:
+@pytest.mark.parametrize("page", sorted(pages(), key=is_last), ids=str)
+def test_every_command_of_the_page_succeeds(page: Page, reader: Reader) -> None:
     for block in page.blocks:
         for command in block.commands:
             try:
@@ -209,5 +209,5 @@ def _is_end(announcement: Announcement) -> bool:
 
 
 def on_host(block: Block) -> bool:
-    """Whether the commands of a block are typed in a shell on a host."""
+    """Return whether the commands of a block are typed in a shell on a host."""
     return block.kind == "sh host"

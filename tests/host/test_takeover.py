@@ -20,7 +20,12 @@ NAME = "shop.example.com"
 OTHER_NAME = "www.example.com"
 SITE = "/etc/nginx/conf.d/shop.conf"
 OLD = "0.9.0"
-TOLD = [command for block in Page(ROOT / "docs" / "migrating.md").blocks for command in block.commands]
+PAGE = Page(ROOT / "docs" / "migrating.md")
+TOLD = [command for block in PAGE.blocks for command in block.commands]
+CHECKS = PAGE.section("Check first: nothing is changed").blocks[0].commands
+LOOK = "find /etc/nginx /etc/systemd/system /etc/passwd -printf '%p %C@ %i\\n'"
+"""Prints each file that a takeover would change, with the time and inode of its last change."""
+
 OLD_SITE = """
 server {
     listen 80%(flag)s;
@@ -132,6 +137,18 @@ def host(rack: Rack) -> Iterator[HostFixture]:
         yield host
 
 
+def test_the_check_before_a_takeover_shows_the_old_process_and_changes_nothing(host: HostFixture) -> None:
+    before = host.shell(LOOK)
+    ports, sites, units, memory = (type_as_told(host, command) for command in CHECKS)
+
+    assert host.shell(LOOK) == before
+    assert ":8081" in ports
+    assert SITE in sites
+    assert "$service_url" in sites
+    assert "old@8081.service" in units
+    assert "MemAvailable" in memory
+
+
 @pytest.mark.parametrize(
     ("port", "why", "check"),
     [
@@ -145,8 +162,7 @@ def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
     release = host.bucket.put(jar("1.0.0"))
     write_old_site(host, "_")
     move_old(host, 8081, port)
-    look = "find /etc/nginx /etc/systemd/system /etc/passwd -printf '%p %C@ %i\\n'"
-    before = host.shell(look)
+    before = host.shell(LOOK)
 
     with Users(host, OTHER_NAME) as users:
         reports = [
@@ -155,7 +171,7 @@ def test_a_host_whose_users_would_be_cut_off_is_left_as_it_is(
         ]
         told = examine(host)
 
-    assert host.shell(look) == before
+    assert host.shell(LOOK) == before
     move_old(host, port, 8081)
     write_old_site(host, NAME)
     moved = examine(host)

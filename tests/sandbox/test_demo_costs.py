@@ -70,7 +70,10 @@ RECORDS = RunCommandRecords(
 
 
 def test_a_jars_start_the_bake_and_ssms_latency_are_not_twinslots() -> None:
-    notified = [invocation(1003.0, 50, b'{"command-id": "c1"}'), invocation(1009.5, 60, b'{"command-id": "c2"}')]
+    notified = [
+        invocation(1003.0, 50, b'{"command-id": "c1"}'),
+        invocation(1009.5, 60, b'{"command-id": "c2"}'),
+    ]
     spent = cost(RECORDS, notified, DEPLOYMENT, 1000.0, 1010.0, bake=6.0)
     assert spent.commands == (
         Command(1000.5, 1000.75, 1002.5, 1003.0, start_seconds=1.0),
