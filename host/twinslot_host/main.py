@@ -1,16 +1,18 @@
-"""From the agent's environment to the report."""
+"""Run the command in the agent's environment and print its report or answer."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import syslog
+from typing import Any
+
+from twinslot.shared.constants import VERSION
 
 from twinslot_host.command.context import Command
 from twinslot_host.command.fence import raise_fence
-from twinslot_host.command.ledger import finish, finished
+from twinslot_host.command.ledger import Report, finish, finished
 from twinslot_host.command.request import PATTERNS, Request, read_request
 from twinslot_host.doctor.run import doctor
 from twinslot_host.system.errors import NotExecuted, StepFailed
@@ -19,53 +21,61 @@ from twinslot_host.verbs.bake import bake
 from twinslot_host.verbs.flip import flip
 from twinslot_host.verbs.logs import logs
 from twinslot_host.verbs.provision import provision
-from twinslot_host.verbs.report import NOTHING_KNOWN, compose, standing
+from twinslot_host.verbs.report import UNKNOWN_STATUS, compose, host_status
 from twinslot_host.verbs.retire import retire
 from twinslot_host.verbs.stage import stage
 
 VERBS = {"provision": provision, "stage": stage, "flip": flip, "bake": bake}
 QUESTIONS = {"logs": logs, "doctor": doctor}
-"""What a person asks. They wait for no turn, so that they answer while a verb runs, and change nothing."""
+"""Verbs that people use.
+
+They take no lock, so that they answer while another verb runs, and change nothing.
+"""
 
 
-def carry_out(request: Request, host: str) -> str:
-    """Does what was asked and returns the report. Whatever goes wrong becomes a report too."""
+def carry_out(request: Request, host: str) -> Report:
+    """Carry out a verb and return its report. Every error becomes a report, too."""
     paths = Paths(request.app)
     command = Command(request, paths)
     if request.verb == "report":
-        return tell(command, host)
+        return report_of(command, host)
     with contextlib.ExitStack() as stack:
         try:
             earlier = finished(paths, request)
             if not earlier:
                 raise_fence(paths, request.fence)
-                stack.enter_context(command.turn())
-                command.heed()
+                stack.enter_context(command.work_lock())
+                command.check_fence()
                 earlier = finished(paths, request)
             if earlier:
                 return earlier
             VERBS[request.verb](command)
         except NotExecuted as failure:
-            return tell(command, host, failure)
+            return report_of(command, host, failure)
         except StepFailed as failure:
-            text = tell(command, host, failure)
+            report = report_of(command, host, failure)
         except Exception as error:
-            text = tell(
-                command, host, StepFailed(f"unexpected {type(error).__name__} in {request.verb}: {error}")
-            )
+            reason = f"unexpected {type(error).__name__} in {request.verb}: {error}"
+            report = report_of(command, host, StepFailed(reason))
         else:
-            text = tell(command, host)
+            report = report_of(command, host)
         if request.deployment:
             with contextlib.suppress(OSError):  # a full disk must not hide the report
-                finish(paths, request, text)
-    return text
+                finish(paths, request, report)
+    return report
 
 
-def tell(command: Command, host: str, failure: StepFailed | None = None) -> str:
-    """The report of a command that ended, in trouble or well, and of how things stand after it."""
+def report_of(command: Command, host: str, failure: StepFailed | None = None) -> Report:
+    """Return the report of a command that ended, with the state of the host after it."""
     request = command.request
-    report = {
+    try:
+        status = host_status(command.paths) if request.app else UNKNOWN_STATUS
+    except StepFailed as unknown:
+        failure = failure or unknown
+        status = UNKNOWN_STATUS
+    fields: dict[str, Any] = {
         "twinslot": 1,
+        "written_by": VERSION,
         "host": host,
         "app": request.app,
         "verb": request.verb,
@@ -74,42 +84,36 @@ def tell(command: Command, host: str, failure: StepFailed | None = None) -> str:
         "fence": request.fence,
         "sha256": command.sha256,
         "seconds": command.seconds,
+        **status,
     }
-    try:
-        report.update(standing(command.paths) if request.app else NOTHING_KNOWN)
-    except StepFailed as unknown:
-        failure = failure or unknown
-        report.update(NOTHING_KNOWN)
-    reason, log = (failure.reason, failure.log) if failure else ("", [])
-    return compose(dict(report, ok=failure is None), reason, log)
+    return compose(fields, failure is None, *((failure.reason, failure.log) if failure else ("", [])))
 
 
-def answer(environment: dict[str, str]) -> tuple[str, bool]:
-    """What the environment's command leads to, and whether it succeeded: a report, or a question's answer."""
+def answer(environment: dict[str, str]) -> Report:
+    """Return the report or the answer to the command in the agent's environment."""
     host = environment.get("AWS_SSM_INSTANCE_ID", "")
     host = host if re.fullmatch(r"[A-Za-z0-9-]{1,64}", host) else ""
     try:
         request = read_request(environment)
         if request.verb in QUESTIONS:
-            return QUESTIONS[request.verb](request, host), True
-        text = carry_out(request, host)
-        return text, json.loads(text)["ok"]
+            return Report(True, QUESTIONS[request.verb](request, host))
+        return carry_out(request, host)
     except StepFailed as failure:
         reason = failure.reason
     except Exception as error:
         reason = f"unexpected {type(error).__name__}: {error}"
-    report = {"twinslot": 1, "host": host, "app": "", "verb": "", "step": "", "deployment": "", "fence": 0}
+    fields: dict[str, Any] = {"twinslot": 1, "written_by": VERSION, "host": host}
     for name in ("app", "verb", "step", "deployment"):
         value = environment.get("SSM_" + name, "")
-        report[name] = value if re.fullmatch(PATTERNS[name], value) else ""
-    return compose(dict(report, ok=False, sha256=None, seconds={}, **NOTHING_KNOWN), reason, []), False
+        fields[name] = value if re.fullmatch(PATTERNS[name], value) else ""
+    return compose(dict(fields, fence=0, sha256=None, seconds={}, **UNKNOWN_STATUS), False, reason, [])
 
 
-def tick(app: str) -> int:
-    """The timer's turn, which comes again soon: another command goes first."""
+def retire_idle_slot(app: str) -> int:
+    """Carry out the timer's verb and return the exit code. A verb that runs goes first: the timer repeats."""
     command = Command(Request("retire", app, "retire"), Paths(app))
     try:
-        with command.turn(wait=0):
+        with command.work_lock(wait=0):
             retire(command)
     except NotExecuted:
         return 0
@@ -120,10 +124,11 @@ def tick(app: str) -> int:
 
 
 def main(arguments: list[str], environment: dict[str, str]) -> int:
-    """Runs as the script `arguments[0]`: prints the answer and returns the exit code.
+    """Run as the script `arguments[0]`: print the report or answer and return the exit code.
 
-    Nothing else ever reaches the two outputs: a child that holds one open would keep the command open at
-    the agent."""
+    Nothing else is ever written to the two outputs, and no child inherits them: one that keeps an output open
+    would keep the command open at the agent.
+    """
     syslog.openlog("twinslot")
     output = os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -132,8 +137,8 @@ def main(arguments: list[str], environment: dict[str, str]) -> int:
     os.umask(0o022)
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     if arguments[1:2] == ["retire"]:
-        return tick(arguments[2])
-    text, ok = answer(environment)
+        return retire_idle_slot(arguments[2])
+    report = answer(environment)
     with contextlib.suppress(OSError):
-        os.write(output, text.encode() + b"\n")
-    return 0 if ok else 1
+        os.write(output, report.text.encode() + b"\n")
+    return 0 if report.ok else 1

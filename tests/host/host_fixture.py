@@ -20,7 +20,7 @@ Report = dict[str, Any]
 
 JARS = STATE.parent / "host-jars"
 SCRIPT = "/var/lib/amazon/ssm/_script.sh"
-SETTINGS = {"start_seconds": 20, "bake_seconds": 0, "keep_warm_seconds": 600}
+SETTINGS = {"start_seconds": 20, "bake_seconds": 1, "keep_warm_seconds": 600}
 MAX_REPORT_BYTES = 2400
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

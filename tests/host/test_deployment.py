@@ -120,8 +120,8 @@ def test_a_verb_that_runs_gives_way_to_a_newer_deployment(
     ("faults", "reason", "log"),
     [
         ("dies-at-start", "ended", "fault dies-at-start"),
-        ("never-healthy", "was not well within 8 s: /actuator/health on port 808", "Started Shop"),
-        ("other-port=9999", "nothing listens there: does the app obey SERVER_PORT?", "port 9999"),
+        ("never-healthy", "did not become healthy within 8 s: /actuator/health on port 808", "Started Shop"),
+        ("other-port=9999", "nothing listens there: does the app use SERVER_PORT?", "port 9999"),
         ("slow-start=30", "no answer (Connection refused)", "Starting Shop"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_release_that_answers_5xx_in_its_bake_is_taken_back_at_once(
         report = baking.result()
     assert not report["ok"]
     assert "requests ended as 5xx" in report["reason"]
-    assert "users are back on" in report["reason"]
+    assert "the traffic is back on" in report["reason"]
     assert report["slots"][report["live"]]["label"] == "1.0"
     assert not report["standby"]
     # The controller reverts on all hosts; here it is done.
@@ -243,7 +243,7 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(
     host.get()
     report = host.command("bake", deployment=deployment, release=bad, settings={"bake_seconds": 20})
     assert not report["ok"]
-    assert "there is no release before it, so users stay" in report["reason"]
+    assert "there is no previous release, so the traffic stays" in report["reason"]
     host.go("flip", step="revert", deployment=deployment, release=live)
     assert host.release() == "1.0"
 

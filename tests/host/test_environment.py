@@ -155,7 +155,7 @@ def test_a_variable_that_is_refused_is_named_and_its_value_is_not(host: HostFixt
     give(host, LD_PRELOAD=SECRET)
     report = host.command("stage", deployment=host.deployment(), release=upload(host, "2.0"))
     assert not report["ok"]
-    assert f"{PATH}/LD_PRELOAD would reach programs that run as root" in report["reason"]
+    assert f"{PATH}/LD_PRELOAD would affect programs that run as root" in report["reason"]
     assert SECRET not in json.dumps(report)
 
 

@@ -207,6 +207,6 @@ def test_the_server_of_amazon_linux_does_not_take_our_traffic(host: HostFixture)
 
 
 def test_bad_settings_are_refused_by_name(host: HostFixture) -> None:
-    report = host.command("provision", settings={"colour": "red"})
+    report = host.command("provision", settings={"start_seconds": 4})
     assert not report["ok"]
-    assert "'colour' is no setting" in report["reason"]
+    assert "settings: start_seconds is 4; it must be a whole number from 5 to 1800" in report["reason"]

@@ -24,7 +24,7 @@ def test_a_certificate_with_its_key_is_fine(files: tuple[str, str]) -> None:
 
 def test_what_is_not_there_is_named(files: tuple[str, str]) -> None:
     certificate, key = files
-    with pytest.raises(StepFailed, match=f"is {certificate}x: No such file or directory; put it"):
+    with pytest.raises(StepFailed, match=f"is {certificate}x: No such file or directory; create it"):
         check_certificate(certificate + "x", key)
     with pytest.raises(StepFailed, match=f"tls_key is {key}/x: Not a directory"):
         check_certificate(certificate, key + "/x")

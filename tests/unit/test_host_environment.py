@@ -22,16 +22,16 @@ SECRET = "hunter2"
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("spring.datasource.password", "is no name of a variable"),
-        ("1ST", "is no name of a variable"),
-        ("A-B", "is no name of a variable"),
-        ("", "is no name of a variable"),
-        ("A" * 65, "is no name of a variable"),
-        ("A\nB", "is no name of a variable"),
-        ("SERVER_PORT", "is the slot's own"),
-        ("server_port", "is the slot's own"),
-        ("Management_Server_Port", "is the slot's own"),
-        ("TWINSLOT_JAR", "is the slot's own"),
+        ("spring.datasource.password", "is no valid name of a variable"),
+        ("1ST", "is no valid name of a variable"),
+        ("A-B", "is no valid name of a variable"),
+        ("", "is no valid name of a variable"),
+        ("A" * 65, "is no valid name of a variable"),
+        ("A\nB", "is no valid name of a variable"),
+        ("SERVER_PORT", "is set by the slot"),
+        ("server_port", "is set by the slot"),
+        ("Management_Server_Port", "is set by the slot"),
+        ("TWINSLOT_JAR", "is set by the slot"),
         ("LD_PRELOAD", "programs that run as root"),
         ("GLIBC_TUNABLES", "programs that run as root"),
         ("JAVA_TOOL_OPTIONS", "use the setting java_options"),
@@ -49,7 +49,7 @@ def test_a_name_that_would_break_the_slot_is_refused_without_its_value(name: str
 @pytest.mark.parametrize("character", ["\0", "\ud800", "\ufdd0", "\ufffe", "\U0010ffff"])
 def test_a_character_that_systemd_would_drop_and_log_is_refused(character: str) -> None:
     with pytest.raises(
-        StepFailed, match=f"^{PATH}/KEY has a character that no environment can hold"
+        StepFailed, match=f"^{PATH}/KEY has a character that systemd does not accept"
     ) as refused:
         compose(PATH, {"KEY": SECRET + character})
     assert SECRET not in str(refused.value)

@@ -1,20 +1,23 @@
 """Which Java a release gets: by the setting, by its manifest, which is an uploader's, by what is there."""
 
+import tempfile
 import zipfile
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot_host.command.request import JAVA_VERSIONS, Settings
+from twinslot.shared.manifest import NoManifest, parse
+from twinslot.shared.settings_schema import JAVA_VERSIONS, Settings
 from twinslot_host.runtime import java
-from twinslot_host.runtime.java import Java, find, installed, wanted
-from twinslot_host.runtime.manifest import HEAD_BYTES, built_for, unpack, version_in
+from twinslot_host.runtime.java import Java, built_for, find, installed, wanted
+from twinslot_host.runtime.manifest import attributes_of
 from twinslot_host.system.errors import StepFailed
 
 from tests.hostile import PIECES, Cases
-from tests.unit.jars import NAME, SPRING, local
+from tests.unit.jars import NAME, SPRING, zipped
 
 
 def jar(folder: Path, manifest: bytes, before: bytes = b"", packed: int = zipfile.ZIP_DEFLATED) -> str:
@@ -31,13 +34,13 @@ def jar(folder: Path, manifest: bytes, before: bytes = b"", packed: int = zipfil
     ("lines", "version"),
     [
         (b"Build-Jdk-Spec: 21\r\n", 21),
-        (b"build-jdk-spec:17\n", 17),
+        (b"build-jdk-spec: 17\n", 17),
         (b"Build-Jdk-Spec: 1.8\n", 8),
         (b"Build-Jdk-Spec: 11\r\nJava-Version: 8\r\n", 11),
         (b"Java-Version: 25\r\n", 25),
         (b"Created-By: Apache Maven 3.6.3\r\nBuild-Jdk: 17.0.2\r\n", 17),
         (b"Build-Jdk: 1.8.0_222\r\n", 8),
-        (b"Build-Jdk-\r\n Spec: 2\r\n 1\r\n", 21),
+        (b"Build-Jdk-Spec: 2\r\n 1\r\n", 21),
         (b"Build-Jdk-Spec: newest\r\nBuild-Jdk: 17.0.2\r\n", 17),
         (b"Build-Jdk-Spec: 123456789\r\n", None),
         (b"Created-By: 17.0.2 (Oracle Corporation)\r\n", None),
@@ -46,13 +49,28 @@ def jar(folder: Path, manifest: bytes, before: bytes = b"", packed: int = zipfil
     ],
 )
 def test_a_manifest_tells_by_the_main_sections_attributes(lines: bytes, version: int | None) -> None:
-    assert version_in(b"Manifest-Version: 1.0\r\n" + lines) == version
+    assert built_for(parse(b"Manifest-Version: 1.0\r\n" + lines)) == version
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("before", [b"", b"#!/bin/bash\n# META-INF/MANIFEST.MF\n" * 300])
-def test_a_jar_is_read_where_its_manifest_comes_first(tmp_path: Path, packed: int, before: bytes) -> None:
-    assert built_for(jar(tmp_path, SPRING[:-2] + b"Build-Jdk-Spec: 21\r\n\r\n", before, packed)) == 21
+def test_a_jar_is_read_by_its_directory(tmp_path: Path, packed: int, before: bytes) -> None:
+    path = jar(tmp_path, SPRING[:-2] + b"Build-Jdk-Spec: 21\r\n\r\n", before, packed)
+    assert built_for(attributes_of(path)) == 21
+
+
+def test_a_jar_within_the_jar_and_before_its_manifest_does_not_count(tmp_path: Path) -> None:
+    """spring-projects/spring-boot#16698: libraries are stored, so that their manifests are visible."""
+    library = Path(jar(tmp_path, b"Build-Jdk-Spec: 8\n", packed=zipfile.ZIP_STORED)).read_bytes()
+    path = tmp_path / "outer.jar"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("BOOT-INF/lib/a.jar", library)
+        archive.writestr(NAME.decode(), b"Build-Jdk-Spec: 21\n")
+    assert built_for(attributes_of(str(path))) == 21
+
+
+def test_a_manifest_that_java_rejects_has_no_version(tmp_path: Path) -> None:
+    assert built_for(attributes_of(jar(tmp_path, b"Build-Jdk-Spec:21\n"))) is None
 
 
 @pytest.mark.parametrize(
@@ -138,19 +156,24 @@ def test_a_corpus_of_versions_is_read_as_one_that_is_supported_or_as_none(
 ) -> None:
     for name, piece in cases(product(("Build-Jdk-Spec", "Build-Jdk", "Java-Version"), PIECES)):
         text = f"{name}: {piece}\n{name}: 2{piece}1\n".encode("utf-8", "surrogatepass")
-        assert version_in(text) in (None, *range(1000))
+        with suppress(NoManifest):
+            assert built_for(parse(text)) in (None, *range(1000))
 
 
 @pytest.mark.hostile("jars")
 @settings(max_examples=300)
 @given(st.binary(max_size=60), st.binary(max_size=60), st.integers(0, 200))
-def test_any_bytes_where_the_manifest_should_be_tell_a_version_or_nothing(
+def test_any_bytes_where_the_jar_should_be_have_a_version_or_none(
     head: bytes, manifest: bytes, at: int
 ) -> None:
-    honest = local(NAME, b"Build-Jdk-Spec: 21\n" + manifest)
-    for content in (head + honest, head + honest[:at] + manifest + honest[at:], head + honest[: at + 1]):
-        assert len(unpack(content[:HEAD_BYTES])) <= HEAD_BYTES
-        assert version_in(unpack(content)) in (None, *range(1000))
+    honest = zipped(b"Build-Jdk-Spec: 21\n" + manifest)
+    with tempfile.NamedTemporaryFile() as file:
+        for content in (head + honest, head + honest[:at] + manifest + honest[at:], head + honest[: at + 1]):
+            file.seek(0)
+            file.truncate()
+            file.write(content)
+            file.flush()
+            assert built_for(attributes_of(file.name)) in (None, *range(1000))
 
 
 def test_versions_that_can_be_had_are_those_that_the_settings_allow() -> None:

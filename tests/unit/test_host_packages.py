@@ -167,5 +167,5 @@ def test_a_host_without_a_package_manager_is_told_what_is_missing(programs: Prog
 def test_a_package_without_its_program_is_reported(programs: Programs) -> None:
     programs.has("dnf")
     remedies = "install nginx by hand, and put a JDK into /usr/lib/jvm"
-    with pytest.raises(StepFailed, match=rf"`dnf install .*` did not bring it; {remedies}$"):
+    with pytest.raises(StepFailed, match=rf"`dnf install .*` did not install it; {remedies}$"):
         programs.ensure()

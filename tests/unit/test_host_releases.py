@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twinslot.shared.settings_schema import Settings
 from twinslot_host.command.context import Command
 from twinslot_host.command.fence import raise_fence
-from twinslot_host.command.request import Release, Request, Settings
+from twinslot_host.command.request import Release, Request
 from twinslot_host.slot import releases
 from twinslot_host.slot.releases import place, placed, prune
 from twinslot_host.slot.state import SlotContent, write_content

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from twinslot_host.command.request import Settings
+from twinslot.shared.settings_schema import Settings
 from twinslot_host.nginx.config import configuration, http2_syntax
 from twinslot_host.system.paths import Paths
 from twinslot_host.system.systemd import argument_file, unit_files
-from twinslot_host.verbs.report import NOTHING_KNOWN, REPORT_BYTES, compose
+from twinslot_host.verbs.report import REPORT_BYTES, UNKNOWN_STATUS, compose
 
 SECURE = Settings(tls_certificate="/etc/tls/shop.pem", tls_key="/etc/tls/shop.key")
 
@@ -90,7 +90,7 @@ def test_java_reads_its_options_as_they_were_given(tmp_path: Path) -> None:
 
 def test_a_report_fits_and_keeps_the_newest_lines() -> None:
     lines = [f"{number} \x1b[31m" + "ü" * 400 for number in range(99)]
-    text = compose({"ok": False, **NOTHING_KNOWN}, "a\nb" + "c" * 400, lines)
+    text = compose(UNKNOWN_STATUS, False, "a\nb" + "c" * 400, lines).text
     report = json.loads(text)
     assert len(text.encode()) <= REPORT_BYTES
     assert text.isprintable()
@@ -100,4 +100,4 @@ def test_a_report_fits_and_keeps_the_newest_lines() -> None:
 
 
 def test_a_report_without_trouble_is_short() -> None:
-    assert json.loads(compose({"ok": True}, "", []))["log"] == []
+    assert json.loads(compose({}, True, "", []).text)["log"] == []

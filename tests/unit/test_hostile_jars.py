@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.errors import NotAJar
 from twinslot.intake import jar
-from twinslot.intake.jar import MAX_LABEL_CHARACTERS, MAX_MANIFEST_BYTES
+from twinslot.intake.jar import MAX_LABEL_CHARACTERS
+from twinslot.shared.manifest import MAX_CLAIMED_BYTES, MAX_MANIFEST_BYTES
 
 from tests.hostile import TEXT, Cases
 from tests.unit.jars import NAME, SPRING, Sparse, end, end_64, entry, local, spread, whole, zipped
@@ -142,6 +143,11 @@ def bombs() -> dict[str, Sparse]:
         "a manifest of 1 GB that claims what is allowed": bomb(
             1024, packed=MAX_MANIFEST_BYTES, unpacked=MAX_MANIFEST_BYTES
         ),
+        "a manifest of 1 GB that claims all that Java reads": bomb(
+            1024, packed=MAX_CLAIMED_BYTES, unpacked=MAX_CLAIMED_BYTES
+        ),
+        "a manifest of 50 MB that claims all that Java reads": bomb(50, unpacked=MAX_CLAIMED_BYTES),
+        "a manifest without a line end": whole(zipped(b"a" * 10**6)),
         "a stored manifest that claims 1 GB": spread(SPRING + bytes(10**6), gap=0),
         "65,534 entries that all begin at the same place": whole(
             shared + local(NAME, SPRING) + overlapping + end(65_535, len(overlapping), start)

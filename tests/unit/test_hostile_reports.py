@@ -12,7 +12,7 @@ from twinslot.aws import codec
 from twinslot.domain.model import HostReport
 from twinslot.errors import BadReport
 from twinslot.intake import report
-from twinslot_host.verbs.report import NOTHING_KNOWN, REPORT_BYTES, compose
+from twinslot_host.verbs.report import REPORT_BYTES, UNKNOWN_STATUS, compose
 
 from tests.hostile import JSON, ODD, PIECES, TEXT, Cases
 from tests.unit.test_report import DEPLOYMENT, HOST, REPORT
@@ -108,8 +108,8 @@ def test_any_value_in_any_field_is_refused_or_harmless(field: tuple[str, ...], v
 @given(TEXT, st.lists(TEXT, max_size=10))
 def test_whatever_an_application_prints_its_host_makes_a_report_of_it(reason: str, log: list[str]) -> None:
     """The journal of an application is not the host's own word: it must not end the line of its report."""
-    told = {name: value for name, value in REPORT.items() if name not in ("reason", "log")} | NOTHING_KNOWN
-    output = compose(told, reason, log)
+    told = {name: value for name, value in REPORT.items() if name not in ("reason", "log")} | UNKNOWN_STATUS
+    output = compose(told, bool(told["ok"]), reason, log).text
     assert len(output.encode()) <= REPORT_BYTES
     assert output.isprintable()
     found = report.read(output, HOST, "shop", "stage", DEPLOYMENT)

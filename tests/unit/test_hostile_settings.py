@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twinslot.domain.model import Settings
 from twinslot.errors import BadSettings
-from twinslot.intake.settings import BY_NAME, parse
-from twinslot_host.command.request import Settings as HostSettings
+from twinslot.intake.settings import parse
+from twinslot.shared.settings_schema import SETTINGS, Settings
 from twinslot_host.command.request import read_settings
 from twinslot_host.nginx.config import configuration
 from twinslot_host.system.errors import NotExecuted
@@ -25,11 +24,11 @@ from tests.unit.test_host_request import encoded
 
 pytestmark = pytest.mark.hostile("settings")
 
-NAMES = sorted(BY_NAME)
+NAMES = sorted(SETTINGS)
 TEXTS = ("health_path", "java_options", "server_name", "tls_certificate")
 SHAPES = ("/etc/{}/cert.pem", "{}", "/{}", "-D{}", "{}.example.com", "a{}b", "-Xmx1g{}")
 PLAIN = {
-    secure: configuration(Paths("shop"), HostSettings(tls_certificate=secure, tls_key=secure), True)[0]
+    secure: configuration(Paths("shop"), Settings(tls_certificate=secure, tls_key=secure), True)[0]
     for secure in (None, "/-")
 }
 
@@ -49,11 +48,11 @@ def means_one_thing(read: Settings) -> None:
     """The host checks again what the controller read, and writes it where others read it."""
     fields = {name: getattr(read, name) for name in NAMES}
     given = read_settings(encoded({**fields, "java_options": list(read.java_options)}))
-    assert given._asdict() == fields
+    assert given == read
     writes_no_line_of_its_own(given)
 
 
-def writes_no_line_of_its_own(given: HostSettings) -> None:
+def writes_no_line_of_its_own(given: Settings) -> None:
     plain = PLAIN["/-" if given.tls_certificate else None]
     lines = configuration(Paths("shop"), given, True)[0].splitlines()
     differing = {line for line, other in zip(lines, plain.splitlines(), strict=True) if line != other}

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twinslot.errors import NotAJar
 from twinslot.intake import jar
+from twinslot.shared.manifest import MAX_MANIFEST_BYTES, parse
 
 from tests.unit.jars import LAUNCHER, NAME, SPRING, Sparse, end, end_64, entry, local, spread, whole, zipped
 
@@ -157,9 +158,9 @@ def hostile(lies: Mapping[str, int]) -> Sparse:
         ({"unpacked": 1_000_000_000}, "claims 1000000000 bytes"),
         ({"packed": 1_000_000_000}, "1000000000 packed"),
         ({"packed": 0xFFFFFFFF}, "zip64 sizes of its manifest are missing"),
-        ({"unpacked": len(SPRING) - 1}, "not what its directory says"),
+        ({"unpacked": len(SPRING) - 1}, "not what its directory promises"),
         ({"packed": len(SPRING) + 1}, "ends outside of the archive"),
-        ({"checksum": 1}, "not what its directory says"),
+        ({"checksum": 1}, "not what its directory promises"),
         ({"start": 1}, "is something else"),
         ({"start": 10_000}, "overlaps its directory"),
         ({"flags": 1}, "encrypted"),
@@ -176,7 +177,7 @@ def test_a_manifest_that_inflates_to_1_gb_is_not_inflated() -> None:
     packed = packer.compress(bytes(50_000_000)) + packer.flush()
     first = local(NAME, packed)
     lie = entry(NAME, packed, {"method": 8, "unpacked": 1000})
-    assert "not what its directory says" in refusal(whole(first + lie + end(1, len(lie), len(first))))
+    assert "not what its directory promises" in refusal(whole(first + lie + end(1, len(lie), len(first))))
 
 
 @pytest.mark.parametrize(
@@ -216,11 +217,50 @@ def test_continued_lines_are_joined_even_in_the_midst_of_a_character() -> None:
         + umlaut[1:]
         + b"\r\rMain-Class: x"
     )
-    assert jar.main_attributes(manifest) == {"main-class": "shop.Application", "title": "ü"}
+    assert parse(manifest) == {"main-class": "shop.Application", "title": "ü"}
 
 
 def test_attribute_names_are_read_in_any_case() -> None:
-    assert jar.main_attributes(b"MAIN-CLASS: a.B\n") == {"main-class": "a.B"}
+    assert parse(b"MAIN-CLASS: a.B\n") == {"main-class": "a.B"}
+
+
+def signed(entries: int) -> bytes:
+    """The manifest of a signed uber-jar, of 88 KB for 900 entries: a section for each of its files."""
+    section = "Name: com/example/application/package-{}/Class.class\r\nSHA-256-Digest: {}=\r\n\r\n"
+    return SPRING + b"".join(section.format(number, "a" * 43).encode() for number in range(entries))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_manifest_that_is_larger_than_what_is_read_of_it_is_read_by_its_main_section(method: int) -> None:
+    manifest = signed(900)
+    assert len(manifest) > 88_000 > MAX_MANIFEST_BYTES
+    assert jar.inspect(whole(zipped(manifest, method)), "shop/a.jar").label == "1.4.2"
+
+
+def test_a_main_section_that_is_larger_than_what_is_read_of_it_is_refused() -> None:
+    manifest = b"".join(b"Attribute-%d: %s\r\n" % (number, b"a" * 40) for number in range(2000)) + SPRING
+    assert "main section of its manifest has more than 65536 bytes" in refusal(zipped(manifest))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "line"),
+    [
+        (b"Manifest-Version: 1.0\r\nMain-Class:shop.Application\r\n\r\n", "Main-Class:shop.Application"),
+        (b"\xef\xbb\xbfManifest-Version: 1.0\r\nMain-Class: shop.Application\r\n", "ufeffManifest-Version"),
+        (b"Main-Class : shop.Application\r\n", "Main-Class : shop.Application"),
+        (b" Main-Class: shop.Application\r\n", " Main-Class: shop.Application"),
+        (b"Main-\r\n Class: shop.Application\r\n", '"Main-"'),
+        (b"Main-Class: " + b"a" * 512 + b"\r\n", "is longer than 512 bytes"),
+    ],
+)
+def test_a_manifest_that_java_rejects_is_refused_with_the_line(manifest: bytes, line: str) -> None:
+    sentence = refusal(zipped(manifest))
+    assert line in sentence
+    assert "upload the runnable jar" in sentence
+
+
+def test_a_last_line_without_an_end_does_not_count() -> None:
+    assert "no Main-Class" in refusal(zipped(b"Manifest-Version: 1.0\r\nMain-Class: shop.Application"))
 
 
 @pytest.mark.parametrize(

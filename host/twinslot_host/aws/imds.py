@@ -1,4 +1,4 @@
-"""What the instance metadata service (version 2) says: the role's credentials, and the region."""
+"""The instance metadata service, version 2: the role's credentials and the region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROLE = "/latest/meta-data/iam/security-credentials/"
 
 
 class Credentials(NamedTuple):
-    """What the host's role gave it."""
+    """The temporary credentials of the host's role."""
 
     access_key: str
     secret_key: str
@@ -22,7 +22,7 @@ class Credentials(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """Who this host is to AWS."""
+    """This host's identity in AWS."""
 
     region: str
     role: str
@@ -30,7 +30,7 @@ class Instance(NamedTuple):
 
 
 def metadata(path: str, token: str = "") -> str:
-    """An answer of the instance metadata service, version 2. Without a token it fetches one."""
+    """Return an answer of the service; without a token, a new token. Raises Transient or StepFailed."""
     endpoint = urlsplit(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254")
     connection = http.client.HTTPConnection(endpoint.hostname or "", endpoint.port or 80, timeout=3)
     method, headers = "GET", {"X-aws-ec2-metadata-token": token}
@@ -46,13 +46,13 @@ def metadata(path: str, token: str = "") -> str:
         connection.close()
     if response.status != 200:
         raise StepFailed(
-            f"the instance metadata service answered {response.status} to {path}: has this host a role?"
+            f"the instance metadata service answered {response.status} to {path}: does this host have a role?"
         )
     return text
 
 
 def read_instance() -> Instance:
-    """This host's region and the credentials of its role. Unsteady: nothing answered."""
+    """Return this host's region and its role's credentials. Raises Transient without an answer."""
     token = metadata("/latest/api/token")
     named = (os.environ.get(name) for name in ("AWS_SSM_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"))
     region = next(filter(None, named), "") or metadata("/latest/meta-data/placement/region", token)
@@ -63,7 +63,7 @@ def read_instance() -> Instance:
 
 
 def endpoint_of(service: str, region: str) -> str:
-    """The address of a regional service, or the one that the environment names in its place."""
+    """Return the URL of a regional service, or the one that the environment sets instead."""
     suffix = ".cn" if region.startswith("cn-") else ""
     return (
         os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
@@ -73,7 +73,7 @@ def endpoint_of(service: str, region: str) -> str:
 
 
 def connect(url: str, timeout: float) -> http.client.HTTPConnection:
-    """A connection to the server of an address."""
+    """Return a connection to the server of a URL. `timeout` is in seconds."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.hostname or "", parts.port, timeout=timeout)

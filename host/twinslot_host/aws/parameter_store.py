@@ -1,4 +1,4 @@
-"""What Parameter Store holds under a path, read with the credentials of the host's role."""
+"""Parameter Store: the parameters below a path, read with the credentials of the host's role."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from twinslot_host.system.errors import StepFailed, Transient
 MAX_PARAMETERS = 100
 MAX_BYTES = 1024 * 1024  # of one answer: 10 parameters of 8 KB at most, escaped
 TIMEOUT_SECONDS = 10.0
-UNSTEADY = re.compile("Throttling|InternalServer|RequestLimit|TooMany|ServiceUnavailable")
+TRANSIENT_CODES = re.compile("Throttling|InternalServer|RequestLimit|TooMany|ServiceUnavailable")
 
 
 def read_parameters(path: str) -> dict[str, str]:
-    """The parameters right below a path, decrypted, by the rest of their names. Trouble: they cannot be read;
-    Unsteady: the next try may do. Neither shows anything of a value."""
+    """Return the parameters directly below a path, decrypted, by the rest of their names.
+
+    Raises Transient or StepFailed. The texts of neither contain a part of a value.
+    """
     instance = read_instance()
     found: dict[str, str] = {}
     token = None
@@ -34,8 +36,8 @@ def read_parameters(path: str) -> dict[str, str]:
                 found[name[len(path) + 1 :]] = value
             token = page.get("NextToken")
         except (KeyError, TypeError, ValueError, AttributeError):
-            # What these would say may have a value in it.
-            raise StepFailed(f"Parameter Store's answer for {path} is not what its API promises") from None
+            # The texts of these errors can contain a value.
+            raise StepFailed(f"Parameter Store's answer for {path} is not in the format of its API") from None
         if len(found) > MAX_PARAMETERS:
             raise StepFailed(
                 f"{path} has more than {MAX_PARAMETERS} parameters: remove what the app does not need"
@@ -45,7 +47,7 @@ def read_parameters(path: str) -> dict[str, str]:
 
 
 def ask(instance: Instance, path: str, token: str | None) -> Any:
-    """One page of GetParametersByPath."""
+    """Return one page of GetParametersByPath. Raises Transient or StepFailed."""
     question: dict[str, Any] = {"Path": path, "Recursive": False, "WithDecryption": True, "MaxResults": 10}
     if token:
         question["NextToken"] = token
@@ -69,7 +71,7 @@ def ask(instance: Instance, path: str, token: str | None) -> Any:
     if status == 200 and value is not None:
         return value
     code = (re.findall(r"^(?:.*#)?([A-Za-z]{1,60})\b", said.split(" ")[0]) or ["no code"])[0]
-    if status == 429 or status >= 500 or status == 200 or UNSTEADY.search(code):
+    if status == 429 or status >= 500 or status == 200 or TRANSIENT_CODES.search(code):
         raise Transient(f"Parameter Store answered {status} {code} for {path}")
     raise StepFailed(
         f"Parameter Store answered {status} {code} for {path}: {advice(instance.role, code, said)}"
@@ -77,9 +79,9 @@ def ask(instance: Instance, path: str, token: str | None) -> Any:
 
 
 def advice(role: str, code: str, said: str) -> str:
-    """What to do about a refusal."""
+    """Return what to do about a refusal."""
     if "AccessDenied" not in code:
         return "see the code, and this host's clock"
     if re.search("kms:|ciphertext", said, re.I):
-        return f"let the role {role} kms:Decrypt with the key of these SecureStrings"
+        return f"allow the role {role} kms:Decrypt with the key of these SecureStrings"
     return f"give the role {role} the stack's HostPolicy, and the tag twinslot with the app's name"

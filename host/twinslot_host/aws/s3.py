@@ -19,7 +19,10 @@ Answered = tuple[http.client.HTTPConnection, http.client.HTTPResponse]
 def ask_object(
     instance: Instance, source: list[str], timeout: float = TIMEOUT_SECONDS, **headers: str
 ) -> Answered:
-    """S3's answer to a signed GET of one version: its bucket, key and version. Unsteady: there was none."""
+    """Return S3's answer to a signed GET of one version: bucket, key, version id.
+
+    Raises Transient without an answer. The caller closes the connection.
+    """
     bucket, key, version = source
     path = "/" + quote(f"{bucket}/{key}", safe="/-_.~") + "?versionId=" + quote(version, safe="-_.~")
     url = endpoint_of("s3", instance.region).rstrip("/") + path
@@ -33,14 +36,14 @@ def ask_object(
 
 
 def refusal(response: http.client.HTTPResponse) -> str:
-    """The code by which S3 says why it refused."""
+    """Return the error code in S3's answer."""
     body = response.read(4096).decode("utf-8", "replace")
     found: list[str] = re.findall("<Code>([A-Za-z0-9]+)</Code>", body)
     return found[0] if found else "no code"
 
 
 def open_object(release: Release) -> Answered:
-    """Begins to read exactly this version from S3."""
+    """Start to read exactly this version from S3. Raises Transient or StepFailed."""
     connection, response = ask_object(read_instance(), release.source)
     if response.status == 200:
         return connection, response
@@ -49,7 +52,7 @@ def open_object(release: Release) -> Answered:
     where = f"s3://{release.bucket}/{release.key} version {release.version}"
     if response.status == 429 or response.status >= 500:
         raise Transient(f"S3 answered {response.status} {code} for {where}")
-    advice = {403: "grant this host's role s3:GetObjectVersion", 404: "it is gone: upload the jar again"}
+    advice = {403: "grant this host's role s3:GetObjectVersion", 404: "it was deleted: upload the jar again"}
     raise StepFailed(
         f"S3 answered {response.status} {code} for {where}: {advice.get(response.status, 'see the code')}"
     )

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4: the AWS CLI is absent on many images."""
+"""AWS Signature Version 4: many images have neither the AWS CLI nor botocore."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from twinslot_host.aws.imds import Instance
 
-UNSIGNED = ("range",)  # headers that are sent, and that S3 does not want signed
+UNSIGNED = ("range",)  # headers that are sent unsigned
 
 
 def sign(
@@ -21,8 +21,10 @@ def sign(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The headers of a signed request at this time, UTC: a GET, or a POST when it has a body. The path and
-    the query of `url` come encoded, and `headers` have lower-case names."""
+    """Return the headers of a request that is signed at this time (UTC): a GET, or a POST when it has a body.
+
+    The path and the query of `url` must be encoded, and the names in `headers` in lower case.
+    """
     parts = urlsplit(url)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", at)
     scope = f"{stamp[:8]}/{instance.region}/{service}/aws4_request"

@@ -1,4 +1,4 @@
-"""A command under way: it waits for its turn, gives way to a newer one and keeps the time."""
+"""A command that runs: its lock, its fence, its retries and the time that its parts take."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ T = TypeVar("T")
 
 LOCK_SECONDS = 300.0
 RETRY_SECONDS = (0.2, 1.0, 3.0)
-HEED_SECONDS = 0.4  # how often a verb that runs looks for a higher fence
+FENCE_SECONDS = 0.4  # how often a verb that runs checks for a higher fence
 
 
 def step(name: str) -> None:
-    """Notes in the journal that something lasting was done; between two of these a verb may be cut."""
+    """Write a lasting change to the journal. A verb can be killed between any two of these."""
     syslog.syslog(syslog.LOG_INFO, name)
 
 
 class Command:
-    """A command under way: what was asked, where things lie, and how long each part of it took."""
+    """A command that runs: its request, the paths of its app, and the seconds that each part of it took."""
 
     def __init__(self, request: Request, paths: Paths) -> None:
         self.request = request
         self.paths = paths
         self.seconds: dict[str, float] = {}
         self.sha256: str | None = request.release.sha256 if request.release else None
-        self.heeded = 0.0
+        self.fence_checked = 0.0
 
     @property
     def release(self) -> Release:
-        """The release of a stage, flip or bake: read_request made sure that there is one."""
+        """Return the release of a stage, flip or bake, which read_request requires."""
         assert self.request.release
         return self.request.release
 
-    def heed(self) -> None:
-        """Gives way to a command with a higher fence."""
-        if self.request.fence and time.monotonic() - self.heeded > HEED_SECONDS:
-            self.heeded = time.monotonic()
+    def check_fence(self) -> None:
+        """Raise NotExecuted when a command with a higher fence has arrived at this host."""
+        if self.request.fence and time.monotonic() - self.fence_checked > FENCE_SECONDS:
+            self.fence_checked = time.monotonic()
             seen = seen_fence(self.paths)
             if seen > self.request.fence:
                 raise NotExecuted(
@@ -54,12 +54,15 @@ class Command:
                 )
 
     def pause(self, seconds: float) -> None:
-        """Sleeps, never deaf for long."""
-        self.heed()
+        """Sleep, checking the fence first."""
+        self.check_fence()
         time.sleep(seconds)
 
-    def steadily(self, act: Callable[[], T]) -> T:
-        """What `act` returns, tried again while AWS is unsteady. Trouble: it stays so."""
+    def with_retries(self, act: Callable[[], T]) -> T:
+        """Return what `act` returns, with a retry after each Transient.
+
+        Raises StepFailed after the last one.
+        """
         for wait in RETRY_SECONDS:
             with contextlib.suppress(Transient):
                 return act()
@@ -71,7 +74,7 @@ class Command:
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Adds what happens inside to the report's seconds."""
+        """Add the time that the block takes to the report's seconds."""
         began = time.monotonic()
         try:
             yield
@@ -79,16 +82,16 @@ class Command:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 3)
 
     @contextlib.contextmanager
-    def turn(self, wait: float = LOCK_SECONDS) -> Iterator[None]:
-        """Waits for the one work lock of the app and holds it. NotDone: not within `wait` seconds."""
+    def work_lock(self, wait: float = LOCK_SECONDS) -> Iterator[None]:
+        """Hold the app's one work lock. Raises NotExecuted when it is not free within `wait` seconds."""
         os.makedirs(self.paths.run, mode=0o755, exist_ok=True)
-        with self.holding(self.paths.run + "/work.lock", wait):
+        with self.lock(self.paths.run + "/work.lock", wait):
             yield
 
     @contextlib.contextmanager
-    def holding(self, lock: str, wait: float = LOCK_SECONDS) -> Iterator[None]:
-        """Waits for a lock and holds it. NotDone: not within `wait` seconds."""
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    def lock(self, path: str, wait: float = LOCK_SECONDS) -> Iterator[None]:
+        """Hold a lock file. Raises NotExecuted when it is not free within `wait` seconds."""
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + wait
         try:
             while True:

@@ -1,4 +1,4 @@
-"""The highest fence that a host has seen: a lower one is refused, whoever sent it."""
+"""The highest fence that this host has seen. A command with a lower one is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twinslot_host.system.paths import Paths
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Holds a lock that the kernel gives back when the process ends, however it ends."""
+    """Hold a lock, which the kernel releases when the process ends, however it ends."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -25,13 +25,16 @@ def locked(path: str) -> Iterator[None]:
 
 
 def seen_fence(paths: Paths) -> int:
-    """The highest fence that this host has seen."""
+    """Return the highest fence that this host has seen."""
     return int(read_text(paths.fence) or 0)
 
 
 def raise_fence(paths: Paths, fence: int) -> None:
-    """Notes a command's fence before it waits for its turn, so that the verb that runs can see it and end.
-    NotDone: a command with a higher one has been here."""
+    """Record a command's fence before it waits for the work lock, so that the verb that runs sees it and
+    ends.
+
+    Raises NotExecuted when this host has seen a higher one.
+    """
     with locked(paths.run + "/fence.lock"):
         seen = seen_fence(paths)
         if 0 < fence < seen:

@@ -1,20 +1,27 @@
-"""The settings that nginx was last configured by, for those who bring none."""
+"""The settings that nginx was last configured with, for commands that have none."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
-from twinslot_host.command.request import Request, Settings, as_settings
-from twinslot_host.system.files import read_json, write_file
+from twinslot.shared.constants import VERSION
+from twinslot.shared.settings_schema import Settings, accepted
+
+from twinslot_host.command.request import Request
+from twinslot_host.system.files import read_object, write_file
 from twinslot_host.system.paths import Paths
 
 
 def keep_settings(paths: Paths, settings: Settings) -> None:
-    """Notes what users are served by from now on."""
-    write_file(paths.settings, json.dumps(settings._asdict()))
+    """Record the settings that nginx is configured with."""
+    write_file(paths.settings, json.dumps(dict(asdict(settings), written_by=VERSION)))
 
 
 def settings_of(paths: Paths, request: Request) -> Settings:
-    """Those that came along; else those that were kept, and at first the defaults."""
-    kept = None if request.has_settings else read_json(paths.settings)
-    return as_settings(kept) if kept else request.settings
+    """Return the command's settings, else the recorded ones, else the defaults.
+
+    Another version of twinslot may have recorded them: what this one does not know is ignored.
+    """
+    recorded = None if request.has_settings else read_object(paths.settings)
+    return accepted(recorded) if recorded else request.settings

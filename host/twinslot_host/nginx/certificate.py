@@ -1,4 +1,4 @@
-"""The certificate and its key, looked at before nginx is to use them."""
+"""The certificate and its key, checked before nginx uses them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ MAX_BYTES = 1024 * 1024
 
 
 def check_certificate(certificate: str, key: str) -> None:
-    """Trouble: one of the files is not there, is no file, is not PEM, or the key is another certificate's."""
+    """Raise StepFailed unless both are files in PEM and the key is that of the certificate."""
     for setting, path in (("tls_certificate", certificate), ("tls_key", key)):
         try:
             about = os.stat(path)
         except OSError as error:
             raise StepFailed(
-                f"{setting} is {path}: {error.strerror}; put it there, or correct the setting"
+                f"{setting} is {path}: {error.strerror}; create it, or correct the setting"
             ) from error
         if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_BYTES:
             raise StepFailed(f"{setting} is {path}, which is no file in PEM; correct the setting")
     try:
-        # A password would be asked for on a terminal that nobody looks at: an empty one fails instead.
+        # An empty password fails; without one OpenSSL would ask for it on a terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
     except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror

@@ -1,12 +1,14 @@
-"""The text of nginx's configuration: a file is asked at every request, so a flip needs no reload."""
+"""nginx's configuration. nginx checks a file at every request, so that a flip needs no reload."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
-from twinslot_host.command.request import Settings
-from twinslot_host.system.paths import OTHER, PORTS, Paths
+from twinslot.shared.constants import PORTS
+from twinslot.shared.settings_schema import Settings
+
+from twinslot_host.system.paths import OTHER, Paths
 from twinslot_host.system.systemd import fill
 
 LIVE_PATH = "/.twinslot/live"
@@ -30,14 +32,14 @@ upstream @app@_@slot@_backed {
 
 
 SERVER = """\
-# Written by twinslot: provision puts it back.
-# Tomcat closes a connection after 20 s idle: we have to be first, or a POST meets a closed one.
+# Written by twinslot: provision restores it.
+# Tomcat closes an idle connection after 20 s: close it earlier, or a POST can meet a closed one.
 @upstreams@
 map $http_upgrade $@name@_connection {
     default upgrade;
     "" "";
 }
-# A load balancer that ended TLS says so, and by which of its ports users came.
+# A load balancer that terminates TLS sends these headers: the scheme, and its port that users connected to.
 map $http_x_forwarded_proto $@name@_proto {
     default $scheme;
     https https;
@@ -60,7 +62,7 @@ server {
 @tls@\
     access_log @access_log@ @name@;
     client_max_body_size 0;
-    # Every request asks these files anew: a flip is one rename, and takes no reload.
+    # Every request checks these files again: a flip is one rename, and needs no reload.
     open_file_cache off;
     set $@name@_slot blue;
     set $@name@_other green;
@@ -73,7 +75,7 @@ server {
         set $@name@_group @app@_${@name@_slot}_backed;
     }
 
-    # Which slot is live, and by which configuration. `return` comes before allow and deny, hence the test.
+    # The live slot and the running configuration. `return` precedes allow and deny, hence the condition.
     location = @live_path@ {
         access_log off;
         default_type text/plain;
@@ -82,7 +84,7 @@ server {
         }
         return 200 "$@name@_slot $@name@_group @digest@\\n";
     }
-    # What is asked by who issues certificates: certbot --webroot puts the answers here.
+    # Certificate authorities request these files: certbot --webroot writes them here.
     location ^~ /.well-known/acme-challenge/ {
         root @acme@;
         default_type text/plain;
@@ -104,7 +106,7 @@ server {
     proxy_set_header X-Forwarded-Proto $@name@_proto;
     proxy_set_header X-Forwarded-Host $host;
     proxy_set_header X-Forwarded-Port $@name@_port;
-    # It would go before all of these, and anybody can send it.
+    # Frameworks prefer it to all of these, and any client can send it.
     proxy_set_header Forwarded "";
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $@name@_connection;
@@ -112,7 +114,7 @@ server {
 """
 
 
-# Mozilla's intermediate recommendation 5.7, without what would need parameters for Diffie-Hellman.
+# Mozilla's intermediate configuration 5.7, without the ciphers that need Diffie-Hellman parameters.
 TLS = """\
     ssl_certificate @certificate@;
     ssl_certificate_key @key@;
@@ -133,7 +135,7 @@ CIPHERS = (
 )
 
 
-# The log names no slot: what is sent away is no request that a slot answered.
+# The log has no slot here: no slot answered a redirected request.
 REDIRECT = """\
         if ($@name@_proto = http) {
             set $@name@_slot -;
@@ -143,8 +145,10 @@ REDIRECT = """\
 
 
 def http2_syntax(about: str) -> str:
-    """How this nginx is told to speak HTTP/2, by what `nginx -V` prints: "directive" (since 1.25.1), "listen"
-    before, "" where it cannot."""
+    """Return how HTTP/2 is configured in this nginx, by the output of `nginx -V`.
+
+    "directive" since 1.25.1, "listen" before, "" when it is not supported.
+    """
     version = re.search(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)", about)
     if not version or "--with-http_v2_module" not in about:
         return ""
@@ -152,7 +156,7 @@ def http2_syntax(about: str) -> str:
 
 
 def listening(ipv6: bool, tls: bool, http2: str) -> str:
-    """The directives that say where the server listens."""
+    """Return the directives for the server's ports. `http2` is the result of http2_syntax."""
     flags = {
         80: "default_server",
         443: "ssl http2 default_server" if http2 == "listen" else "ssl default_server",
@@ -166,8 +170,10 @@ def listening(ipv6: bool, tls: bool, http2: str) -> str:
 
 
 def configuration(paths: Paths, settings: Settings, ipv6: bool, http2: str = "") -> tuple[str, str]:
-    """The proxy's configuration and its digest, by which nginx tells that it runs this very text. `http2` is
-    as http2_syntax says, and counts with TLS."""
+    """Return nginx's configuration and its digest, which nginx answers while it runs exactly this text.
+
+    `http2` is the result of http2_syntax; it has an effect only with TLS.
+    """
     upstreams = "".join(
         fill(UPSTREAM, {"slot": slot, "port": str(port), "other_port": str(PORTS[OTHER[slot]])})
         for slot, port in PORTS.items()

@@ -1,4 +1,4 @@
-"""nginx: configured, asked where it sends users, and pointed to a slot."""
+"""Configure nginx, ask it for the live slot, and move the traffic to a slot."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import os
 import time
 from typing import NamedTuple
 
+from twinslot.shared.constants import PORTS
+from twinslot.shared.settings_schema import Settings
+
 from twinslot_host.command.context import Command, step
-from twinslot_host.command.request import Settings
 from twinslot_host.nginx.certificate import check_certificate
 from twinslot_host.nginx.config import LIVE_PATH, configuration, http2_syntax
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.http import ask
-from twinslot_host.system.paths import OTHER, PORTS, Paths
+from twinslot_host.system.paths import OTHER, Paths
 from twinslot_host.system.procfs import owner
 from twinslot_host.system.subprocesses import check_run, run
 from twinslot_host.system.systemd import Unit
 
-PROXY_SECONDS = 5.0  # how long nginx may take to answer as configured
+PROXY_SECONDS = 5.0  # timeout for nginx to answer as configured
 
 
 class Pointer(NamedTuple):
-    """What nginx itself answers: the slot and the upstream group that users get, and its configuration."""
+    """What nginx answers: the slot and the upstream group with the traffic, and what it runs (a digest)."""
 
     slot: str
     group: str
@@ -31,7 +33,7 @@ class Pointer(NamedTuple):
 
 
 def ask_proxy() -> Pointer | None:
-    """Where nginx sends users, asked through the server that they take. None: it is not ours, or silent."""
+    """Ask nginx, by the server that users reach, for the live slot. None: no answer, or not our server."""
     answer = ask(80, LIVE_PATH, 2.0)
     words = answer.text.split()
     if answer.status == 200 and len(words) == 3 and words[0] in PORTS:
@@ -40,43 +42,47 @@ def ask_proxy() -> Pointer | None:
 
 
 def pristine_default_site() -> str | None:
-    """Debian's default site, enabled and unchanged: it claims port 80 as its own. None where it is absent,
-    or where somebody made it theirs."""
+    """Return the link of Debian's default site, which takes port 80. None: it is absent, or was changed."""
     link, file = "/etc/nginx/sites-enabled/default", "/etc/nginx/sites-available/default"
     if not os.path.islink(link) or os.path.realpath(link) != file:
         return None
     with open(file, "rb") as content:
-        # What dpkg knows files by. Hosts under FIPS have it for such uses alone.
+        # dpkg records MD5. Hosts in FIPS mode allow it only for such uses.
         md5 = hashlib.md5(content.read(), usedforsecurity=False).hexdigest()
     known = run("dpkg-query", "--show", "--showformat=${Conffiles}\n", "nginx-common", "nginx")
     return link if f" {file} {md5}" in known.output else None
 
 
 def clear_default_site() -> None:
-    """Takes Debian's default site away, as ensure_proxy does when an app comes: its welcome would tell a load
-    balancer that all is well here. Amazon Linux starts nothing that it installs."""
+    """Remove Debian's default site: its welcome page would make a load balancer think that the app is
+    healthy.
+
+    ensure_proxy does it for a host with an app. Amazon Linux starts nothing that it installs.
+    """
     site = pristine_default_site()
     if site:
         remove(site)
         check_run("systemctl", "try-reload-or-restart", "nginx.service")
-        step("took the default site away")
+        step("removed the default site")
 
 
 def planned(paths: Paths, settings: Settings) -> tuple[str, str]:
-    """The configuration that this host's nginx is to have, and its digest. Trouble: it cannot serve TLS."""
+    """Return the expected configuration and its digest. Raises StepFailed when it cannot serve TLS."""
     http2 = ""
     if settings.tls_certificate and settings.tls_key:
         check_certificate(settings.tls_certificate, settings.tls_key)
-        squatter = owner(443)
-        if squatter and "(nginx)" not in squatter:
-            raise StepFailed(f"port 443, which nginx needs for TLS, is taken by {squatter}: stop it")
+        occupant = owner(443)
+        if occupant and "(nginx)" not in occupant:
+            raise StepFailed(f"port 443, which nginx needs for TLS, is taken by {occupant}: stop it")
         http2 = http2_syntax(check_run("nginx", "-V"))
     return configuration(paths, settings, os.path.exists("/proc/net/if_inet6"), http2)
 
 
 def ensure_proxy(command: Command, unit: Unit) -> None:
-    """Sees to it that nginx runs our configuration. It is reloaded only if it does not; if nginx rejects
-    the new one, or does not come to run it, the old one comes back."""
+    """Make nginx run our configuration, with a reload only if it does not.
+
+    Raises StepFailed, with the old configuration restored, when nginx rejects or does not load the new one.
+    """
     paths = command.paths
     text, digest = planned(paths, command.request.settings)
     old = read_text(paths.conf)
@@ -92,14 +98,14 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
         checked = run("nginx", "-t")
         if checked.code:
             lines = checked.output.strip().splitlines()
-            why = ([line for line in lines if "[emerg]" in line] or lines or ["no word"])[0]
+            why = ([line for line in lines if "[emerg]" in line] or lines or ["no output"])[0]
             raise StepFailed(
-                f"nginx rejects its configuration, so nothing was changed; `nginx -t` says: {why}"
+                f"nginx rejects its configuration, so nothing was changed; `nginx -t` prints: {why}"
             )
         step("configured nginx")
         if not unit.enabled:
             check_run("systemctl", "enable", "--no-reload", "nginx.service")
-        if old != text or not (pointer and pointer.digest == digest):  # nginx may run what somebody added
+        if old != text or not (pointer and pointer.digest == digest):  # nginx may run what was added by hand
             load(unit, digest)
     except StepFailed:
         if old is None:
@@ -112,7 +118,7 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
 
 
 def load(unit: Unit, digest: str) -> None:
-    """Makes nginx run the configuration with this digest. Trouble: it does not come to."""
+    """Load the configuration with this digest. Raises StepFailed when nginx does not run it in time."""
     started = run("systemctl", "reload-or-restart" if unit.state == "active" else "start", "nginx.service")
     deadline = time.monotonic() + PROXY_SECONDS
     pointer = ask_proxy()
@@ -128,8 +134,7 @@ def load(unit: Unit, digest: str) -> None:
 
 
 def wake_proxy() -> Pointer | None:
-    """Where nginx sends users, once it was started if it was silent: until the bake is over, that it was
-    stopped is no reason to leave users without an answer."""
+    """Ask nginx for the live slot, and start nginx if it does not answer: during a deployment it must run."""
     pointer = ask_proxy()
     if pointer:
         return pointer
@@ -139,10 +144,10 @@ def wake_proxy() -> Pointer | None:
 
 
 def live_slot(paths: Paths) -> str | None:
-    """The slot that nginx sends users to, by the file that it asks. None: nothing was ever flipped.
+    """Return the live slot, by the flag that nginx checks. None: nothing was ever flipped.
 
-    Nothing flipped and blue being live both show as no flag. They differ by what blue holds: the first
-    release of all is staged in green, so blue gets its first one only while green is live.
+    There is no flag before the first flip, nor while blue is live. In the first case blue holds nothing: the
+    first release is staged in green, and blue gets its first one while green is live.
     """
     if os.path.exists(paths.green):
         return "green"
@@ -150,12 +155,12 @@ def live_slot(paths: Paths) -> str | None:
 
 
 def idle_slot(paths: Paths) -> str:
-    """The slot that users are not sent to, and that the next release goes to."""
+    """Return the slot without traffic, which gets the next release."""
     return OTHER[live_slot(paths) or "blue"]
 
 
 def point(paths: Paths, slot: str) -> None:
-    """Moves the flag that nginx asks: one rename or one unlink."""
+    """Set the flag that nginx checks: one rename or one unlink."""
     if slot == "green":
         write_file(paths.green, "")
     else:
@@ -164,7 +169,10 @@ def point(paths: Paths, slot: str) -> None:
 
 
 def move_traffic(command: Command, slot: str) -> None:
-    """Sends users to a slot and lets nginx prove it; puts the flag back if it does not."""
+    """Move the traffic to a slot.
+
+    Raises StepFailed, with the flag restored, unless nginx answers that slot.
+    """
     paths = command.paths
     before = live_slot(paths)
     with command.timed("flip"):
@@ -180,5 +188,5 @@ def move_traffic(command: Command, slot: str) -> None:
     point(paths, before or "blue")
     answer = f"answers {pointer.slot}" if pointer else "does not answer"
     raise StepFailed(
-        f"nginx {answer} after the flag for {slot} was set; it was put back: is nginx running? Run provision"
+        f"nginx {answer} after the flag for {slot} was set; it was restored: is nginx running? Run provision"
     )

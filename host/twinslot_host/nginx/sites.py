@@ -1,4 +1,4 @@
-"""The servers that nginx has beside ours, out of the configuration that `nginx -T` prints."""
+"""The servers of nginx beside ours, from the configuration that `nginx -T` prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 
 
 class Directive(NamedTuple):
-    """A directive: its file, the number of the `server` block that it stands in (0: in none), its words."""
+    """A directive: its file, the number of its `server` block (0: in none), its words."""
 
     file: str
     server: int
@@ -22,7 +22,7 @@ class Directive(NamedTuple):
 
 
 def directives(text: str, own: str) -> Iterator[Directive]:
-    """Everything that the configuration says, but for our file. What a file includes stands in its own."""
+    """Yield every directive of the configuration, except those of our file."""
     parts, servers = FILE.split(text), 0
     for file, content in zip(parts[1::2], parts[2::2]):
         blocks: list[str] = []
@@ -44,7 +44,7 @@ def directives(text: str, own: str) -> Iterator[Directive]:
 
 
 def claim(address: str) -> tuple[str, str]:
-    """The one address that a `listen` names ("": all of them), and the port."""
+    """Return the one address of a `listen` ("": all addresses), and its port."""
     host, _, port = address.rpartition(":")
     if address.isdigit():
         host, port = "", address
@@ -54,7 +54,7 @@ def claim(address: str) -> tuple[str, str]:
 
 
 def rivals_in(text: str, own: str) -> list[str]:
-    """Where somebody else claims port 80 by default or for one address: either goes before us."""
+    """Return the other `listen` on port 80 that take precedence: default_server, or for one address."""
     found = []
     for file, _, (name, *words) in directives(text, own):
         if name == "listen" and words and not words[0].startswith("unix:"):
@@ -65,9 +65,11 @@ def rivals_in(text: str, own: str) -> list[str]:
 
 
 def yielding_in(text: str, own: str, names: list[str]) -> list[str]:
-    """The files of servers whose users would come to ours, which answers on port 80 to these names and to
-    all that nobody else names: those that pass on to a process what is asked under one of them, or under
-    any."""
+    """Return the files of servers on port 80 whose requests our server would get instead.
+
+    Ours answers to these names, and to all names that no other server has. Only servers that pass requests to
+    a process count.
+    """
     servers: dict[int, list[Directive]] = {}
     passing = set()
     for directive in directives(text, own):

@@ -1,4 +1,4 @@
-"""Other people's programs that a host needs, installed where they are missing."""
+"""Installs OS packages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.subprocesses import Ran, run
 
 INSTALLERS = ("apt-get", "dnf")
-LOCK_SECONDS = 300  # how long another installation, such as the nightly upgrades, may keep us waiting
+LOCK_SECONDS = 300  # timeout for another installation, such as the nightly upgrades
 INSTALL_SECONDS = 1200.0
 
 
 class Need(NamedTuple):
-    """What a host must have: its name for people, its package for each installer, whether it is there, and
-    what to do when it cannot be installed."""
+    """A program that a host needs: its name in messages, its package for each installer, whether it is
+    installed, and what to do when it cannot be."""
 
     name: str
     packages: dict[str, str]
@@ -36,18 +36,22 @@ NGINX = Need(
 
 
 def ensure(command: Command, *needs: Need) -> None:
-    """Sees to it that what is needed is there. NotDone: another command has installed for too long.
+    """Install what is missing. Raises StepFailed, or NotExecuted when another command installs for too long.
 
-    State Manager prepares a machine while its app may be staged already: one of them installs, the other
-    waits, since a program is there before its package is configured."""
+    State Manager can prepare a machine while its app is being staged: one of them installs, the other waits,
+    because a program exists before its package is configured.
+    """
     lock = command.paths.installing_lock
     os.makedirs(os.path.dirname(lock), mode=0o755, exist_ok=True)
-    with command.holding(lock, LOCK_SECONDS):
+    with command.lock(lock, LOCK_SECONDS):
         ensure_alone(command, *needs)
 
 
 def ensure_alone(command: Command, *needs: Need) -> None:
-    """The same, with the lock. An installation that was cut is noted, and done again."""
+    """Install what is missing, with the lock.
+
+    An installation that was killed is repeated: it was recorded.
+    """
     note = command.paths.installing
     begun = set((read_text(note) or "").split())
     installer = next((name for name in INSTALLERS if shutil.which(name)), "")
@@ -62,7 +66,7 @@ def ensure_alone(command: Command, *needs: Need) -> None:
     with command.timed("install"):
         ran = install(installer, packages)
     absent = [need for need in missing if not need.there()]
-    # What is absent is seen to be; what is there is noted for as long as it may be there by half.
+    # What is absent shows itself; what is there may be half installed, so it stays recorded.
     half = [need.packages[installer] for need in missing if ran.code and need not in absent]
     begun = begun.difference(packages).union(half)
     if begun:
@@ -70,21 +74,21 @@ def ensure_alone(command: Command, *needs: Need) -> None:
     else:
         remove(note)
     if ran.code or absent:
-        said = (ran.output.strip().splitlines() or ["it said nothing"])[-1]
-        how = f"failed with {ran.code}: {said}" if ran.code else "did not bring it"
+        said = (ran.output.strip().splitlines() or ["no output"])[-1]
+        how = f"failed with {ran.code}: {said}" if ran.code else "did not install it"
         advice = ", and ".join(need.advice for need in absent or missing)
         raise StepFailed(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
     step("installed packages")
 
 
 def install(installer: str, packages: list[str]) -> Ran:
-    """Installs the packages. The lists of what there is are fetched only if it does not work without."""
+    """Install the packages. The package lists are updated only if the first attempt fails."""
     if installer == "dnf":
         return run("dnf", "--quiet", "--assumeyes", "install", *packages, timeout=INSTALL_SECONDS)
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
     apt = ("apt-get", "--quiet", "--yes", f"--option=DPkg::Lock::Timeout={LOCK_SECONDS}")
     command = (*apt, "install", "--no-install-recommends", *packages)
-    # After a cut apt refuses to work until dpkg has tidied up, which it cannot while the one cut still runs.
+    # After an interrupted installation apt refuses to work until dpkg has finished it.
     run("dpkg", "--configure", "-a", timeout=INSTALL_SECONDS, **quiet)
     ran = run(*command, timeout=INSTALL_SECONDS, **quiet)
     if ran.code:

@@ -1,4 +1,4 @@
-"""The releases that lie on a host: each appears whole or not at all, and the old ones go."""
+"""The releases on this host's disk: written atomically, the old ones removed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ import json
 import os
 import shutil
 
+from twinslot.shared.constants import PORTS, VERSION
+
 from twinslot_host.aws.s3 import open_object
 from twinslot_host.command.context import Command, step
 from twinslot_host.command.request import Release
-from twinslot_host.slot.state import read_content
+from twinslot_host.slot.state import read_content, unreadable
 from twinslot_host.system.errors import StepFailed, Transient
-from twinslot_host.system.files import read_json, sync_directory, write_file
-from twinslot_host.system.paths import PORTS, Paths
+from twinslot_host.system.files import read_object, sync_directory, write_file
+from twinslot_host.system.paths import Paths
 
 RELEASES_KEPT = 5
 SOURCES_KEPT = 20
-SPARE_BYTES = 64 * 1024 * 1024  # stays free on the disk beside a download
+SPARE_BYTES = 64 * 1024 * 1024  # that a download must leave free on the disk
 
 
 def copy_object(command: Command, path: str) -> str:
-    """Reads the release into a new file and returns its sha-256."""
+    """Download the release into a new file and return its sha-256.
+
+    Raises Transient, or StepFailed: wrong size.
+    """
     release = command.release
     connection, response = open_object(release)
     digest, count = hashlib.sha256(), 0
@@ -32,11 +37,13 @@ def copy_object(command: Command, path: str) -> str:
     try:
         with open(path, "wb") as file:
             while count <= release.size:
-                command.heed()
+                command.check_fence()
                 try:
                     got = response.readinto(buffer)
                 except (OSError, http.client.HTTPException) as error:
-                    raise Transient(f"S3 broke off after {count} of {release.size} bytes: {error}") from error
+                    raise Transient(
+                        f"S3 closed the connection after {count} of {release.size} bytes: {error}"
+                    ) from error
                 if not got:
                     break
                 count += got
@@ -49,33 +56,44 @@ def copy_object(command: Command, path: str) -> str:
         connection.close()
     announced = response.headers.get("Content-Length", "")
     if count < release.size and announced == str(release.size):
-        raise Transient(f"S3 broke off after {count} of {release.size} bytes")
+        raise Transient(f"S3 closed the connection after {count} of {release.size} bytes")
     if count != release.size:
         raise StepFailed(
-            f"{release.key} has {announced or count} bytes and not {release.size}, as the controller was told"
+            f"{release.key} has {announced or count} bytes and not {release.size}, which S3 reported before"
         )
     return digest.hexdigest()
 
 
 def folders_of(paths: Paths) -> list[str]:
-    """The folders of the releases that lie on this host."""
+    """Return the folders of the releases on this host."""
     if not os.path.isdir(paths.releases):
         return []
     return [f"{paths.releases}/{name}" for name in os.listdir(paths.releases) if not name.startswith(".")]
 
 
 def placed(paths: Paths, release: Release) -> str | None:
-    """The sha-256 of this release if it lies on this host."""
+    """Return the sha-256 of this release if it is on this host."""
     for folder in folders_of(paths):
-        about = read_json(folder + "/release.json")
-        if about["sha256"] == release.sha256 or release.source in about["sources"]:
-            return str(about["sha256"])
+        sha256, sources = read_sources(folder)
+        if sha256 and (sha256 == release.sha256 or release.source in sources):
+            return sha256
     return None
 
 
+def read_sources(folder: str) -> tuple[str | None, list[list[str]]]:
+    """Return the sha-256 of the release in a folder and its sources in S3; None: its record is unreadable."""
+    about = read_object(folder + "/release.json") or {}
+    sha256, sources = about.get("sha256"), about.get("sources")
+    if not isinstance(sha256, str) or not isinstance(sources, list):
+        return None, []
+    return sha256, sources
+
+
 def place(command: Command) -> str:
-    """Sees to it that the release lies on this host, and returns its sha-256. A release appears by one
-    rename, complete and on the disk, or not at all."""
+    """Put the release on this host's disk, if it is not there, and return its sha-256.
+
+    It appears by one rename, complete and flushed. Raises StepFailed: no space, or other bytes than uploaded.
+    """
     paths, release = command.paths, command.release
     incoming = paths.releases + "/.incoming"
     shutil.rmtree(incoming, ignore_errors=True)
@@ -114,9 +132,12 @@ def place(command: Command) -> str:
 
 
 def download(command: Command, path: str) -> str:
-    """Reads the release from S3, trying again when S3 is unsteady. Trouble: its bytes are the wrong ones."""
+    """Download the release, with retries.
+
+    Raises StepFailed when its bytes are not those that were uploaded.
+    """
     with command.timed("download"):
-        sha256 = command.steadily(lambda: copy_object(command, path))
+        sha256 = command.with_retries(lambda: copy_object(command, path))
     wanted = command.release.sha256
     if wanted not in (None, sha256):
         raise StepFailed(
@@ -126,17 +147,26 @@ def download(command: Command, path: str) -> str:
 
 
 def note_source(folder: str, sha256: str, release: Release) -> None:
-    """Notes where a release came from: the same bytes may have been uploaded more than once."""
-    about = read_json(folder + "/release.json") or {"sha256": sha256, "sources": []}
-    if about["sha256"] != sha256:
-        raise StepFailed(f"{folder} holds the release {about['sha256']}, whose name collides with {sha256}")
-    others = [source for source in about["sources"] if source != release.source]
-    about["sources"] = [*others[1 - SOURCES_KEPT :], release.source]
+    """Record the source of a release: the same bytes may have been uploaded more than once."""
+    recorded, sources = read_sources(folder)
+    if recorded not in (None, sha256):
+        raise StepFailed(f"{folder} holds the release {recorded}, whose name collides with {sha256}")
+    others = [source for source in sources if source != release.source]
+    about = {
+        "sha256": sha256,
+        "sources": [*others[1 - SOURCES_KEPT :], release.source],
+        "written_by": VERSION,
+    }
     write_file(folder + "/release.json", json.dumps(about))
 
 
 def prune(paths: Paths, *needed: str) -> None:
-    """Removes releases beyond the last few, never one that a slot holds or that is `needed`."""
+    """Remove releases beyond the newest RELEASES_KEPT, never one that a slot holds or that is `needed`.
+
+    While a slot's file is unreadable nothing is removed: the slot may hold any of them.
+    """
+    if unreadable(paths):
+        return
     kept = {paths.release(sha256) for sha256 in needed}
     kept |= {
         paths.release(content.sha256) for content in (read_content(paths, slot) for slot in PORTS) if content
@@ -144,8 +174,8 @@ def prune(paths: Paths, *needed: str) -> None:
     folders = sorted(folders_of(paths), key=os.path.getmtime, reverse=True)
     for folder in folders[RELEASES_KEPT:]:
         if folder not in kept:
-            grave = paths.releases + "/.incoming"
-            shutil.rmtree(grave, ignore_errors=True)
-            os.rename(folder, grave)
-            shutil.rmtree(grave, ignore_errors=True)
+            discarded = paths.releases + "/.incoming"
+            shutil.rmtree(discarded, ignore_errors=True)
+            os.rename(folder, discarded)
+            shutil.rmtree(discarded, ignore_errors=True)
             step("pruned a release")

@@ -1,10 +1,10 @@
-"""What ends a verb early, told so that it can stand in a report."""
+"""Errors that end a verb early. Their texts go into the report."""
 
 from __future__ import annotations
 
 
 class StepFailed(Exception):
-    """The verb cannot go on: `reason` says what, where and what to do; `log` holds the last journal lines."""
+    """The verb cannot continue: `reason` names what, where and what to do; `log` has the last lines."""
 
     def __init__(self, reason: str, log: list[str] | None = None) -> None:
         super().__init__(reason)
@@ -13,8 +13,8 @@ class StepFailed(Exception):
 
 
 class NotExecuted(StepFailed):
-    """The command was not carried out, so the ledger must not take it for finished."""
+    """The command was not carried out, so the ledger does not record it as finished."""
 
 
 class Transient(Exception):
-    """A service of AWS failed in a way that the next try may not."""
+    """A service of AWS failed in a way that a retry can solve."""

@@ -1,4 +1,4 @@
-"""Files that appear wholly or not at all, and last once they are there."""
+"""Files that are written atomically and durably."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BALLAST_BYTES = 4096
 
 
 def read_text(path: str) -> str | None:
-    """What the file holds, None when there is none."""
+    """Return the content of a file, None when it does not exist."""
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
@@ -23,13 +23,21 @@ def read_text(path: str) -> str | None:
 
 
 def read_json(path: str) -> Any:
-    """The JSON in the file, None when there is no file."""
-    text = read_text(path)
-    return None if text is None else json.loads(text)
+    """Return the JSON in a file, None when there is no file or no JSON in it."""
+    try:
+        return json.loads(read_text(path) or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_object(path: str) -> dict[str, Any] | None:
+    """Return the JSON object in a file, None when there is no file or no object in it."""
+    value = read_json(path)
+    return value if isinstance(value, dict) else None
 
 
 def sync_directory(path: str) -> None:
-    """Makes the names in a directory last: a rename alone may be lost with the power."""
+    """Write a directory's entries to the disk: a rename alone can be lost in a power failure."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -38,7 +46,10 @@ def sync_directory(path: str) -> None:
 
 
 def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> bool:
-    """Puts the text there in one step, wholly or not at all. False: it was there already."""
+    """Write a file atomically, with its folder. Returns False when it already had this text.
+
+    On a full disk a file of the ballast is removed first. Raises OSError when there is none left.
+    """
     if read_text(path) == text:
         return False
     folder, name = os.path.split(path)
@@ -60,7 +71,7 @@ def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> bool
 
 
 def write_new(path: str, text: str, mode: int, group: int) -> None:
-    """Writes a file that must not exist, down to the disk."""
+    """Write a file that must not exist, and flush it to the disk."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
         os.fchown(file.fileno(), -1, group)
         os.fchmod(file.fileno(), mode)
@@ -70,13 +81,13 @@ def write_new(path: str, text: str, mode: int, group: int) -> None:
 
 
 def lay_ballast(folder: str) -> None:
-    """Files that only take room: on a full disk they are dropped for what must be written to go back."""
+    """Write files that only reserve space: on a full disk they make room for what a rollback writes."""
     for number in range(BALLAST_FILES):
         write_file(f"{folder}/{BALLAST}/{number}", "." * BALLAST_BYTES, 0o600)
 
 
 def drop_ballast(folder: str) -> bool:
-    """Drops a file of the ballast that lies in the folder or above it. False: there is none left."""
+    """Remove one file of the ballast in the folder or above it. Returns False when there is none left."""
     while True:
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(f"{folder}/{BALLAST}"):
@@ -88,7 +99,7 @@ def drop_ballast(folder: str) -> bool:
 
 
 def point_link(path: str, target: str) -> None:
-    """Makes a symbolic link lead to the target in one step; nothing to do where it does."""
+    """Point a symbolic link to the target, atomically."""
     if not os.path.islink(path) or os.readlink(path) != target:
         remove(path + ".new")
         os.symlink(target, path + ".new")
@@ -97,7 +108,7 @@ def point_link(path: str, target: str) -> None:
 
 
 def remove(path: str) -> bool:
-    """Removes the file for good. False: there was none."""
+    """Remove a file durably. Returns False when there was none."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Questions to servers on this host."""
+"""HTTP requests to servers on this host."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Answer(NamedTuple):
-    """An HTTP answer; `status` is 0 when there was none, and `text` says why."""
+    """An HTTP answer; without one `status` is 0 and `text` is the reason."""
 
     status: int
     text: str
 
 
 def ask(port: int, path: str, timeout: float) -> Answer:
-    """Asks a server on this host."""
+    """Send a GET to a port of this host. Every failure is an Answer, too."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("GET", path, headers={"Connection": "close"})

@@ -1,16 +1,18 @@
-"""Where everything of an app lies on a host, and the names and ports of its two slots."""
+"""The paths of an app's files on a host, and the names of its two slots."""
 
 from __future__ import annotations
 
 import hashlib
 
-PORTS = {"blue": 8081, "green": 8082}
 OTHER = {"blue": "green", "green": "blue"}
 
 
 class Paths:
-    """Where everything of one app lies. What /run holds is gone after a reboot, on purpose. Without an app
-    there is only what a machine is prepared with: the lock, the fence and the note of an installation."""
+    """The paths of one app. A reboot empties /run, on purpose.
+
+    Without an app there are only the paths that preparing a machine needs: the lock, the fence and the record
+    of an installation.
+    """
 
     def __init__(self, app: str, root: str = "") -> None:
         self.app = app
@@ -26,7 +28,7 @@ class Paths:
         self.fence = f"{self.state}/fence"
         self.settings = f"{self.state}/settings.json"
         self.ledger = f"{self.state}/ledger.json"
-        # Packages are the machine's. No app is called like these two.
+        # Packages belong to the machine. No app can have these two as its name.
         self.installing = f"{root}/var/lib/twinslot/.installing"
         self.installing_lock = f"{root}/run/twinslot/installing.lock"
         self.retire_at = f"{self.state}/retire_at"
@@ -41,33 +43,32 @@ class Paths:
         self.retire_unit = f"twinslot-{app}-retire"
 
     def unit(self, slot: str) -> str:
-        """The systemd unit of a slot."""
+        """Return the systemd unit of a slot."""
         return f"twinslot-{self.app}@{slot}.service"
 
     def user(self) -> str:
-        """The system user that the app runs as. Linux allows 31 characters; a longer name is cut and told
-        apart by a hash."""
+        """Return the system user that the app runs as: at most 31 characters, cut names with a hash."""
         name = f"twinslot-{self.app}"
         if len(name) <= 31:
             return name
         return name[:22] + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
 
     def release(self, sha256: str) -> str:
-        """The folder of a release."""
+        """Return the folder of a release."""
         return f"{self.releases}/{sha256[:12]}"
 
     def jdk(self, slot: str) -> str:
-        """The link to the Java that runs a slot."""
+        """Return the link to the Java that runs a slot."""
         return f"{self.slots}/{slot}.jdk"
 
     def kept(self, mark: str) -> str:
-        """The file with the environment of this fingerprint."""
+        """Return the file with the environment of this fingerprint."""
         return f"{self.secrets}/{mark}"
 
     def environment(self, slot: str) -> str:
-        """The link to the environment that a slot's process is given."""
+        """Return the link to the environment of a slot's process."""
         return f"{self.secrets}/{slot}.env"
 
     def content(self, slot: str) -> str:
-        """The file that says what a slot holds; all else about the slot is made from it."""
+        """Return the file that records what a slot holds; its other files are made from it."""
         return f"{self.state}/{slot}.json"

@@ -1,4 +1,4 @@
-"""What the kernel says of processes and sockets."""
+"""Processes and sockets, read from /proc."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 
 from twinslot_host.system.files import read_text
 
-SPARED, EXPENDABLE = 0, 500  # of the 1,000 that a process scores that holds all memory
+SPARED, EXPENDABLE = 0, 500  # oom_score_adj; a process that uses all memory scores 1,000
 
 
 def started_at(pid: int) -> str:
-    """When the process began, in ticks since boot, which tells it from a later one. Empty: it is gone."""
+    """Return the start of a process, in clock ticks since boot; with its id it is unique.
+
+    Empty: it has ended.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -22,18 +25,18 @@ def started_at(pid: int) -> str:
 
 
 def spare_from_oom(pid: int, score: int) -> None:
-    """Tells the kernel how gladly to end a process for want of memory: SPARED or EXPENDABLE."""
+    """Set whether the kernel prefers to kill a process when memory is short: SPARED or EXPENDABLE."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
         file.write(str(score))
 
 
 def boot_id() -> str:
-    """The name of this boot of the host."""
+    """Return the id of this boot of the host."""
     return (read_text("/proc/sys/kernel/random/boot_id") or "").strip()
 
 
 def sockets(port: int, state: str) -> list[str]:
-    """The inodes of the TCP sockets of a local port in a state ("0A" listens, "01" is connected)."""
+    """Return the inodes of the TCP sockets of a local port in a state ("0A" listens, "01" is connected)."""
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in (read_text(table) or "").splitlines()[1:]:
@@ -44,7 +47,7 @@ def sockets(port: int, state: str) -> list[str]:
 
 
 def owns(pid: int, inode: str) -> bool:
-    """Whether the process has this socket open."""
+    """Return whether the process has this socket open."""
     folder = f"/proc/{pid}/fd"
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
@@ -55,7 +58,7 @@ def owns(pid: int, inode: str) -> bool:
 
 
 def family(pid: int) -> Iterator[int]:
-    """The process and all that descend from it."""
+    """Yield the process and all its descendants."""
     yield pid
     for other in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
@@ -65,11 +68,11 @@ def family(pid: int) -> Iterator[int]:
 
 
 def owner(port: int) -> str | None:
-    """Who listens on a port, for a person to read. None: nobody."""
+    """Return which process listens on a port, as text for a message. None: none."""
     inodes = sockets(port, "0A")
     if not inodes:
         return None
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         if any(owns(pid, inode) for inode in inodes):
             return f"process {pid} ({(read_text(f'/proc/{pid}/comm') or '?').strip()})"
-    return "a process outside of this host's view"
+    return "a process that this host cannot see"

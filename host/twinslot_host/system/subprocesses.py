@@ -1,4 +1,4 @@
-"""Programs of the host that are run to their end."""
+"""Runs programs of the host."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from twinslot_host.system.errors import StepFailed
 
 
 class Ran(NamedTuple):
-    """A program's exit code, and what it wrote to both of its outputs."""
+    """A program's exit code, and its output on stdout and stderr together."""
 
     code: int
     output: str
 
 
 def run(*command: str, timeout: float = 90.0, **environment: str) -> Ran:
-    """Runs a program to its end. It gets pipes of its own: one that holds our output open would keep the
-    whole command open."""
+    """Run a program to its end. Raises StepFailed when it is not installed or runs into the timeout.
+
+    It gets pipes of its own: a child that keeps our output open would keep the whole command open.
+    """
     try:
-        # A list, no shell: each word is an argument, and what is not our own was checked by read_request.
+        # A list, no shell: each word is one argument, validated by read_request where it is not our own.
         done = subprocess.run(  # noqa: S603
             command,
             stdin=subprocess.DEVNULL,
@@ -37,9 +39,9 @@ def run(*command: str, timeout: float = 90.0, **environment: str) -> Ran:
 
 
 def check_run(*command: str, timeout: float = 90.0, **environment: str) -> str:
-    """Runs a program that has to succeed, and returns its output."""
+    """Run a program and return its output. Raises StepFailed when its exit code is not 0."""
     ran = run(*command, timeout=timeout, **environment)
     if ran.code:
-        last = ran.output.strip().splitlines()[-1:] or ["it said nothing"]
+        last = ran.output.strip().splitlines()[-1:] or ["no output"]
         raise StepFailed(f"`{' '.join(command)}` failed with {ran.code}: {last[0]}")
     return ran.output

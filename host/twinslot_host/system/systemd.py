@@ -1,4 +1,4 @@
-"""systemd's side: the unit of the slots, the timer that retires, and what systemd says of them."""
+"""systemd: the units of the slots, the timer that retires a slot, and their state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 import sys
 from typing import NamedTuple
 
-from twinslot_host.system.paths import PORTS, Paths
+from twinslot.shared.constants import PORTS
+
+from twinslot_host.system.paths import Paths
 from twinslot_host.system.procfs import EXPENDABLE
 from twinslot_host.system.subprocesses import check_run, run
 
@@ -15,7 +17,7 @@ JOURNAL_LINES = 30
 
 
 UNIT = """\
-# Written by twinslot: provision puts it back. Changes belong in a drop-in.
+# Written by twinslot: provision restores it. Put changes into a drop-in.
 [Unit]
 Description=@app@, slot %i (twinslot)
 After=network-online.target
@@ -27,18 +29,18 @@ StartLimitBurst=30
 Type=exec
 User=@user@
 Group=@user@
-# Later ones win: the slot's own are not the app's to change.
+# Later files win: an app cannot change the slot's own variables.
 EnvironmentFile=@secrets@/%i.env
 EnvironmentFile=@slots@/%i.env
 ExecStart=@slots@/%i.jdk/bin/java @@slots@/%i.args -jar ${TWINSLOT_JAR}
-# A process that ended is no standby and no longer verified, however it ended.
+# A process that has ended, however it ended, is no standby and not verified.
 ExecStopPost=+/bin/rm -f @standby@/%i @verified@/%i.json
 Restart=on-failure
 RestartSec=2
 SuccessExitStatus=143
 KillMode=mixed
 TimeoutStopSec=@stop@
-# Where memory is short, the process goes that no user needs: a flip takes this from the live one.
+# When memory is short, the kernel kills the idle slot's process: a flip resets this for the live one.
 OOMScoreAdjust=@expendable@
 SyslogIdentifier=twinslot-@app@-%i
 StateDirectory=twinslot/@app@/work
@@ -71,9 +73,9 @@ WantedBy=multi-user.target
 
 
 RETIRE_SERVICE = """\
-# Written by twinslot: provision puts it back.
+# Written by twinslot: provision restores it.
 [Unit]
-Description=Stop the old slot of @app@ once its time is over (twinslot)
+Description=Stop the old slot of @app@ when its time is over (twinslot)
 
 [Service]
 Type=oneshot
@@ -82,9 +84,9 @@ ExecStart=@python@ @program@ retire @app@
 
 
 RETIRE_TIMER = """\
-# Written by twinslot: provision puts it back. It runs only while an old slot waits for its end.
+# Written by twinslot: provision restores it. It runs only while an old slot waits to be stopped.
 [Unit]
-Description=Look whether the old slot of @app@ may stop (twinslot)
+Description=Check whether the old slot of @app@ can be stopped (twinslot)
 ConditionPathExists=@retire_at@
 
 [Timer]
@@ -98,7 +100,7 @@ WantedBy=timers.target
 
 
 NGINX = """\
-# Written by twinslot: provision puts it back. Debian's unit leaves nginx dead when it was killed.
+# Written by twinslot: provision restores it. Debian's unit does not restart an nginx that was killed.
 [Unit]
 StartLimitIntervalSec=0
 
@@ -109,14 +111,14 @@ RestartSec=1
 
 
 def fill(template: str, values: dict[str, str]) -> str:
-    """The template with each @name@ replaced."""
+    """Return the template with each @name@ replaced."""
     for name, value in values.items():
         template = template.replace(f"@{name}@", value)
     return template
 
 
 def unit_files(paths: Paths) -> dict[str, str]:
-    """The unit files of the app: path -> text."""
+    """Return the unit files of the app: path -> text."""
     values = {
         "app": paths.app,
         "user": paths.user(),
@@ -140,12 +142,12 @@ def unit_files(paths: Paths) -> dict[str, str]:
 
 
 def argument_file(options: tuple[str, ...]) -> str:
-    """The options as java reads them from an @file: quoted, with backslashes and quotes escaped."""
+    """Return the options in the format of java's @file: quoted, with backslashes and quotes escaped."""
     return "".join('"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for option in options)
 
 
 class Unit(NamedTuple):
-    """What systemd says of a unit; `pid` is 0 when no process runs."""
+    """The state of a unit; `pid` is 0 when no process runs."""
 
     state: str
     pid: int
@@ -156,7 +158,7 @@ class Unit(NamedTuple):
 
 
 def show_units(*units: str) -> list[Unit]:
-    """What systemd says of these units, asked once."""
+    """Return the state of these units, in one call of systemctl."""
     names = "ActiveState,MainPID,NRestarts,InvocationID,UnitFileState,NeedDaemonReload"
     text = check_run("systemctl", "show", "--property=" + names, *units)
     shown = []
@@ -176,12 +178,12 @@ def show_units(*units: str) -> list[Unit]:
 
 
 def both_units(paths: Paths) -> dict[str, Unit]:
-    """What systemd says of the two slots."""
+    """Return the state of the two slots' units."""
     return dict(zip(PORTS, show_units(*map(paths.unit, PORTS))))
 
 
 def last_lines(invocation: str) -> list[str]:
-    """The end of the journal of one run of a unit: the process's own lines and systemd's about it."""
+    """Return the last journal lines of one run of a unit: those of its process and systemd's about it."""
     if not re.fullmatch("[0-9a-f]{32}", invocation):
         return []
     run("journalctl", "--sync")

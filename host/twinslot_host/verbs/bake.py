@@ -1,4 +1,4 @@
-"""The verb bake."""
+"""The verb bake: watch the new live slot, and roll back automatically when it misbehaves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from twinslot_host.command.context import Command
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
-from twinslot_host.slot.process import HEALTH_STREAK
+from twinslot_host.slot.health import HealthStreak, serves
 from twinslot_host.slot.releases import placed
-from twinslot_host.slot.state import health, is_verified, read_content, serves
+from twinslot_host.slot.state import is_verified, read_content, unreadable
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove
 from twinslot_host.system.paths import OTHER
@@ -23,7 +23,7 @@ BAKE_ERRORS = 5  # fewer 5xx answers than this never fail a bake
 
 
 class AccessLog:
-    """What nginx logs from now on, read a bounded amount at a time, across rotation."""
+    """Reads what nginx logs from now on, at most `at_most` bytes at a time, across rotation."""
 
     def __init__(self, path: str, at_most: int = 2 * 1024 * 1024) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class AccessLog:
         self.rest = b""
 
     def read(self) -> list[bytes]:
-        """The lines that were written since. If they are too many, only the newest: their share counts."""
+        """Return the lines since the last call, of more than `at_most` bytes the newest."""
         size = os.fstat(self.file.fileno()).st_size
         if size < self.file.tell():  # truncated in place
             self.file.seek(0)
@@ -46,7 +46,7 @@ class AccessLog:
         return lines
 
     def follow(self) -> None:
-        """Goes over to the new file once nginx writes there."""
+        """Switch to the new file once nginx writes there."""
         with contextlib.suppress(FileNotFoundError):
             new, old = os.stat(self.path), os.fstat(self.file.fileno())
             at_end = old.st_size <= self.file.tell()
@@ -57,7 +57,7 @@ class AccessLog:
 
 
 def count_errors(lines: list[bytes], slot: str) -> tuple[int, int]:
-    """How many of these requests went to the slot, and how many of those ended as 5xx."""
+    """Return how many of these requests went to the slot, and how many of those ended as 5xx."""
     statuses = [
         fields[2]
         for fields in (line.split(b" ", 3) for line in lines)
@@ -67,56 +67,62 @@ def count_errors(lines: list[bytes], slot: str) -> tuple[int, int]:
 
 
 def bake(command: Command) -> None:
-    """Watches the live slot for a while. If it misbehaves, users go back at once."""
+    """Watch the live slot for `bake_seconds`.
+
+    Raises StepFailed after moving the traffic back if it misbehaves.
+    """
     paths, settings = command.paths, command.request.settings
     units = both_units(paths)
     sha256 = command.sha256 = placed(paths, command.release)
     slot = live_slot(paths)
     content = read_content(paths, slot) if slot else None
     if not slot or not content or content.sha256 != sha256:
-        raise StepFailed(f"{paths.app} {command.release.label} is not live on this host: flip it first")
+        note = unreadable(paths) and f"; {unreadable(paths)}"
+        raise StepFailed(f"{paths.app} {command.release.label} is not live on this host: flip it first{note}")
     fault = ""
     if not is_verified(paths, slot, units[slot]):
         fault = f"the process of {slot} is not the one that was verified"
     log = AccessLog(paths.access_log)
     deadline = time.monotonic() + settings.bake_seconds
-    sick = requests = errors = 0
+    health = HealthStreak(content, slot)
+    requests = errors = 0
     while not fault and time.monotonic() < deadline:
         command.pause(min(BAKE_POLL_SECONDS, max(deadline - time.monotonic(), 0)))
         wake_proxy()
         more, bad = count_errors(log.read(), slot)
         requests, errors = requests + more, errors + bad
-        answer = health(content, slot)
-        sick = sick + 1 if answer else 0
+        health.ask()
         if not is_verified(paths, slot, units[slot]):
             fault = f"the process of {slot} ended"
-        elif sick >= HEALTH_STREAK:
-            fault = f"{content.settings.health_path} gave {answer}, {sick} times running"
+        elif health.is_unhealthy:
+            fault = f"{content.settings.health_path} gave {health.problem}, {health.bad} times in a row"
         elif errors >= BAKE_ERRORS and errors * 100 > settings.bake_error_percent * requests:
             fault = f"{errors} of {requests} requests ended as 5xx, more than {settings.bake_error_percent} %"
     if fault:
-        turn_back(command, slot, units, f"{paths.app} {content.label} in {slot} failed its bake: {fault}")
+        roll_back(command, slot, units, f"{paths.app} {content.label} in {slot} failed its bake: {fault}")
     after_flip(command, OTHER[slot], False, settings.keep_warm_seconds)
 
 
-def turn_back(command: Command, slot: str, units: dict[str, Unit], reason: str) -> NoReturn:
-    """Sends users back to the other slot if it runs verified, and reports the failure.
+def roll_back(command: Command, slot: str, units: dict[str, Unit], reason: str) -> NoReturn:
+    """Move the traffic back to the other slot if that runs verified, and raise StepFailed with the reason.
 
-    That slot has what users had here before the flip: the previous release, or another one where somebody
-    had flipped this host by hand.
+    The other slot holds what was live here before the flip: the previous release, or another one when this
+    host was flipped by hand.
     """
     paths, other = command.paths, OTHER[slot]
     lines = last_lines(units[slot].invocation)
     if not command.request.previous:
-        raise StepFailed(f"{reason}; there is no release before it, so users stay", lines)
+        raise StepFailed(f"{reason}; there is no previous release, so the traffic stays", lines)
     content = read_content(paths, other)
     if not content or not serves(paths, other, both_units(paths)[other]):
-        raise StepFailed(f"{reason}; {other} runs nothing verified, so users stay until a revert", lines)
+        raise StepFailed(
+            f"{reason}; {other} runs nothing verified, so the traffic stays until a revert", lines
+        )
     try:
         move_traffic(command, other)
-        # Not before: until now the standby is all that the users of a dead process have.
+        # Not before: until now the standby answers the users of a dead process.
         remove(f"{paths.standby}/{other}")
         after_flip(command, slot, True, 0)
     except StepFailed as failure:
-        raise StepFailed(f"{reason}; going back failed: {failure.reason}", lines) from failure
-    raise StepFailed(f"{reason}; users are back on {other} with {content.label}", lines)
+        raise StepFailed(f"{reason}; moving the traffic back failed: {failure.reason}", lines) from failure
+    raise StepFailed(f"{reason}; the traffic is back on {other} with {content.label}", lines)

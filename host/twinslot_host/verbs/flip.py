@@ -1,4 +1,4 @@
-"""The verb flip, and what becomes of the other slot afterwards."""
+"""The verb flip: move the traffic to the slot that holds the release."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 
 from twinslot_host.command.context import Command, step
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
+from twinslot_host.slot.health import serves
 from twinslot_host.slot.process import start_slot, stop_slot, verify
 from twinslot_host.slot.releases import placed
-from twinslot_host.slot.state import clear_verified, is_verified, serves, slot_of
+from twinslot_host.slot.state import clear_verified, is_verified, slot_of, unreadable
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove, write_file
 from twinslot_host.system.paths import OTHER
@@ -18,18 +19,21 @@ from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import Unit, both_units, show_units
 from twinslot_host.verbs.retire import retire_after
 
-UNBAKED_SECONDS = 60  # how long the bake after a flip may keep us waiting before the old slot's time runs
+UNBAKED_SECONDS = 60  # the time between a flip and its bake, added to the time of the idle slot
 
 
 def flip(command: Command) -> None:
-    """Sends users to the slot that holds the release, once that runs it verified."""
+    """Move the traffic to the slot that holds the release, once it runs the release verified."""
     paths, request = command.paths, command.request
     units = both_units(paths)
     sha256 = placed(paths, command.release)
     command.sha256 = sha256
     slot = slot_of(command, sha256, units) if sha256 else None
     if not slot:
-        raise StepFailed(f"no slot of this host holds {paths.app} {command.release.label}: stage it first")
+        note = unreadable(paths) and f"; {unreadable(paths)}"
+        raise StepFailed(
+            f"no slot of this host holds {paths.app} {command.release.label}: stage it first{note}"
+        )
     if not serves(paths, slot, units[slot]):
         ensure_serving(command, slot, units[slot])
     if not units[slot].enabled:
@@ -38,18 +42,21 @@ def flip(command: Command) -> None:
     pointer = wake_proxy()
     if live_slot(paths) != slot or not pointer or pointer.slot != slot:
         if not failed:
-            # Already now: a release may die in the very moment that users come to it.
+            # Before the flip: a release can die in the moment that it gets traffic.
             mark_standby(command, OTHER[slot], units[OTHER[slot]])
         move_traffic(command, slot)
-    # Not before: where the live process has died, its standby is all that users have until now.
+    # Not before: where the live process has died, its standby serves until now.
     remove(f"{paths.standby}/{slot}")
     seconds = request.settings.bake_seconds + UNBAKED_SECONDS + request.settings.keep_warm_seconds
     after_flip(command, OTHER[slot], failed, seconds)
 
 
 def ensure_serving(command: Command, slot: str, unit: Unit) -> None:
-    """Makes a slot run verified what it holds. A process that was never verified, such as one that the boot
-    started, gets its chance; one that was verified and is not well now is replaced, unless it is live."""
+    """Make a slot run what it holds, verified.
+
+    A process that was never verified, such as one that the boot started, is verified now. One that was
+    verified and is unhealthy now is replaced, unless it is live.
+    """
     paths = command.paths
     running = unit.state == "active" and unit.pid
     if running and (not is_verified(paths, slot, unit) or live_slot(paths) == slot):
@@ -60,8 +67,10 @@ def ensure_serving(command: Command, slot: str, unit: Unit) -> None:
 
 
 def mark_standby(command: Command, slot: str, unit: Unit) -> None:
-    """Where the slot serves, nginx may send users to it should the other one be live and die. While the slot
-    is live itself, its flag says nothing."""
+    """Make the slot a hot standby if it serves: nginx uses it when the live process dies.
+
+    The flag has no effect while the slot itself is live.
+    """
     flag = f"{command.paths.standby}/{slot}"
     if serves(command.paths, slot, unit) and not os.path.exists(flag):
         write_file(flag, "")
@@ -69,7 +78,7 @@ def mark_standby(command: Command, slot: str, unit: Unit) -> None:
 
 
 def after_flip(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
-    """The other slot after a flip: warm for a while and a hot standby, or, when it failed, on its way out."""
+    """Keep the other slot warm and as a standby after a flip, or let it stop soon when its release failed."""
     paths = command.paths
     unit, live = show_units(paths.unit(slot), paths.unit(OTHER[slot]))
     spare_from_oom(live.pid, SPARED)

@@ -1,4 +1,4 @@
-"""The verb logs: what a slot's process last wrote."""
+"""The verb logs: the last lines of a slot's journal."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from twinslot_host.command.request import Request
 from twinslot_host.nginx.control import idle_slot, live_slot
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.paths import Paths
+from twinslot_host.system.sanitize import sanitize
 from twinslot_host.system.subprocesses import check_run, run
-from twinslot_host.verbs.report import sanitize
 
-LOG_BYTES = 23_000  # GetCommandInvocation shows 24,000 of the output
+LOG_BYTES = 23_000  # GetCommandInvocation returns 24,000 characters of the output
 LINE_CHARACTERS = 2_000
 
 
 def logs(request: Request, host: str) -> str:
-    """The last lines of the journal of the live slot or the idle one, the newest last, over all of its
-    processes. Trouble: nothing is live, or no line is there."""
+    """Return the last lines of the journal of the live or the idle slot, of all its processes, the newest
+    last.
+
+    Raises StepFailed when nothing is live, or the journal is empty.
+    """
     paths = Paths(request.app)
     slot = live_slot(paths) if request.slot == "live" else idle_slot(paths)
     if not slot:
@@ -29,12 +32,14 @@ def logs(request: Request, host: str) -> str:
         f"--lines={request.lines}", f"--unit={unit}",
     )  # fmt: skip
     if not text.strip():
-        raise StepFailed(f"the journal of {unit} is empty: that slot never ran, or its lines are too old")
+        raise StepFailed(
+            f"the journal of {unit} is empty: the slot never ran, or its lines have been rotated away"
+        )
     return newest(text.splitlines())
 
 
 def newest(lines: list[str]) -> str:
-    """As many of the last lines as fit into LOG_BYTES, each made printable."""
+    """Return as many of the last lines as fit into LOG_BYTES, each made printable."""
     kept: list[str] = []
     room = LOG_BYTES
     for line in reversed(lines):

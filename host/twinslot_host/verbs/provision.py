@@ -1,4 +1,4 @@
-"""The verb provision, with which staging begins too."""
+"""The verb provision, with which stage begins, too: prepare the host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import pwd
 import re
 import sys
+
+from twinslot.shared.constants import PORTS
 
 from twinslot_host.command.context import Command, step
 from twinslot_host.nginx.applied_settings import keep_settings, settings_of
@@ -16,17 +18,17 @@ from twinslot_host.slot.environment import lay_none
 from twinslot_host.slot.state import lay_java, read_content
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import lay_ballast, write_file
-from twinslot_host.system.paths import PORTS
 from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import show_units, unit_files
 from twinslot_host.verbs.takeover_guard import spare_users
 
 
 def provision(command: Command) -> None:
-    """The machine, and the app's place on it. Java is the one of the settings, or any: a jar may ask for
-    another one when it is staged. Without an app there is no site either that would answer for one.
+    """Prepare the machine and, where there is one, the app.
 
-    Who gives no settings (a person who types what doctor says) means those that users are served with."""
+    Java is that of the settings, or any: a jar can need another version when it is staged. A command without
+    settings, such as the one that doctor prints, keeps those that nginx was configured with.
+    """
     settings = settings_of(command.paths, command.request)
     command.request = command.request._replace(settings=settings)
     java = need(settings.java)
@@ -38,12 +40,15 @@ def provision(command: Command) -> None:
 
 
 def prepare(command: Command, *needs: Need) -> None:
-    """What is needed, the user, the units, this program for the timer, the proxy. Again changes nothing."""
+    """Install what is needed: packages, the user, the units, this program for the timer, the site.
+
+    Idempotent.
+    """
     paths = command.paths
     for name in sorted(os.listdir(paths.conf_d)) if os.path.isdir(paths.conf_d) else []:
         if re.fullmatch(r"twinslot-.+\.conf", name) and name != os.path.basename(paths.conf):
             raise StepFailed(
-                f"this host serves {name[9:-5]} already, and ports {list(PORTS.values())} allow but one app"
+                f"this host already serves {name[9:-5]}, and its ports {list(PORTS.values())} serve one app"
             )
     spare_users(paths, command.request.settings)
     ensure(command, *needs)
@@ -54,7 +59,7 @@ def prepare(command: Command, *needs: Need) -> None:
             "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", paths.work,
             "--shell", "/usr/sbin/nologin", paths.user(),
         )  # fmt: skip
-        step("made the user")
+        step("created the user")
     for folder in (paths.releases, paths.slots, paths.live, paths.acme, paths.standby, paths.verified):
         os.makedirs(folder, mode=0o755, exist_ok=True)
     lay_ballast(paths.state)

@@ -1,4 +1,4 @@
-"""The one line of JSON that tells how a command went and how things stand."""
+"""The one line of JSON that reports how a command went and what state the host is in."""
 
 from __future__ import annotations
 
@@ -6,35 +6,25 @@ import json
 import os
 from typing import Any
 
-from twinslot_host.nginx.control import ask_proxy, live_slot
-from twinslot_host.slot.state import health, is_verified, port_mismatch, read_content
-from twinslot_host.system.paths import OTHER, PORTS, Paths
-from twinslot_host.system.systemd import Unit, both_units
+from twinslot.shared.constants import PORTS
 
-REPORT_BYTES = 2400  # ListCommandInvocations shows 2,500 characters of the output
+from twinslot_host.command.ledger import Report
+from twinslot_host.nginx.control import ask_proxy, live_slot
+from twinslot_host.slot.health import would_verify
+from twinslot_host.slot.state import is_verified, read_content
+from twinslot_host.system.paths import OTHER, Paths
+from twinslot_host.system.sanitize import sanitize
+from twinslot_host.system.systemd import both_units
+
+REPORT_BYTES = 2400  # ListCommandInvocations returns 2,500 characters of the output
 REASON_CHARACTERS = 300
 LOG_LINE_CHARACTERS = 300
 NO_SLOT = {"release": None, "label": None, "state": "unknown", "verified": False, "pid": 0, "restarts": 0}
-NOTHING_KNOWN = {"live": None, "standby": False, "slots": dict.fromkeys(PORTS, NO_SLOT)}
+UNKNOWN_STATUS = {"live": None, "standby": False, "slots": dict.fromkeys(PORTS, NO_SLOT)}
 
 
-def sanitize(text: str, limit: int) -> str:
-    """The text with every character that does not print replaced, and no longer than `limit`."""
-    clean = "".join(character if character.isprintable() else "?" for character in text[:limit])
-    return clean[: limit - 1] + "…" if len(text) > limit else clean
-
-
-def is_fit(paths: Paths, slot: str, unit: Unit) -> bool:
-    """Whether a process that was never verified would be: systemd starts the live slot again after a crash
-    or a boot, and nobody is there then to look at it."""
-    content = read_content(paths, slot)
-    if not content or unit.state != "active":
-        return False
-    return not health(content, slot) and not port_mismatch(paths, slot, content, unit.pid)
-
-
-def standing(paths: Paths) -> dict[str, Any]:
-    """How things stand on this host: the part of a report that is the same for each verb."""
+def host_status(paths: Paths) -> dict[str, Any]:
+    """Return the state of this host: the part of a report that is the same for each verb."""
     units = both_units(paths)
     pointer = ask_proxy()
     live = pointer.slot if pointer and live_slot(paths) else None
@@ -45,7 +35,9 @@ def standing(paths: Paths) -> dict[str, Any]:
             "release": content.sha256 if content else None,
             "label": sanitize(content.label, 80) if content else None,
             "state": unit.state,
-            "verified": is_verified(paths, slot, unit) or (slot == live and is_fit(paths, slot, unit)),
+            # systemd restarts the live process by itself, after a crash or a boot, and no verb verifies it
+            # then.
+            "verified": is_verified(paths, slot, unit) or (slot == live and would_verify(paths, slot, unit)),
             "pid": unit.pid,
             "restarts": int(unit.restarts or 0),
         }
@@ -55,12 +47,12 @@ def standing(paths: Paths) -> dict[str, Any]:
     return {"live": live, "standby": standby, "slots": slots}
 
 
-def compose(report: dict[str, Any], reason: str, log: list[str]) -> str:
-    """The one line of JSON, with as many of the last log lines as fit."""
-    report = dict(report, reason=sanitize(reason, REASON_CHARACTERS))
+def compose(fields: dict[str, Any], ok: bool, reason: str, log: list[str]) -> Report:
+    """Return the report with these fields, and with as many of the last log lines as fit."""
+    fields = dict(fields, ok=ok, reason=sanitize(reason, REASON_CHARACTERS))
     lines = [sanitize(line.replace("\t", " "), LOG_LINE_CHARACTERS) for line in log if line.strip()]
     while True:
-        text = json.dumps(dict(report, log=lines), ensure_ascii=False)
+        text = json.dumps(dict(fields, log=lines), ensure_ascii=False)
         if len(text.encode()) <= REPORT_BYTES or not lines:
-            return text
+            return Report(ok, text)
         del lines[0]

@@ -1,8 +1,10 @@
-"""The verb stage."""
+"""The verb stage: start a release in the idle slot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from twinslot.shared.constants import PORTS
 
 from twinslot_host.command.context import Command, step
 from twinslot_host.nginx.control import idle_slot
@@ -10,24 +12,26 @@ from twinslot_host.runtime.java import ensure_java, wanted
 from twinslot_host.runtime.packages import NGINX
 from twinslot_host.slot.environment import (
     fingerprint,
-    forget_environments,
     keep,
     read_environment,
 )
+from twinslot_host.slot.health import serves
 from twinslot_host.slot.process import start_slot, stop_slot
 from twinslot_host.slot.releases import place, prune
-from twinslot_host.slot.state import SlotContent, read_content, serves, write_content
-from twinslot_host.system.paths import OTHER, PORTS
+from twinslot_host.slot.state import SlotContent, forget_unused_environments, read_content, write_content
 from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import both_units
 from twinslot_host.verbs.provision import prepare
 from twinslot_host.verbs.retire import retire_after
 
-UNFLIPPED_SECONDS = 3600  # how long what was staged runs if no flip comes, because another host failed
+UNFLIPPED_SECONDS = 3600  # how long a staged slot runs without a flip: another host failed
 
 
 def is_ready(command: Command, fits: Callable[[SlotContent], bool]) -> bool:
-    """Whether a slot that fits serves already; one that is not live keeps running for the flip to come."""
+    """Return whether a slot whose content fits serves already.
+
+    If it is idle, keep it running for the flip.
+    """
     units, idle = both_units(command.paths), idle_slot(command.paths)
     for slot in PORTS:
         content = read_content(command.paths, slot)
@@ -39,21 +43,21 @@ def is_ready(command: Command, fits: Callable[[SlotContent], bool]) -> bool:
 
 
 def stage(command: Command) -> None:
-    """Puts the release into the idle slot, starts it there and verifies it. Users are untouched."""
+    """Put the release into the idle slot, start it there and verify it. The traffic does not change."""
     paths, release = command.paths, command.release
     settings = command.request.settings
     with command.timed("provision"):
         prepare(command, NGINX)
     sha256 = place(command)
-    # A slot that took this very upload is taken as it is: going back asks nobody, also when AWS is away.
+    # A slot that holds this very upload is used as it is: a rollback needs no call of AWS.
     if is_ready(command, lambda content: (content.sha256, content.source) == (sha256, release.source)):
         return
-    environment = command.steadily(lambda: read_environment(paths.app))
+    environment = command.with_retries(lambda: read_environment(paths.app))
     version = wanted(settings, paths.release(sha256) + "/app.jar")
     mark = fingerprint(paths, environment)
 
-    def would_be_the_same(content: SlotContent) -> bool:
-        """Whether it has the same bytes, and was started with what staging would start them with."""
+    def is_the_same(content: SlotContent) -> bool:
+        """Return whether it has the same bytes, started with the same options, port, Java and environment."""
         return (
             content.sha256 == sha256
             and content.settings.java_options == settings.java_options
@@ -62,7 +66,7 @@ def stage(command: Command) -> None:
             and content.environment == mark
         )
 
-    if is_ready(command, would_be_the_same):
+    if is_ready(command, is_the_same):
         return
     java = ensure_java(command, version)
     idle = idle_slot(paths)
@@ -76,6 +80,5 @@ def stage(command: Command) -> None:
     )
     step(f"{idle} holds the release")
     prune(paths, sha256)
-    content = read_content(paths, OTHER[idle])
-    forget_environments(paths, mark, content.environment if content else None)
+    forget_unused_environments(paths)
     start_slot(command, idle)

@@ -1,6 +1,6 @@
-"""A host that is not ours yet may have users already: what would cut them off is refused, before it begins.
+"""Refuses to take over a host in a way that would interrupt the service that it has now.
 
-Until the first flip our nginx passes users to the port of blue (docs/migrating.md builds on that), and the
+Until the first flip our nginx passes requests to the port of blue (docs/migrating.md relies on that), and the
 first release is staged in green.
 """
 
@@ -9,37 +9,39 @@ from __future__ import annotations
 import http.client
 import shutil
 
-from twinslot_host.command.request import Settings
+from twinslot.shared.constants import PORTS
+from twinslot.shared.settings_schema import Settings
+
 from twinslot_host.nginx.control import live_slot
 from twinslot_host.nginx.sites import yielding_in
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text
-from twinslot_host.system.paths import PORTS, Paths
+from twinslot_host.system.paths import Paths
 from twinslot_host.system.procfs import owner
 from twinslot_host.system.subprocesses import run
 from twinslot_host.system.systemd import both_units
 
-PAGE = "docs/migrating.md tells the way"
+PAGE = "see docs/migrating.md"
 
 
 def is_ours(paths: Paths) -> bool:
-    """Whether users of this host come to us already."""
+    """Return whether twinslot already serves this host's users."""
     return read_text(paths.conf) is not None or live_slot(paths) is not None
 
 
 def cut_off(paths: Paths, settings: Settings) -> list[str]:
-    """The files of nginx's servers whose users would find nobody, if our server took its place now."""
+    """Return the files of nginx's servers whose requests would fail if our server replaced them now."""
     if is_ours(paths) or owner(PORTS["blue"]) or not shutil.which("nginx"):
         return []
     if "(nginx)" not in (owner(80) or "") or is_dead(settings.server_name.split()[0]):
         return []
-    told = run("nginx", "-T")
-    # One that nginx rejects will be told by ensure_proxy, which changes nothing either.
-    return [] if told.code else yielding_in(told.output, paths.conf, settings.server_name.split())
+    dumped = run("nginx", "-T")
+    # ensure_proxy reports a configuration that nginx rejects, and changes nothing either.
+    return [] if dumped.code else yielding_in(dumped.output, paths.conf, settings.server_name.split())
 
 
 def is_dead(name: str) -> bool:
-    """Whether nginx has nobody to pass users to: a site that was left behind does not keep us out."""
+    """Return whether nginx answers 502 to this name: a site without a process has no users to interrupt."""
     connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=5)
     try:
         connection.request("GET", "/", headers={"Host": name})
@@ -51,20 +53,20 @@ def is_dead(name: str) -> bool:
 
 
 def spare_users(paths: Paths, settings: Settings) -> None:
-    """Trouble: there are users whom taking this host over would cut off. Nothing was changed then."""
+    """Raise StepFailed, before anything is changed, if taking over this host would interrupt its service."""
     if is_ours(paths):
         return
     green = PORTS["green"]
-    squatter = owner(green)
-    if squatter and not both_units(paths)["green"].pid:  # ours may run there, with nothing live
+    occupant = owner(green)
+    if occupant and not both_units(paths)["green"].pid:  # ours may run there, with nothing live
         raise StepFailed(
-            f"port {green} of the slot green is taken by {squatter}, so nothing was changed: if it has users,"
-            f" move them to a process on {PORTS['blue']} ({PAGE}); then stop it, and upload again"
+            f"port {green} of the slot green is taken by {occupant}, so nothing was changed: if it has users,"
+            f" move them to a process on {PORTS['blue']} ({PAGE}); then stop it, and upload the jar again"
         )
     files = cut_off(paths, settings)
     if files:
         raise StepFailed(
-            f"users of {files[0]} would be cut off, so nothing was changed: they would come to port"
-            f" {PORTS['blue']}, where nobody listens. Move their process there, or name them in its"
-            f" server_name ({PAGE}); then upload again"
+            f"users of {files[0]} would be cut off, so nothing was changed: their requests would go to port"
+            f" {PORTS['blue']}, where nothing listens. Move their process there, or name them in its"
+            f" server_name ({PAGE}); then upload the jar again"
         )

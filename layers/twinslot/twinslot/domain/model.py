@@ -7,6 +7,8 @@ Times are seconds since the epoch (UTC, float); durations are whole seconds; siz
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from twinslot.shared.settings_schema import Settings as Settings
+
 NOBODY = "-"
 """The application that refused uploads belong to when their key names none; no real one can bear it."""
 
@@ -59,23 +61,6 @@ class Release:
             other.key,
             other.version,
         )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """An application's settings; every one has a default. Written down in docs/settings.md."""
-
-    health_path: str = "/actuator/health"
-    start_seconds: int = 120
-    bake_seconds: int = 30
-    bake_error_percent: int = 5
-    keep_warm_seconds: int = 600
-    java_options: tuple[str, ...] = ()
-    server_name: str = "_"
-    management_port: int | None = None
-    java: int | None = None
-    tls_certificate: str | None = None
-    tls_key: str | None = None
 
 
 @dataclass(frozen=True)

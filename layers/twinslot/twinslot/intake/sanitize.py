@@ -1,6 +1,6 @@
 """Text of unknown origin, made fit for a log line, a message or a terminal."""
 
-import json
+from twinslot.shared.quoting import quoted as quoted
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CUT = "…"
@@ -11,12 +11,6 @@ def sanitize(text: str, limit: int) -> str:
     be seen (control and bidirectional characters, lone surrogates) becomes U+FFFD."""
     shown = "".join(_visible(character) for character in text[:limit])
     return shown if len(text) <= limit else shown[: limit - 1] + CUT
-
-
-def quoted(text: str, limit: int = 100) -> str:
-    """The text between double quotes in ASCII, escaped as JSON is, its first `limit` characters at most."""
-    escaped = json.dumps(text[:limit]).replace("\x7f", "\\u007f")
-    return escaped if len(text) <= limit else escaped[:-1] + '..."'
 
 
 def escaped(text: str) -> str:
