@@ -1,3 +1,4 @@
-"""`twinslot`: the command line of people who deploy, on their own AWS credentials. It decides nothing: it
-reads the stack's table, uploads to its bucket and calls its functions, as anybody may who has the rights.
+"""The command line `twinslot`, which works with the user's own AWS credentials.
+
+It makes no decisions: it reads the stack's table, uploads to its bucket and invokes its functions.
 """

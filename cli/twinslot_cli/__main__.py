@@ -1,10 +1,10 @@
-"""The program's entry: `twinslot`, and `python -m twinslot_cli`."""
+"""The entry point of `twinslot` and of `python -m twinslot_cli`."""
 
 import sys
 
 
 def main() -> int:
-    """Run the program; its exit code. Its parts take a moment to load, and Ctrl-C may come in that moment."""
+    """Run the program; return its exit code. Handles Ctrl-C also while the imports load."""
     try:
         from twinslot_cli.main import main as run
     except KeyboardInterrupt:

@@ -1,47 +1,56 @@
-"""docs/cli.md, made of the program's own help: `python -m twinslot_cli.docs > docs/cli.md`."""
+"""Generate docs/cli.md from the program's help: `python -m twinslot_cli.docs > docs/cli.md`."""
 
 import typer
 from typer.cli import get_docs_for_click
+from typer.core import TyperGroup
 
 from twinslot_cli.main import app
 
-SHAPES = """
-## What `--json` prints
+JSON_AND_EXIT_CODES = """
+## JSON output
 
-One JSON document on standard output, in ASCII, with `"twinslot": 1`; fields are only ever added. Times are seconds since
-the epoch. A command that could not do its work prints `{"twinslot": 1, "error": "…"}`. While a deployment is followed
-nothing is printed until it has ended; at Ctrl-C its `outcome` is null.
+`--json` prints one JSON document on standard output, in ASCII, with the field `"twinslot": 1`. Fields are added, never
+changed or removed. Times are seconds since the epoch. A command that fails prints `{"twinslot": 1, "error": "…"}`. A
+command that follows a deployment prints nothing until it has ended; after Ctrl-C its `outcome` is null.
 
 | command | document |
 | --- | --- |
 | `status` | `{"apps": [{"app", "live", "previous", "current", "waiting", "frozen": {"by", "why", "since"} or null, "drift": [{"host", "what"}], "hosts": [{"host", "heard", "live", "standby", "slots": {"blue": {"label", "sha256", "state", "verified"}, …}}]}]}` |
 | `deploy`, `rollback` | `{"deployment", "live"}` |
 | `history` | `{"app", "deployments": []}` |
-| `logs` | `{"app", "slot", "hosts": [{"host", "lines": [], "problem": null or a text}]}` |
-| `doctor` | `{"app", "checks": [{"name", "ok": true, false or null (not looked at), "what", "remedy", "host": an id or null}]}` |
+| `logs` | `{"app", "slot", "hosts": [{"host", "lines": [], "problem": string or null}]}` |
+| `doctor` | `{"app", "checks": [{"name", "ok": true, false or null, "what", "remedy", "host": id or null}]}` |
 | `freeze`, `unfreeze` | `{"app", "frozen", "was_frozen", "since", "why", "waiting"}` |
 
-`live` and `previous` are `{"label", "deployment", "since", "key", "version", "sha256"}` or null. A deployment is `{"deployment", "app",
-"kind", "by", "label", "key", "version", "phase", "outcome", "began", "ended", "seconds": {"staging": 4.2, …}, "failure": {"phase", "host",
-"reason", "log": []} or null, "hosts", "unconfirmed"}`.
+- `live` and `previous` are releases: `{"label", "deployment", "since", "key", "version", "sha256"}`, or null.
+- `current`, `waiting`, `deployment` and the items of `deployments` are deployments: `{"deployment", "app", "kind", "by",
+  "label", "key", "version", "phase", "outcome", "began", "ended", "seconds": {"staging": 4.2, …}, "failure": {"phase",
+  "host", "reason", "log": []} or null, "hosts", "unconfirmed"}`.
+- `heard` is the time of the host's last report; `drift` lists hosts that differ from the expected state.
+- `ok` is null for a check that could not be made, for example without the permission for it.
+- `waiting` of `freeze` and `unfreeze` is the label of the upload that waits, or waited until now.
 
 ## Exit codes
 
 | code | meaning |
 | --- | --- |
-| 0 | done; after `deploy` and `rollback`: it is live; after `doctor`: no check failed |
-| 1 | the deployment began and is not live; a check failed; a host did not tell its log |
-| 2 | nothing was begun: usage, credentials, permission, region, a jar that is none |
-| 130 | Ctrl-C. A deployment that was followed goes on |
-"""  # noqa: E501 (lines of a page)
+| 0 | done; after `deploy` and `rollback`: the release is live; after `doctor`: no check failed |
+| 1 | the deployment started and is not live; a check failed; a host's log could not be read |
+| 2 | nothing was started: usage, credentials, permission, region, an invalid jar |
+| 130 | Ctrl-C. A deployment that was followed continues |
+"""  # noqa: E501 (rows of tables)
 
 
 def page() -> str:
-    """The page."""
-    command = typer.main.get_command(app)
-    context = typer.Context(command)
-    made = get_docs_for_click(obj=command, ctx=context, name="twinslot", title="The command line")
-    return made.rstrip() + "\n" + SHAPES
+    """Return the text of docs/cli.md."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    # Typer's generator also prints hidden commands.
+    group.commands = {name: each for name, each in group.commands.items() if not each.hidden}
+    help_text = get_docs_for_click(
+        obj=group, ctx=typer.Context(group), name="twinslot", title="The command line"
+    )
+    return help_text.rstrip() + "\n" + JSON_AND_EXIT_CODES
 
 
 if __name__ == "__main__":

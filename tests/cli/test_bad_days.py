@@ -78,7 +78,7 @@ def test_what_the_credentials_may_not_do_is_named(world: World, twinslot: Twinsl
 
         assert run.code == 2, run
         assert is_one_line(run), run
-        assert f"these AWS credentials may not do {action}: the managed policy" in run.err
+        assert f"these AWS credentials have no permission for {action}: attach the managed policy" in run.err
     assert "1.0.0  live" in twinslot("status", app).out
 
 
@@ -99,7 +99,7 @@ def test_a_stack_of_another_region_is_not_found(twinslot: Twinslot, monkeypatch:
 
         assert (run.code, run.out) == (2, ""), verb
         assert is_one_line(run), run
-        assert 'there is no stack "twinslot" in us-east-1: name it by --stack or TWINSLOT_STACK' in run.err
+        assert 'there is no stack "twinslot" in us-east-1: set --stack or TWINSLOT_STACK' in run.err
 
 
 def test_a_region_that_does_not_exist_cannot_be_reached(

@@ -24,6 +24,10 @@ press_tab() {
     echo "tab: ${COMPREPLY[*]}"
 }
 press_tab twinslot ro
+press_tab twinslot fr
+press_tab twinslot un
+press_tab twinslot ho
+press_tab twinslot unfreeze APP
 press_tab twinslot history APP
 AWS_ACCESS_KEY_ID='' AWS_SECRET_ACCESS_KEY='' press_tab twinslot history APP
 """
@@ -56,4 +60,4 @@ def test_bash_completes_verbs_and_the_names_of_apps(
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("bash completion installed in ")
     tabs = [line.removeprefix("tab: ") for line in done.stdout.splitlines() if line.startswith("tab:")]
-    assert tabs == ["rollback", app, ""]
+    assert tabs == ["rollback", "freeze", "unfreeze", "", app, app, ""]

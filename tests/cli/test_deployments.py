@@ -1,6 +1,7 @@
 """Deployments and rollbacks by the command line, and what it tells of them afterwards."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_release_that_does_not_start_is_a_failure_with_its_cause(world: World,
     assert re.fullmatch(
         r"FAILED after [0-9.]+ s: it did not pass staging, and no user saw it; users are on 1\.0\.0", outcome
     )
-    assert re.fullmatch(r"Why \(staging on i-[0-9a-f]+\): it does not start", why)
+    assert re.fullmatch(r"Cause \(staging on i-[0-9a-f]+\): it does not start", why)
 
 
 def test_a_release_that_turns_bad_is_a_failure_that_names_where_to_look(
@@ -61,7 +62,7 @@ def test_a_release_that_turns_bad_is_a_failure_that_names_where_to_look(
     run = twinslot("deploy", str(world.jar("2.0.0-bakes")), "--app", app)
 
     assert run.code == 1
-    assert run.out.splitlines()[-1] == f"What the host's journal says: twinslot logs {app} --idle"
+    assert run.out.splitlines()[-1] == f"To see the journal of the failed release: twinslot logs {app} --idle"
 
 
 def test_a_deployment_in_json_is_one_document(world: World, twinslot: Twinslot) -> None:
@@ -85,12 +86,48 @@ def test_a_rollback_is_followed_and_history_tells_of_both(world: World, twinslot
 
     assert run.code == 0
     assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", run.out.splitlines()[-2])
-    assert run.out.splitlines()[-1] == f"To go back to 1.1.0: twinslot rollback {app}"
+    assert run.out.splitlines()[-1] == f"To roll back to 1.1.0: twinslot rollback {app}"
     told = twinslot("history", app, "--json").json
     last, *uploads = [(each["kind"], each["label"], each["outcome"]) for each in told["deployments"]]
     assert last == ("rollback", "1.0.0", "LIVE")
     # S3 tells whole seconds: which of two in one second was the first, no history knows.
     assert sorted(uploads) == [("upload", "1.0.0", "LIVE"), ("upload", "1.1.0", "LIVE")]
+
+
+def test_history_shows_so_many_deployments_and_those_of_one_outcome(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+    for label in ("1.0.0", "2.0.0-dies", "1.1.0"):
+        twinslot("deploy", str(world.jar(label)), "--app", app)
+        # S3's time of an upload is in whole seconds; the history is sorted by it.
+        time.sleep(1)
+
+    def labels(*options: str) -> list[str]:
+        told = twinslot("history", app, "--json", *options).json
+        return [each["label"] for each in told["deployments"]]
+
+    assert labels() == ["1.1.0", "2.0.0-dies", "1.0.0"]
+    assert labels("--limit", "2") == ["1.1.0", "2.0.0-dies"]
+    assert labels("--outcome", "LIVE") == ["1.1.0", "1.0.0"]
+    assert labels("--outcome", "failed", "--limit", "1") == ["2.0.0-dies"]
+    assert len(twinslot("history", app, "--limit", "1").out.splitlines()) == 2
+    none = twinslot("history", app, "--outcome", "REVERTED")
+    assert (none.code, none.out) == (0, f"{app} has no deployment with the outcome REVERTED.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--limit", "0"), "Invalid value for '--limit'"),
+        (("--limit", "many"), "Invalid value for '--limit'"),
+        (("--outcome", "DONE"), "Invalid value for '--outcome'"),
+    ],
+)
+def test_history_refuses_invalid_options(twinslot: Twinslot, options: tuple[str, str], why: str) -> None:
+    for more in ((), ("--json",)):
+        run = twinslot("history", "shop", *options, *more)
+
+        assert (run.code, run.out) == (2, "")
+        assert why in run.err
 
 
 def test_a_rollback_to_what_was_never_live_begins_nothing(world: World, twinslot: Twinslot) -> None:
@@ -100,7 +137,7 @@ def test_a_rollback_to_what_was_never_live_begins_nothing(world: World, twinslot
     run = twinslot("rollback", app, "--to", "9.9.9")
 
     assert (run.code, run.out) == (2, "")
-    assert run.err.startswith(f"twinslot: no rollback was begun: {app}: no release '9.9.9' was ever live")
+    assert run.err.startswith(f"twinslot: no rollback was started: {app}: no release '9.9.9' was ever live")
 
 
 def test_status_tells_what_is_live_and_what_each_host_holds(world: World, twinslot: Twinslot) -> None:
@@ -113,7 +150,7 @@ def test_status_tells_what_is_live_and_what_each_host_holds(world: World, twinsl
     assert run.code == 0
     first, before, *hosts = run.out.splitlines()
     assert re.match(rf"{app} +1\.1\.0  live since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(", first)
-    assert before.split() == ["before", "it", "1.0.0"]
+    assert before.split() == ["previous", "1.0.0"]
     assert len(hosts) == 2
     assert all("○ blue 1.0.0   ● green 1.1.0" in host for host in hosts)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twinslot.shared.constants import VERSION
 from twinslot_cli.aws.ssm_query import Answer
-from twinslot_cli.commands.doctor import read
+from twinslot_cli.commands.doctor import read_answer
 
 from lab.sandbox.stack.moto_backends import LOCK
 from tests.cli.conftest import Run, World
@@ -195,15 +196,15 @@ def _documents() -> Any:
         (no_versions, "bucket versioning", "aws s3api put-bucket-versioning"),
         (no_events, "bucket events", "aws s3api put-bucket-notification-configuration"),
         (bad_settings, "settings", "correct the parameter"),
-        (dead_letter, "dead letters", "aws sqs receive-message"),
-        (alarm, "alarms", "see its description"),
+        (dead_letter, "dead-letter queues", "aws sqs receive-message"),
+        (alarm, "alarms", "follow the alarm's description"),
         (no_policy, "role policy", "aws iam attach-role-policy"),
         (another_tag, "role tag", "aws iam tag-role"),
         (no_subscriber, "announcements", "aws sns subscribe"),
-        (agent_gone, "agent", "is amazon-ssm-agent running there"),
+        (agent_gone, "agent", "check that amazon-ssm-agent runs"),
         (host_untagged, "hosts", "aws ec2 create-tags"),
         (nginx_dead, "nginx running", "systemctl start nginx"),
-        (host_babbles, "host's own checks", "look at the command"),
+        (host_babbles, "host's own checks", "see the command"),
         (document_gone, "document", "deploy template.yaml again"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -220,7 +221,7 @@ def test_doctor_finds_a_planted_fault_and_its_remedy(
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"checks": 5}', '{"checks": [{}]}', "[" * 5000])
 def test_an_answer_of_no_use_is_a_failed_check(text: str) -> None:
-    (check,) = read(Answer("i-1", True, text), "shops-host")
+    (check,) = read_answer(Answer("i-1", True, text), "shops-host")
 
     assert check.ok is False
 
@@ -229,7 +230,7 @@ def test_a_remedy_names_the_document_of_this_stack() -> None:
     remedy = "aws ssm send-command --document-name DOCUMENT --instance-ids i-1"
     told = json.dumps({"checks": [{"name": "java", "ok": False, "what": "no Java", "remedy": remedy}]})
 
-    (check,) = read(Answer("i-1", True, told), "shops-host")
+    (check,) = read_answer(Answer("i-1", True, told), "shops-host")
 
     assert check.remedy == "aws ssm send-command --document-name shops-host --instance-ids i-1"
 
@@ -261,14 +262,14 @@ def test_while_frozen_a_deployment_waits_until_it_is_unfrozen(world: World, twin
 
         resumed = twinslot("unfreeze", app)
 
-        assert resumed.out.startswith(f"{app} goes on: 1.1.0 waited and begins.")
+        assert resumed.out.startswith(f"{app} is no longer frozen: 1.1.0 was waiting and starts now.")
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
     assert (process.returncode, err) == (0, "")
     assert "stock-taking" in told
-    assert out.splitlines()[-1] == f"To go back to 1.0.0: twinslot rollback {app}"
+    assert out.splitlines()[-1] == f"To roll back to 1.0.0: twinslot rollback {app}"
 
 
 def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, twinslot: Twinslot) -> None:
@@ -284,7 +285,7 @@ def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, tw
         process.kill()
         process.wait()
     assert process.returncode == 130
-    assert f"The deployment of {app} 1.1.0 goes on. How it goes: twinslot status {app}" in out
+    assert f"The deployment of {app} 1.1.0 continues. To see its state: twinslot status {app}" in out
     assert "Traceback" not in err
     twinslot("unfreeze", app)
     wait_until(lambda: "1.1.0  live" in twinslot("status", app).out)
@@ -312,7 +313,7 @@ def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> No
         world.aws.gateway.around = answer
         jar.unlink()
     assert process.returncode == 130, err
-    assert "The upload was broken off" in out
+    assert "The upload was aborted" in out
     assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix=f"{app}/")
 
@@ -332,8 +333,9 @@ def test_a_jar_that_none_could_run_is_refused_before_it_is_uploaded(
         (text, "is not a jar"),
         (tmp_path, "does not end in .jar"),
         (tmp_path / "gone.jar", "No such file"),
-        (huge, "a jar may have"),
-        (tmp_path / "a b.jar", "holds more than letters"),
+        (huge, "the maximum is"),
+        (tmp_path / "a b.jar", "rename a b.jar, whose name becomes the key"),
+        (tmp_path / "상점-1.0.jar", "rename 상점-1.0.jar, whose name becomes the key"),
     ]:
         run = twinslot("deploy", str(path), "--app", "shop")
         assert (run.code, run.out) == (2, ""), path
@@ -344,12 +346,12 @@ def test_a_jar_that_none_could_run_is_refused_before_it_is_uploaded(
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"AWS_ACCESS_KEY_ID": None}, "there are no AWS credentials"),
-        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "AWS does not know these credentials"),
+        ({"AWS_ACCESS_KEY_ID": None}, "no AWS credentials were found"),
+        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "AWS rejected these credentials"),
         ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "no AWS region is set"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS cannot be reached"),
         ({"TWINSLOT_STACK": "other"}, 'there is no stack "other" in eu-central-1'),
-        ({"AWS_ENDPOINT_URL": "no address"}, "look at AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL": "no address"}, "check AWS_ENDPOINT_URL"),
         ({"AWS_PROFILE": "nobody"}, "nobody"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -390,11 +392,43 @@ def test_the_region_is_that_of_either_variable_and_aws_region_goes_first(
     assert 'there is no stack "other" in eu-central-1' in run.err
 
 
-def test_an_app_that_was_never_seen_is_told_with_those_that_are(twinslot: Twinslot) -> None:
-    for verb in ("status", "history", "logs"):
-        run = twinslot(verb, "never")
-        assert run.code == 2
-        assert run.err.startswith("twinslot: never was never deployed here")
+def test_an_unknown_app_is_an_error_that_names_the_known_ones(world: World, twinslot: Twinslot) -> None:
+    known = world.app()
+    twinslot("deploy", str(world.jar("1.0.0")), "--app", known)
+    for command in (
+        ("status", "nope"), ("history", "nope"), ("logs", "nope"), ("rollback", "nope"),
+        ("rollback", "nope", "--to", "1.0.0"), ("freeze", "nope", "--why", "a test"), ("unfreeze", "nope"),
+    ):  # fmt: skip
+        run = twinslot(*command)
+
+        assert (run.code, run.out) == (2, ""), command
+        assert re.search(rf"nope was never deployed here; there are: .*\b{known}\b", run.err), run.err
+        assert run.err.count("\n") == 1
+
+
+def test_doctor_checks_an_app_before_its_first_deployment(world: World, twinslot: Twinslot) -> None:
+    run = twinslot("doctor", world.app())
+
+    assert re.search(r"✓ table +app\d+ was never deployed here; there ", run.out), run.out
+
+
+def test_the_old_names_of_freeze_and_unfreeze_work_and_are_hidden(world: World, twinslot: Twinslot) -> None:
+    app = world.app()
+    twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
+
+    held = twinslot("hold", app, "--why", "stock-taking")
+    frozen = twinslot("status", app, "--json").json["apps"][0]["frozen"]
+    resumed = twinslot("resume", app)
+
+    assert held.out.startswith(f"{app} is frozen: uploads wait")
+    assert frozen["why"] == "stock-taking"
+    assert resumed.out == f"{app} is no longer frozen; no upload was waiting.\n"
+    assert twinslot("unfreeze", app).out == f"{app} was not frozen.\n"
+    assert not re.search("hold|resume", twinslot("--help").out)
+
+
+def test_the_version_names_the_program(twinslot: Twinslot) -> None:
+    assert twinslot("--version").out == f"twinslot {VERSION}\n"
 
 
 def test_a_reader_that_has_had_enough_gets_no_traceback(world: World) -> None:

@@ -110,4 +110,4 @@ def test_what_may_not_be_looked_at_is_unknown_and_names_the_action(
 
     assert run.code == 0
     (unknown,) = [each for each in run.json["checks"] if each["ok"] is None]
-    assert unknown["what"] == "not looked at: you may not do iam:GetInstanceProfile"
+    assert unknown["what"] == "not checked: no permission for iam:GetInstanceProfile"

@@ -64,7 +64,7 @@ def test_the_wheel_installs_the_program(tmp_path: Path) -> None:
 
 
 def test_the_page_is_the_programs_own_help() -> None:
-    assert (ROOT / "docs" / "cli.md").read_text() == docs.page(), "make it anew: python -m twinslot_cli.docs"
+    assert (ROOT / "docs" / "cli.md").read_text() == docs.page(), "generate it: python -m twinslot_cli.docs"
 
 
 @given(st.lists(TEXT, min_size=12, max_size=12))
@@ -89,14 +89,14 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
     )
     out = io.StringIO()
     terminal = Terminal(out=out)
-    for told in [
-        *watch.ending(watch.Snapshot(application, deployment)),
-        *watch.story(deployment, application),
-        *watch.phases(deployment, application, 5.0),
-        *history.lines([deployment], 80),
-        *status.lines(status.Standing(application, ()), 5.0),
-        *doctor.page([Check(name, False, what, remedy, host)]),
+    for row in [
+        *watch.outcome_rows(watch.Snapshot(application, deployment)),
+        *watch.timeline_rows(deployment, application),
+        *watch.phase_rows(deployment, application, 5.0),
+        *history.rows([deployment], 80),
+        *status.rows(status.AppStatus(application, ()), 5.0),
+        *doctor.rows([Check(name, False, what, remedy, host)]),
     ]:
-        terminal.say(told)
+        terminal.print(row)
 
     assert all(character.isprintable() or character == "\n" for character in out.getvalue())

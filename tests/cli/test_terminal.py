@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 from twinslot_cli import main
-from twinslot_cli.commands import deploy, doctor, status
+from twinslot_cli.commands import deploy, doctor, history, status
 from twinslot_cli.output import terminal, watch
-from twinslot_cli.output.terminal import hung
+from twinslot_cli.output.terminal import wrap
 
 from lab.screenshots.screen import screen
 from tests.cli.conftest import Run, World
@@ -84,26 +84,30 @@ def app(world: World) -> str:
 
 
 @given(st.text(st.sampled_from("ab\u5bb6 -/"), max_size=200), st.integers(20, 130), st.integers(0, 30))
-def test_a_line_that_is_too_long_goes_on_below_and_loses_nothing(text: str, width: int, hang: int) -> None:
-    parts = [part.plain for part in hung(Text(text), width, hang)]
+def test_a_line_that_is_too_long_goes_on_below_and_loses_nothing(text: str, width: int, indent: int) -> None:
+    parts = [part.plain for part in wrap(Text(text), width, indent)]
 
     assert "".join("".join(parts).split()) == "".join(text.split())
     others = parts[1:]
     assert all(cell_len(part) <= width for part in others)
     indents = {len(part) - len(part.lstrip(" ")) for part in others if part}
-    assert all(indent >= min(hang, 4) for indent in indents)
+    assert all(columns >= min(indent, terminal.MIN_INDENT) for columns in indents)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_no_line_is_broken_by_the_terminal(look: Any, app: str, columns: int) -> None:
-    for verb, hang in (("status", 2 + status.NAME_COLUMN), ("doctor", doctor.WHAT_COLUMN), ("history", 25)):
+    for verb, indent in (
+        ("status", status.INDENT),
+        ("doctor", doctor.WHAT_COLUMN),
+        ("history", history.INDENT),
+    ):
         _, told = look(columns, verb, app)
 
         lines = STYLE.sub("", told).splitlines()
         assert max(map(cell_len, lines)) <= columns, verb
         # Into 120 columns fits everything but what the host's doctor said.
         if verb == "doctor" or columns < 120:
-            assert any(line.startswith(" " * hang) for line in lines), verb
+            assert any(line.startswith(" " * indent) for line in lines), verb
 
 
 def test_in_a_pipe_each_finding_and_each_remedy_is_one_line(twinslot: Twinslot, app: str) -> None:

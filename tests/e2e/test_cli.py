@@ -105,7 +105,7 @@ def test_a_release_that_never_gets_healthy_is_a_failure_with_its_cause_and_its_j
         out = ended(process, 1)
 
     assert re.search(r"^FAILED after .*: it did not pass staging.*; users are on 1\.0\.0$", out, re.MULTILINE)
-    assert re.search(rf"^Why \(staging on {host.instance_id}\): .*health", out, re.MULTILINE)
+    assert re.search(rf"^Cause \(staging on {host.instance_id}\): .*health", out, re.MULTILINE)
     assert "Starting Shop 2.0.0" in out
     assert "Starting Shop 2.0.0" in person.types("logs", "shop", "--idle")
     assert "2.0.0" not in page(host.address)
@@ -178,14 +178,16 @@ def test_doctor_finds_a_fault_on_the_host_and_its_remedy(
 def test_while_frozen_an_upload_waits_until_it_is_unfrozen(person: Person, host: Host, jar: Jar) -> None:
     assert person.types("freeze", "shop", "--why", "stock-taking").startswith("shop is frozen: uploads wait")
     with person.begins("deploy", jar("1.1.0"), "--app", "shop") as process:
-        wait_until(lambda: "waits     shop 1.1.0: frozen by" in person.types("status", "shop"))
+        wait_until(lambda: "waiting   shop 1.1.0: frozen by" in person.types("status", "shop"))
         assert "1.0.0" in page(host.address)
 
-        assert person.types("unfreeze", "shop").startswith("shop goes on: 1.1.0 waited and begins.")
+        assert person.types("unfreeze", "shop").startswith(
+            "shop is no longer frozen: 1.1.0 was waiting and starts now."
+        )
 
         told = ended(process, 0).splitlines()
     assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.1\.0", told[-2])
-    assert told[-1] == "To go back to 1.0.0: twinslot rollback shop"
+    assert told[-1] == "To roll back to 1.0.0: twinslot rollback shop"
     assert "1.1.0" in page(host.address)
 
 

@@ -1,7 +1,7 @@
-"""A question to an app's hosts, by one of the document's verbs that change nothing, and their answers."""
+"""Query an app's hosts: run one of the document's verbs that change nothing, and return what they print."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,28 +11,28 @@ from twinslot.aws.calling import code
 from twinslot_cli.aws.stack import Stack
 
 TAG = "twinslot"
-DELIVERY_SECONDS = 30
-"""The least that SSM takes."""
+DELIVERY_TIMEOUT_SECONDS = 30
+"""SSM's minimum."""
 
-ANSWER_SECONDS = 90
-PAUSE_SECONDS = 0.5
+ANSWER_TIMEOUT_SECONDS = 90
+POLL_SECONDS = 0.5
 UNDER_WAY = ("Pending", "InProgress", "Delayed", "Cancelling")
 MAX_HOSTS = 50
-"""More instances SendCommand does not take by name; that many hosts are asked at most."""
+"""SendCommand's maximum of instance ids: only the first 50 hosts are queried."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a host printed; `ok` is False when the command failed there, and `problem` says how."""
+    """A host's output; `ok` is False when the command failed there, and `problem` is SSM's reason."""
 
     host: str
     ok: bool
-    text: str
+    output: str
     problem: str = ""
 
 
 def running(stack: Stack, app: str) -> list[dict[str, Any]]:
-    """The running instances that bear the app's tag, as EC2 describes them. Raises ClientError."""
+    """Return the running instances tagged for the app, as EC2 describes them. Raises ClientError."""
     pages = stack.client("ec2").get_paginator("describe_instances")
     found = pages.paginate(
         Filters=[
@@ -45,44 +45,46 @@ def running(stack: Stack, app: str) -> list[dict[str, Any]]:
 
 
 def pings(stack: Stack, app: str) -> dict[str, str]:
-    """What SSM says of the agents of the app's hosts: `Online`, or not. Raises ClientError."""
+    """Return the status of the SSM agent of each of the app's hosts: `Online`, or not. Raises ClientError."""
     pages = stack.client("ssm").get_paginator("describe_instance_information")
     found = pages.paginate(Filters=[{"Key": f"tag:{TAG}", "Values": [app]}])
     return {one["InstanceId"]: one["PingStatus"] for page in found for one in page["InstanceInformationList"]}
 
 
-def ask(stack: Stack, app: str, verb: str, hosts: list[str], given: Mapping[str, str]) -> list[Answer]:
-    """Let the hosts do `verb` and wait for what they print, in the order of the hosts. Raises ClientError."""
+def query(
+    stack: Stack, app: str, verb: str, hosts: Sequence[str], parameters: Mapping[str, str]
+) -> list[Answer]:
+    """Run `verb` on the hosts and wait for their answers, in the order of the hosts. Raises ClientError."""
     ssm = stack.client("ssm")
-    parameters = {"verb": verb, "app": app, "step": verb, **given}
+    given = {"verb": verb, "app": app, "step": verb, **parameters}
     sent = ssm.send_command(
         DocumentName=stack.output("HostDocumentName"),
         DocumentVersion="$LATEST",
         InstanceIds=hosts[:MAX_HOSTS],
-        Parameters={name: [value] for name, value in parameters.items()},
+        Parameters={name: [value] for name, value in given.items()},
         Comment=f"twinslot {app} {verb}",
-        TimeoutSeconds=DELIVERY_SECONDS,
+        TimeoutSeconds=DELIVERY_TIMEOUT_SECONDS,
     )
     command = sent["Command"]["CommandId"]
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
     return [_answer(ssm, command, host, deadline) for host in hosts[:MAX_HOSTS]]
 
 
 def _answer(ssm: Any, command: str, host: str, deadline: float) -> Answer:
     while True:
         try:
-            told = ssm.get_command_invocation(CommandId=command, InstanceId=host)
-            if told["Status"] not in UNDER_WAY:
+            invocation = ssm.get_command_invocation(CommandId=command, InstanceId=host)
+            if invocation["Status"] not in UNDER_WAY:
                 break
         except ClientError as error:
-            # An invocation shows some moments after the command was sent.
+            # An invocation exists only some moments after its command was sent.
             if code(error) != "InvocationDoesNotExist":
                 raise
         if time.monotonic() > deadline:
-            return Answer(host, False, "", f"it did not answer within {ANSWER_SECONDS} s")
-        time.sleep(PAUSE_SECONDS)
-    text = str(told.get("StandardOutputContent", ""))
-    if told["Status"] == "Success":
-        return Answer(host, True, text)
-    details = told.get("StatusDetails") or told["Status"]
-    return Answer(host, False, text, f"the command ended as {details}")
+            return Answer(host, False, "", f"no answer within {ANSWER_TIMEOUT_SECONDS} s")
+        time.sleep(POLL_SECONDS)
+    output = str(invocation.get("StandardOutputContent", ""))
+    if invocation["Status"] == "Success":
+        return Answer(host, True, output)
+    details = invocation.get("StatusDetails") or invocation["Status"]
+    return Answer(host, False, output, f"the command ended with the status {details}")

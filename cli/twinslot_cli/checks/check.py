@@ -1,4 +1,4 @@
-"""One thing that has to be so, and how it was found."""
+"""One check of `twinslot doctor`, and how an error that interrupts checks becomes one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 from twinslot.errors import TwinslotError
 
-from twinslot_cli.aws.errors import CannotWork, denied_action, explained, is_denied
+from twinslot_cli.aws.errors import CannotWork, denied_action, explain, is_denied
 
 
 @dataclass(frozen=True)
 class Check:
-    """`ok` is None when nobody may look. `remedy` says what to do, "" where nothing is to be done."""
+    """`ok` is None when it could not be checked. `remedy` is what to do, "" when nothing has to be done."""
 
     name: str
     ok: bool | None
@@ -20,16 +20,19 @@ class Check:
     host: str | None = None
 
 
-def made(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
-    """The checks that `look` makes, as far as it comes; one that AWS refuses is said to be unknown."""
+def collect(name: str, checks: Callable[[], Iterator[Check]]) -> list[Check]:
+    """Return the checks up to the first error, and that error as a check called `name`.
+
+    An error for lack of permission leaves `ok` unknown.
+    """
     found: list[Check] = []
     try:
-        found.extend(look())
+        found.extend(checks())
     except (CannotWork, TwinslotError, BotoCoreError, ClientError) as error:
         if is_denied(error):
             action = denied_action(error)
-            remedy = f"ask for {action}, for example by the stack's OperatorPolicyArn"
-            found.append(Check(name, None, f"not looked at: you may not do {action}", remedy))
+            remedy = f"attach the managed policy in the stack's output OperatorPolicyArn, or ask for {action}"
+            found.append(Check(name, None, f"not checked: no permission for {action}", remedy))
         else:
-            found.append(Check(name, False, explained(error), "see what the error says, and look again"))
+            found.append(Check(name, False, explain(error), "follow the error's advice, then check again"))
     return found

@@ -1,4 +1,4 @@
-"""`twinslot deploy`: a jar is judged, uploaded, and its deployment followed to the outcome."""
+"""`twinslot deploy`: inspect a jar, upload it, and follow its deployment to the outcome."""
 
 import os
 from collections.abc import Iterator
@@ -20,77 +20,76 @@ from twinslot.errors import NotAJar
 from twinslot.intake import jar
 from twinslot.intake.upload import owner
 
-from twinslot_cli.aws.errors import CannotWork, NotLive, explained
-from twinslot_cli.aws.stack import Stack, named
-from twinslot_cli.output.terminal import Terminal, shown
-from twinslot_cli.output.watch import DeploymentWatcher, ending, follow, outcome_document
+from twinslot_cli.aws.errors import CannotWork, NotLive, explain
+from twinslot_cli.aws.stack import Stack, validate_app
+from twinslot_cli.output.terminal import Terminal, styled
+from twinslot_cli.output.watch import DeploymentWatcher, follow, outcome_json, outcome_rows
 
 MAX_JAR_BYTES = 5 * 1024**3
-"""Bytes. S3 takes more, but what is larger is no service's jar."""
+"""S3 accepts more, but no service's jar is larger."""
 
 PART_BYTES = 8 * 1024**2
-"""A part of a multipart upload; S3 takes none below 5 MiB but the last."""
+"""A part of a multipart upload; S3's minimum is 5 MiB, except for the last part."""
 
-FIGURES = 40
-"""Columns of the figures before and behind the bar of an upload, at most."""
+FIGURE_COLUMNS = 40
+"""At most so many columns are needed for the figures beside the progress bar."""
 
 
 @dataclass(frozen=True)
 class File:
-    """An open file as a `jar.Source`."""
+    """An open file that implements `jar.Source`."""
 
     file: BinaryIO
     size: int
 
     def tail(self, length: int) -> tuple[bytes, int]:
-        """The last `length` bytes, and the size."""
+        """Return the last `length` bytes, and the size."""
         start = max(0, self.size - length)
         return self.read(start, self.size - start), self.size
 
     def read(self, start: int, length: int) -> bytes:
-        """These bytes."""
+        """Return `length` bytes from `start`."""
         self.file.seek(start)
         return self.file.read(length)
 
 
 def deploy(stack: Stack, terminal: Terminal, path: Path, app: str) -> int:
-    """Upload the jar to the app's folder and follow what comes of it; 0 when it is live, 1 when it is not.
+    """Upload the jar to the app's folder and follow its deployment; return 0 when it is live, else 1.
 
-    Raises CannotWork before anything was uploaded, NotLive, and KeyboardInterrupt when it was broken off.
+    Raises CannotWork before anything was uploaded, NotLive, and KeyboardInterrupt.
     """
-    app = named(app)
-    key = _key(path, app)
-    found = judge(path, key)
+    key = _key(path, validate_app(app))
+    label = inspect(path, key).label
     bucket = stack.output("ArtifactBucket")
     version = upload(stack, terminal, path, bucket, key)
     identity = deployment_id(0, bucket, key, version)
-    followed = DeploymentWatcher(stack.store, app, lambda id: asks_the_same(id, identity))
+    watcher = DeploymentWatcher(stack.store, app, lambda id: asks_the_same(id, identity))
     try:
-        sight = follow(followed, terminal, f"{app} {found.label}")
+        snapshot = follow(watcher, terminal, f"{app} {label}")
     except KeyboardInterrupt:
-        terminal.say(
-            f"The deployment of {app} {found.label} goes on. How it goes: twinslot status {app};"
-            f" how it ended: twinslot history {app}"
+        terminal.print(
+            f"The deployment of {app} {label} continues. To see its state: twinslot status {app};"
+            f" to see its outcome: twinslot history {app}"
         )
         if terminal.json:
-            terminal.answer(outcome_document(followed.last_look()))
+            terminal.print_json(outcome_json(watcher.last_look()))
         raise
-    for told in ending(sight):
-        terminal.say(told)
-    terminal.answer(outcome_document(sight))
-    return 0 if sight.deployment and sight.deployment.outcome is Outcome.LIVE else 1
+    for row in outcome_rows(snapshot):
+        terminal.print(row)
+    terminal.print_json(outcome_json(snapshot))
+    return 0 if snapshot.deployment and snapshot.deployment.outcome is Outcome.LIVE else 1
 
 
-def judge(path: Path, key: str) -> jar.Jar:
-    """The jar in a file, judged as the stack will judge it. Raises CannotWork."""
+def inspect(path: Path, key: str) -> jar.Jar:
+    """Check the jar in a file by the same rules as the stack. Raises CannotWork."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_JAR_BYTES:
-                raise CannotWork(f"{path} has {size:,} bytes, and a jar may have {MAX_JAR_BYTES:,} here")
+                raise CannotWork(f"{path} has {size:,} bytes; the maximum is {MAX_JAR_BYTES:,}")
             return jar.inspect(File(file, size), key)
     except IsADirectoryError as error:
-        raise CannotWork(f"{path} is a folder; name the jar in it") from error
+        raise CannotWork(f"{path} is a folder: name the jar in it") from error
     except OSError as error:
         raise CannotWork(f"{path} cannot be read: {error.strerror}") from error
     except NotAJar as error:
@@ -98,42 +97,43 @@ def judge(path: Path, key: str) -> jar.Jar:
 
 
 def upload(stack: Stack, terminal: Terminal, path: Path, bucket: str, key: str) -> str:
-    """Put the file into the bucket, in parts where it is large, and show how far it is; its version id.
+    """Upload the file, in parts where it is large, and show the progress; return its version id in S3.
 
-    Raises CannotWork when it did not arrive, and KeyboardInterrupt: then it was broken off, or had arrived.
+    Raises CannotWork when the upload failed, and KeyboardInterrupt: it was aborted, or had just completed.
     """
     s3 = stack.client("s3")
-    arrival = _Arrival()
+    completion = _Completion()
     for operation in ("PutObject", "CompleteMultipartUpload"):
-        s3.meta.events.register(f"after-call.s3.{operation}", arrival)
+        s3.meta.events.register(f"after-call.s3.{operation}", completion)
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     size = path.stat().st_size
-    # S3's event tells the account alone; metadata is ASCII.
+    # S3's event names only the account. Metadata is ASCII.
     uploader = {"Metadata": {"by": stack.caller.encode("ascii", "replace").decode()}}
-    terminal.say(f"uploading {path.name} ({decimal(size)}) to s3://{bucket}/{key}")
+    terminal.print(f"uploading {path.name} ({decimal(size)}) to s3://{bucket}/{key}")
     try:
         with _bar(terminal, path.name, size) as advance, create_transfer_manager(s3, config) as manager:
             subscribers = [_Advance(advance)]
             manager.upload(str(path), bucket, key, extra_args=uploader, subscribers=subscribers).result()
     except KeyboardInterrupt:
-        if arrival.version:
-            terminal.say(f"The upload had arrived (version {arrival.version}): its deployment goes on.")
-        else:
-            terminal.say(
-                "The upload was broken off: nothing of it is left in the bucket, nothing is deployed."
+        if completion.version:
+            terminal.print(
+                f"The upload is complete (version {completion.version}): its deployment continues."
             )
+        else:
+            terminal.print("The upload was aborted: nothing is left in the bucket, and nothing is deployed.")
         raise
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise CannotWork(f"the jar was not uploaded: {explained(error.__cause__ or error)}") from error
-    if not arrival.version:
+        raise CannotWork(f"{path} was not uploaded: {explain(error.__cause__ or error)}") from error
+    if not completion.version:
         raise NotLive(
-            f"s3://{bucket}/{key} has no version: versioning of the bucket is off; see `twinslot doctor`"
+            f"s3://{bucket}/{key} was uploaded, but has no version id, because the bucket's versioning is"
+            f" off: to see how to enable it, twinslot doctor {key.partition('/')[0]}"
         )
-    return arrival.version
+    return completion.version
 
 
-class _Arrival:
-    """Hears S3's answer to the call that completes an upload: it alone tells the version."""
+class _Completion:
+    """Keeps the version id, which only S3's response to the completing call contains."""
 
     def __init__(self) -> None:
         self.version = ""
@@ -143,7 +143,7 @@ class _Arrival:
 
 
 class _Advance(BaseSubscriber):
-    """A subscriber of the transfer: bytes that went out, told by several threads."""
+    """Adds up the bytes sent; the transfer manager calls it from several threads."""
 
     def __init__(self, advance: Any) -> None:
         self._advance = advance
@@ -156,25 +156,27 @@ class _Advance(BaseSubscriber):
 
 @contextmanager
 def _bar(terminal: Terminal, name: str, size: int) -> Iterator[Any]:
-    """A progress bar while the file goes out; nothing where nobody looks."""
-    if not terminal.is_alive:
+    """Yield a function that takes the number of bytes sent, for a progress bar on a live terminal."""
+    if not terminal.is_live:
         yield lambda sent: None
         return
-    bar = BarColumn(bar_width=max(4, min(40, terminal.width - FIGURES)))
+    bar = BarColumn(bar_width=max(4, min(40, terminal.width - FIGURE_COLUMNS)))
     columns = (TextColumn("{task.percentage:>3.0f}%"), bar, DownloadColumn(), TransferSpeedColumn())
     with Progress(
         *columns, console=terminal.console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:
-        task = progress.add_task(shown(name).plain, total=size)
+        task = progress.add_task(styled(name).plain, total=size)
         yield lambda sent: progress.advance(task, sent)
 
 
 def _key(path: Path, app: str) -> str:
-    """Where the jar goes in the bucket. Raises CannotWork for a name that the stack would refuse."""
+    """Return the jar's key in the bucket. Raises CannotWork for a name that the stack would refuse."""
     key = f"{app}/{path.name}"
     if not key.endswith(".jar"):
-        raise CannotWork(f"{path} is no jar by its name: it does not end in .jar")
+        raise CannotWork(
+            f"{path} does not end in .jar: name the jar that `mvn package` or `gradle bootJar` built"
+        )
     _, problem = owner(key, "")
     if problem:
-        raise CannotWork(f"{problem} (the file's name becomes the key)")
+        raise CannotWork(f"rename {path.name}, whose name becomes the key in the bucket: {problem}")
     return key

@@ -1,4 +1,4 @@
-"""`twinslot status`: what is live, since when, what each host's slots hold, what is under way."""
+"""`twinslot status`: what is live, what is under way, and what each host's slots contain."""
 
 import time
 from collections.abc import Sequence
@@ -6,112 +6,105 @@ from dataclasses import asdict, dataclass
 
 from rich.text import Text
 from twinslot.aws.store import Heard
-from twinslot.domain.model import Application, HostReport, Live
+from twinslot.domain.model import Application
 
-from twinslot_cli.aws.errors import CannotWork
-from twinslot_cli.aws.stack import Stack, named
-from twinslot_cli.output.json_output import deployment_shape, live_shape
-from twinslot_cli.output.terminal import Terminal, length, line, moment, shown
+from twinslot_cli.aws.stack import Stack
+from twinslot_cli.output.json_output import deployment_json, live_json
+from twinslot_cli.output.terminal import Terminal, duration, line, styled, timestamp
 from twinslot_cli.output.watch import heading, why_waiting
 
-NAME_COLUMN = 10
+NAME_COLUMNS = 10
+INDENT = 2 + NAME_COLUMNS
+FIRST_DEPLOYMENT = "No app was ever deployed here. To deploy one: twinslot deploy shop-1.0.0.jar --app shop"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An application and what its hosts said last."""
+class AppStatus:
+    """An app's state and the last report of each of its hosts."""
 
     application: Application
-    heard: Sequence[Heard]
+    reports: Sequence[Heard]
 
 
 def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
-    """Show one app, or all that have a live release or something under way; 0. Raises CannotWork."""
-    names = [named(app)] if app else stack.apps()
-    found = [standing(stack, name) for name in names]
+    """Show one app, or all that are live, under way or frozen; return 0. Raises CannotWork."""
+    found = [_read(stack, name) for name in ([app] if app else stack.apps())]
     if not found:
-        terminal.say(
-            "Nothing was ever deployed here. The first deployment: twinslot deploy shop-1.0.0.jar --app shop"
-        )
+        terminal.print(FIRST_DEPLOYMENT)
     now = time.time()
     for number, each in enumerate(found):
-        for told in [*([line("")] if number else []), *lines(each, now)]:
-            terminal.say(told, hang=2 + NAME_COLUMN)
-    terminal.answer({"apps": [document(each) for each in found]})
+        if number:
+            terminal.print("")
+        for row in rows(each, now):
+            terminal.print(row, indent=INDENT)
+    terminal.print_json({"apps": [_json(each) for each in found]})
     return 0
 
 
-def standing(stack: Stack, app: str) -> Standing:
-    """One app. Raises CannotWork for one that was never seen."""
-    application = stack.store.load(app)
-    if application.version == 0:
-        known = ", ".join(stack.apps())
-        raise CannotWork(
-            f"{app} was never deployed here; there {f'are: {known}' if known else 'is nothing yet'}"
-        )
-    return Standing(application, stack.store.heard(app))
-
-
-def lines(standing: Standing, now: float) -> list[Text]:
-    """An app as people read it."""
-    application = standing.application
-    told = [_live(application, now)]
+def rows(status: AppStatus, now: float) -> list[Text]:
+    """Return an app's status as lines of text."""
+    application = status.application
+    found = [_live(application, now)]
     if application.previous:
-        told.append(_entry("before it", application.previous.release.label))
+        found.append(_row("previous", application.previous.release.label))
     if current := application.current:
         entered = current.timeline[-1].at if current.timeline else now
-        phase = f"{current.phase.value} for {length(now - entered)}"
-        told.append(_entry("under way", f"{heading(current)}: {phase}", f"  {current.id}, by {current.by}"))
+        phase = f"{current.phase.value} for {duration(now - entered)}"
+        found.append(_row("under way", f"{heading(current)}: {phase}", f"  {current.id}, by {current.by}"))
     if waiting := application.waiting:
         why = why_waiting(application)
-        told.append(_entry("waits", heading(waiting) + (f": {why}" if why else "")))
+        found.append(_row("waiting", heading(waiting) + (f": {why}" if why else "")))
     if freeze := application.freeze:
-        told.append(_entry("frozen", f"by {freeze.by} since {moment(freeze.since)}: {freeze.why}"))
-    told += [_host(heard, now) for heard in standing.heard]
-    told += [
-        line(_name("drift"), shown(f"{found.host}: {found.what}", "yellow")) for found in application.drift
-    ]
-    return told
+        found.append(_row("frozen", f"by {freeze.by} since {timestamp(freeze.since)}: {freeze.why}"))
+    found += [_host(report, now) for report in status.reports]
+    found += [_row("drift", styled(f"{each.host}: {each.what}", "yellow")) for each in application.drift]
+    return found
 
 
-def document(standing: Standing) -> dict[str, object]:
-    """An app as docs/cli.md describes it."""
-    application = standing.application
-    return {
-        "app": application.name,
-        "live": live_shape(application.live),
-        "previous": live_shape(application.previous),
-        "current": deployment_shape(application.current),
-        "waiting": deployment_shape(application.waiting),
-        "frozen": asdict(application.freeze) if application.freeze else None,
-        "drift": [{"host": found.host, "what": found.what} for found in application.drift],
-        "hosts": [_host_document(heard) for heard in standing.heard],
-    }
+def _read(stack: Stack, app: str) -> AppStatus:
+    return AppStatus(stack.application(app), stack.store.heard(app))
 
 
 def _live(application: Application, now: float) -> Text:
-    name = shown(f"{application.name:<{NAME_COLUMN}}  ", "bold")
-    live: Live | None = application.live
+    name = styled(f"{application.name:<{NAME_COLUMNS}}  ", "bold")
+    live = application.live
     if live is None:
-        return line(name, shown("nothing is live", "yellow"))
-    since = f"  live since {moment(live.since)} ({length(now - live.since)})"
-    return line(name, shown(live.release.label, "bold green"), shown(since))
+        return line(name, styled("nothing is live", "yellow"))
+    since = f"  live since {timestamp(live.since)} ({duration(now - live.since)})"
+    return line(name, styled(live.release.label, "bold green"), styled(since))
 
 
 def _host(heard: Heard, now: float) -> Text:
-    report: HostReport = heard.report
+    report = heard.report
     slots: list[str | Text] = []
     for name, slot in sorted(report.slots.items()):
-        mark = shown("●", "green") if name == report.live else shown("○", "dim")
-        # An empty slot runs nothing, of course.
-        content = (
-            (slot.label + ("" if slot.state == "active" else f" ({slot.state})")) if slot.label else "empty"
-        )
-        slots += ["   ", mark, f" {name} {content}"]
-    return line(_name("host"), report.host, *slots, shown(f"   heard {length(now - heard.at)} ago", "dim"))
+        mark = styled("●", "green") if name == report.live else styled("○", "dim")
+        # An empty slot is never active, so its state is left out.
+        state = "" if slot.state == "active" else f" ({slot.state})"
+        slots += ["   ", mark, f" {name} {slot.label + state if slot.label else 'empty'}"]
+    return _row("host", line(report.host, *slots), f"   last report {duration(now - heard.at)} ago")
 
 
-def _host_document(heard: Heard) -> dict[str, object]:
+def _row(name: str, text: str | Text, note: str = "") -> Text:
+    return line(styled(f"  {name:<{NAME_COLUMNS}}", "dim"), text, styled(note, "dim"))
+
+
+def _json(status: AppStatus) -> dict[str, object]:
+    """Return an app's status as docs/cli.md describes it."""
+    application = status.application
+    return {
+        "app": application.name,
+        "live": live_json(application.live),
+        "previous": live_json(application.previous),
+        "current": deployment_json(application.current),
+        "waiting": deployment_json(application.waiting),
+        "frozen": asdict(application.freeze) if application.freeze else None,
+        "drift": [asdict(each) for each in application.drift],
+        "hosts": [_host_json(each) for each in status.reports],
+    }
+
+
+def _host_json(heard: Heard) -> dict[str, object]:
     report = heard.report
     return {
         "host": report.host,
@@ -128,11 +121,3 @@ def _host_document(heard: Heard) -> dict[str, object]:
             for name, slot in report.slots.items()
         },
     }
-
-
-def _entry(name: str, text: str, more: str = "") -> Text:
-    return line(_name(name), text, shown(more, "dim"))
-
-
-def _name(name: str) -> Text:
-    return shown(f"{'':<2}{name:<{NAME_COLUMN}}", "dim")

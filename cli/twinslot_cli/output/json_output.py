@@ -1,10 +1,10 @@
-"""The JSON of releases and deployments, as docs/cli.md describes it. Fields are only ever added."""
+"""JSON of releases and deployments, described in docs/cli.md. Fields are added, never changed or removed."""
 
 from twinslot.domain.model import Deployment, Failure, Live, Phase
 
 
-def live_shape(live: Live | None) -> dict[str, object] | None:
-    """What traffic goes to, or went to."""
+def live_json(live: Live | None) -> dict[str, object] | None:
+    """Return the release that traffic goes to, or went to."""
     if live is None:
         return None
     release = live.release
@@ -18,8 +18,8 @@ def live_shape(live: Live | None) -> dict[str, object] | None:
     }
 
 
-def deployment_shape(deployment: Deployment | None) -> dict[str, object] | None:
-    """A deployment, ended (`outcome` is a text) or not (null). Times are seconds since the epoch."""
+def deployment_json(deployment: Deployment | None) -> dict[str, object] | None:
+    """Return a deployment; `outcome` is null until it has ended. Times are seconds since the epoch."""
     if deployment is None:
         return None
     release, timeline = deployment.release, deployment.timeline
@@ -36,14 +36,14 @@ def deployment_shape(deployment: Deployment | None) -> dict[str, object] | None:
         "began": timeline[0].at if timeline else None,
         "ended": timeline[-1].at if timeline and deployment.phase is Phase.ENDED else None,
         "seconds": deployment.seconds(),
-        "failure": failure_shape(deployment.failure),
+        "failure": failure_json(deployment.failure),
         "hosts": list(deployment.hosts),
         "unconfirmed": list(deployment.unconfirmed),
     }
 
 
-def failure_shape(failure: Failure | None) -> dict[str, object] | None:
-    """Why a deployment did not go live."""
+def failure_json(failure: Failure | None) -> dict[str, object] | None:
+    """Return the reason that a deployment did not go live."""
     if failure is None:
         return None
     return {

@@ -1,7 +1,7 @@
-"""What reaches the terminal, and the only place that writes to it.
+"""The only module that writes to the terminal.
 
-Labels, keys, reasons, log lines and names come from people, jars and hosts: every text becomes printable
-here, and none of it is read as markup. Colours are for terminals alone, and NO_COLOR turns them off.
+Labels, keys, reasons, log lines and names come from people, jars and hosts: every text is sanitized here, and
+none is parsed as markup. Colours are used on terminals only; NO_COLOR turns them off.
 """
 
 import io
@@ -20,102 +20,100 @@ from twinslot.intake.sanitize import sanitize
 
 MAX_LINE_CHARACTERS = 1000
 PIPE_WIDTH = 4000
-"""Columns of what is no terminal: programs that read lines want them whole."""
+"""Columns where the output is not a terminal: programs read whole lines."""
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_PER_SECOND = 8
 FORMAT = 1
-"""The version of the JSON documents' shapes, which docs/cli.md describes."""
+"""The version of the JSON documents' format, described in docs/cli.md."""
 
-HANG = 2
-"""How far what does not fit into a line stands in below it."""
+INDENT = 2
+"""Columns that the rest of a long line is indented by."""
 
-NARROWEST = 30
-"""Columns: where fewer would be left beside a hanging indent, it is smaller."""
+MIN_TEXT_COLUMNS = 30
+"""The indent is reduced to MIN_INDENT where fewer columns would be left beside it."""
+
+MIN_INDENT = 4
 
 Part = str | Text
 
 
-def shown(text: object, style: str = "", limit: int = MAX_LINE_CHARACTERS) -> Text:
-    """One line of any text, fit for a terminal, in a style."""
+def styled(text: object, style: str = "", limit: int = MAX_LINE_CHARACTERS) -> Text:
+    """Return the text as one sanitized line of at most `limit` characters, in a style."""
     return Text(sanitize(str(text), limit), style=style)
 
 
 def line(*parts: Part) -> Text:
-    """The parts, one behind the other."""
-    return Text.assemble(*(part if isinstance(part, Text) else shown(part) for part in parts))
+    """Concatenate the parts, each sanitized."""
+    return Text.assemble(*(part if isinstance(part, Text) else styled(part) for part in parts))
 
 
-def hung(text: Text, width: int, hang: int) -> list[Text]:
-    """A line as it stands in so many columns: broken between words, and all but the first part `hang`
-    columns in. Nothing is left out."""
+def wrap(text: Text, width: int, indent: int) -> list[Text]:
+    """Break a line between words into rows of `width` columns; all but the first are indented."""
     if text.cell_len <= width:
         return [text]
-    hang = hang if width - hang >= NARROWEST else min(hang, 4)
-    head, body = text.divide([hang])
-    broken = body.wrap(_console(io.StringIO()), max(1, width - hang), overflow="fold")
-    parts = [line(head if number == 0 else " " * hang, part) for number, part in enumerate(broken)]
-    for part in parts:
-        part.rstrip()
-    return parts
+    indent = indent if width - indent >= MIN_TEXT_COLUMNS else min(indent, MIN_INDENT)
+    head, body = text.divide([indent])
+    parts = body.wrap(_console(io.StringIO()), max(1, width - indent), overflow="fold")
+    rows = [line(head if number == 0 else " " * indent, part) for number, part in enumerate(parts)]
+    for row in rows:
+        row.rstrip()
+    return rows
 
 
 class Terminal:
-    """Where a command writes. With `json` it says nothing but its one JSON document, and errors."""
+    """The output of a command. With `json` it writes one JSON document and nothing else, but for errors."""
 
     def __init__(self, *, json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.json = json
-        self._answered = False
+        self._json_printed = False
         self._out = out or sys.stdout
         self._console = _console(self._out)
         self._errors = _console(err or sys.stderr)
 
     @property
-    def is_alive(self) -> bool:
-        """Whether lines can be drawn anew: somebody looks at it."""
+    def is_live(self) -> bool:
+        """Whether rows can be redrawn: the output is a terminal, and not JSON."""
         return self._console.is_terminal and not self.json
 
     @property
     def console(self) -> Console:
-        """Rich's, for what draws itself; it gets nothing but what `shown` made."""
+        """Rich's console, for progress bars; pass it only text from `styled`."""
         return self._console
 
     @property
     def width(self) -> int:
-        """How many columns there are; very many where it is no terminal."""
+        """The number of columns; PIPE_WIDTH where the output is not a terminal."""
         return self._console.width
 
-    def say(self, *parts: Part, hang: int = HANG) -> None:
-        """A line. Where a terminal is too narrow for it, it goes on below, so many columns in; where `hang`
-        is 0, as the terminal breaks it."""
+    def print(self, *parts: Part, indent: int = INDENT) -> None:
+        """Print a line. On a narrow terminal it is wrapped with an indent; with the indent 0 it is not."""
         if not self.json:
-            _print(self._console, line(*parts), hang)
+            _print(self._console, line(*parts), indent)
 
-    def complain(self, text: str) -> None:
-        """A line on standard error."""
-        _print(self._errors, line(shown("twinslot: ", "bold red"), text), HANG)
+    def print_error(self, text: str) -> None:
+        """Print a line on standard error."""
+        _print(self._errors, line(styled("twinslot: ", "bold red"), text), INDENT)
 
-    def answer(self, document: dict[str, object]) -> None:
-        """The JSON document of a command that was asked for one, in ASCII; nothing otherwise. There is
-        one: the first that was given."""
-        if self.json and not self._answered:
-            self._answered = True
+    def print_json(self, document: dict[str, object]) -> None:
+        """Print the JSON document in ASCII, with --json only, and only the first of a run."""
+        if self.json and not self._json_printed:
+            self._json_printed = True
             self._out.write(json.dumps({"twinslot": FORMAT, **document}, indent=2) + "\n")
             self._out.flush()
 
     @contextmanager
-    def drawing(self, draw: Callable[[], Sequence[Text]], hang: int) -> Iterator[None]:
-        """Draw lines anew several times a second until it is left, where it is alive; the last ones stay.
-        Long ones go on below, `hang` columns in."""
-        if not self.is_alive:
+    def redrawing(self, rows: Callable[[], Sequence[Text]], indent: int) -> Iterator[None]:
+        """Redraw rows several times a second inside this context, on a live terminal; the last ones stay."""
+        if not self.is_live:
             yield
             return
 
-        def drawn() -> Text:
-            return Text("\n").join(part for each in draw() for part in hung(each, self.width, hang))
+        def draw() -> Text:
+            return Text("\n").join(part for row in rows() for part in wrap(row, self.width, indent))
 
         with Live(
-            get_renderable=drawn,
+            get_renderable=draw,
             console=self._console,
             refresh_per_second=FRAMES_PER_SECOND,
             redirect_stdout=False,
@@ -124,18 +122,18 @@ class Terminal:
             yield
 
 
-def frame() -> str:
-    """The picture of a spinner at this moment."""
+def spinner() -> str:
+    """Return the present frame of the spinner."""
     return FRAMES[int(time.monotonic() * FRAMES_PER_SECOND) % len(FRAMES)]
 
 
-def moment(at: float) -> str:
-    """Seconds since the epoch as people read them: `2026-11-22 19:37:26 UTC`."""
+def timestamp(at: float) -> str:
+    """Format seconds since the epoch: `2026-11-22 19:37:26 UTC`."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def length(seconds: float) -> str:
-    """How long something took or takes: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 d`."""
+def duration(seconds: float) -> str:
+    """Format seconds with the unit that fits: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 d`."""
     seconds = max(0.0, seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -145,15 +143,16 @@ def length(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
-def _print(console: Console, text: Text, hang: int) -> None:
-    for part in hung(text, console.width, hang) if hang and console.is_terminal else [text]:
-        console.print(part, soft_wrap=True)
+def _print(console: Console, text: Text, indent: int) -> None:
+    rows = wrap(text, console.width, indent) if indent and console.is_terminal else [text]
+    for row in rows:
+        console.print(row, soft_wrap=True)
 
 
 def _console(file: TextIO) -> Console:
-    """A console that takes nothing for markup, emoji or something to highlight."""
+    """Return a console that does not interpret markup or emoji and does not highlight."""
     if isinstance(file, io.TextIOWrapper):
-        # A terminal that cannot spell a character gets a question mark, and nobody a traceback.
+        # A character that the terminal's encoding lacks becomes a question mark instead of a traceback.
         file.reconfigure(errors="replace")
     console = Console(file=file, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""One deployment, watched in the table until it has its outcome."""
+"""Watch one deployment in the table until it has an outcome, and the lines that describe it."""
 
 import time
 from collections.abc import Callable
@@ -19,24 +19,24 @@ from twinslot.domain.model import (
 )
 from twinslot.errors import GiveUp, TryAgain, TwinslotError
 
-from twinslot_cli.aws.errors import NotLive, explained
-from twinslot_cli.output.json_output import deployment_shape, live_shape
-from twinslot_cli.output.terminal import Terminal, frame, length, line, moment, shown
+from twinslot_cli.aws.errors import NotLive, explain
+from twinslot_cli.output.json_output import deployment_json, live_json
+from twinslot_cli.output.terminal import Terminal, duration, line, spinner, styled, timestamp
 
 POLL_SECONDS = 1.0
-UNSEEN_SECONDS = 120
-"""How long S3's event may take to become a deployment before somebody should look."""
+START_TIMEOUT_SECONDS = 120
+"""How long an upload may take to become a deployment; S3's event takes a second or so."""
 
-SILENT_SECONDS = 120
-"""How long AWS may not answer before following is given up."""
+ANSWER_TIMEOUT_SECONDS = 120
+"""How long AWS may give no answer before the deployment is no longer followed."""
 
 RECENT = 20
-"""How many of the newest deployments are looked through for the one that is followed."""
+"""The deployment is looked for among this many of the newest."""
 
 WORK = (Phase.STAGING, Phase.FLIPPING, Phase.BAKING)
 MAX_LOG_LINES = 20
 NOTE_COLUMN = 23
-"""Where the note behind a phase and its seconds begins."""
+"""The column of the note behind a phase and its seconds."""
 STYLES = {
     Outcome.LIVE: "bold green",
     Outcome.FAILED: "bold red",
@@ -49,14 +49,14 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the table says at one time: the application, and the deployment, None while it is not there."""
+    """The app's state at one time, and the deployment; None while the table does not have it."""
 
     application: Application
     deployment: Deployment | None
 
 
 class DeploymentWatcher:
-    """One deployment of an app; `is_it` knows its id when it sees it."""
+    """Reads the state of one deployment of an app; `is_it` recognises it by its id."""
 
     def __init__(self, store: Store, app: str, is_it: Callable[[str], bool]) -> None:
         self._store = store
@@ -64,202 +64,200 @@ class DeploymentWatcher:
         self._is_it = is_it
 
     def look(self) -> Snapshot:
-        """How it stands now. Raises TryAgain, and GiveUp."""
+        """Read the present state. Raises TryAgain, and GiveUp."""
         application = self._store.load(self._app)
         for known in (application.current, application.waiting):
             if known and self._is_it(known.id):
                 return Snapshot(application, known)
         for record in self._store.history(self._app, RECENT):
             if self._is_it(record.id):
-                # Without an outcome it began or was moved on between the two reads: the next look tells.
+                # Without an outcome it started or went on between the two reads: the next one shows it.
                 return Snapshot(application, record if record.outcome else None)
         return Snapshot(application, None)
 
     def last_look(self) -> Snapshot:
-        """How it stands, for somebody who leaves; without the deployment when AWS does not tell."""
+        """Read the present state once more; return one without a deployment when AWS does not answer."""
         with suppress(TwinslotError):
             return self.look()
         return Snapshot(Application(self._app), None)
 
 
-def follow(followed: DeploymentWatcher, terminal: Terminal, what: str) -> Snapshot:
-    """Show how the deployment goes on until it has ended; the last sight of it.
+def follow(watcher: DeploymentWatcher, terminal: Terminal, what: str) -> Snapshot:
+    """Show the progress of the deployment until it has ended; return the last snapshot.
 
-    Raises NotLive when nobody can say how it goes on, KeyboardInterrupt when somebody has seen enough.
+    Raises NotLive when its state cannot be read any longer, and KeyboardInterrupt.
     """
-    watch = _Watch(what)
-    with terminal.drawing(watch.draw, NOTE_COLUMN):
-        while not watch.ended:
+    progress = _Progress(what)
+    with terminal.redrawing(progress.rows, NOTE_COLUMN):
+        while not progress.ended:
             try:
-                watch.see(followed.look(), time.time())
+                progress.update(watcher.look())
             except TryAgain as error:
-                watch.hear_nothing(error)
+                progress.check_silence(error)
             except GiveUp as error:
                 raise NotLive(
-                    f"the deployment goes on, but cannot be followed: {explained(error)}"
+                    f"the deployment is not affected, but its state cannot be read: {explain(error)}"
                 ) from error
-            if not terminal.is_alive:
-                for told in watch.news():
-                    terminal.say(told)
-            if not watch.ended:
+            if not terminal.is_live:
+                for row in progress.new_rows():
+                    terminal.print(row)
+            if not progress.ended:
                 time.sleep(POLL_SECONDS)
-    assert watch.sight
-    return watch.sight
+    assert progress.snapshot
+    return progress.snapshot
 
 
-class _Watch:
-    """What was seen so far."""
+class _Progress:
+    """The last snapshot of a deployment, and what was printed of it."""
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self.sight: Snapshot | None = None
-        self._began = self._heard = time.monotonic()
-        self._told: list[str] = []
+        self.snapshot: Snapshot | None = None
+        self._started = self._last_answer = time.monotonic()
+        self._printed: list[str] = []
 
     @property
     def ended(self) -> bool:
-        return bool(self.sight and self.sight.deployment and self.sight.deployment.outcome)
+        return bool(self.snapshot and self.snapshot.deployment and self.snapshot.deployment.outcome)
 
-    def see(self, sight: Snapshot, now: float) -> None:
-        self._heard = time.monotonic()
-        self.sight = sight
-        if sight.deployment is None and self._heard - self._began > UNSEEN_SECONDS:
+    def update(self, snapshot: Snapshot) -> None:
+        """Keep the snapshot. Raises NotLive when there is no deployment after the timeout."""
+        self._last_answer = time.monotonic()
+        self.snapshot = snapshot
+        if snapshot.deployment is None and self._last_answer - self._started > START_TIMEOUT_SECONDS:
             raise NotLive(
-                f"{self.what} has not become a deployment within {UNSEEN_SECONDS} s: `twinslot doctor"
-                f" {sight.application.name}` says what is wrong"
+                f"{self.what} has not started within {START_TIMEOUT_SECONDS} s: to find the cause, twinslot"
+                f" doctor {snapshot.application.name}"
             )
 
-    def hear_nothing(self, error: TryAgain) -> None:
-        if time.monotonic() - self._heard > SILENT_SECONDS:
+    def check_silence(self, error: TryAgain) -> None:
+        """Raise NotLive when AWS has given no answer for too long."""
+        if time.monotonic() - self._last_answer > ANSWER_TIMEOUT_SECONDS:
             raise NotLive(
-                f"the deployment goes on, but AWS has not answered for {SILENT_SECONDS} s: {explained(error)}"
+                f"the deployment is not affected, but AWS has not answered for {ANSWER_TIMEOUT_SECONDS} s:"
+                f" {explain(error)}"
             ) from error
 
-    def draw(self) -> list[Text]:
-        """The deployment as it stands, a line a phase."""
-        deployment = self.sight.deployment if self.sight else None
-        if self.sight is None or deployment is None:
-            return [
-                line(shown(frame(), "cyan"), f" {self.what}: uploaded; waiting for its deployment to begin")
-            ]
-        return phases(deployment, self.sight.application, time.time())
+    def rows(self) -> list[Text]:
+        """Return the present state, a row per phase, to be redrawn."""
+        deployment = self.snapshot.deployment if self.snapshot else None
+        if self.snapshot is None or deployment is None:
+            return [line(styled(spinner(), "cyan"), f" {self.what}: waiting for the deployment to start")]
+        return phase_rows(deployment, self.snapshot.application, time.time())
 
-    def news(self) -> list[Text]:
-        """What has not been told yet, a line each, for logs."""
-        deployment = self.sight.deployment if self.sight else None
-        if self.sight is None or deployment is None:
+    def new_rows(self) -> list[Text]:
+        """Return the rows that were not returned before, for output that is not redrawn."""
+        deployment = self.snapshot.deployment if self.snapshot else None
+        if self.snapshot is None or deployment is None:
             return []
-        lines = story(deployment, self.sight.application)
-        fresh = [one for one in lines if one.plain not in self._told]
-        self._told += [one.plain for one in fresh]
+        rows = timeline_rows(deployment, self.snapshot.application)
+        fresh = [row for row in rows if row.plain not in self._printed]
+        self._printed += [row.plain for row in fresh]
         return fresh
 
 
-def phases(deployment: Deployment, application: Application, now: float) -> list[Text]:
-    """A deployment under way or ended, a line a phase: done, at it, still to come."""
+def phase_rows(deployment: Deployment, application: Application, now: float) -> list[Text]:
+    """Return a row per phase: done, under way, or still to come."""
     spent = deployment.seconds()
-    at_it = deployment.phase
+    present = deployment.phase
     entered = deployment.timeline[-1].at if deployment.timeline else now
-    lines = [line(shown(heading(deployment), "bold"), shown(f"  {deployment.id}", "dim"))]
-    if at_it is Phase.WAITING:
-        lines.append(
-            _phase(shown(frame(), "cyan"), "waiting", length(now - entered), why_waiting(application))
-        )
+    turning = styled(spinner(), "cyan")
+    rows = [line(styled(heading(deployment), "bold"), styled(f"  {deployment.id}", "dim"))]
+    if present is Phase.WAITING:
+        rows.append(_phase_row(turning, "waiting", duration(now - entered), why_waiting(application)))
     for phase in (*WORK, Phase.REVERTING):
-        if phase is at_it and phase is not Phase.ENDED:
-            lines.append(
-                _phase(shown(frame(), "cyan"), phase.value, length(now - entered), _until(deployment))
-            )
+        if phase is present:
+            rows.append(_phase_row(turning, phase.value, duration(now - entered), _limit(deployment)))
         elif phase.value in spent:
             failed = deployment.failure and deployment.failure.phase is phase
-            mark = shown("✗", "red") if failed else shown("✓", "green")
-            lines.append(_phase(mark, phase.value, length(spent[phase.value])))
-        elif phase in WORK and deployment.outcome is None and at_it is not Phase.REVERTING:
-            lines.append(_phase(shown("·", "dim"), phase.value))
-    return lines
+            mark = styled("✗", "red") if failed else styled("✓", "green")
+            rows.append(_phase_row(mark, phase.value, duration(spent[phase.value])))
+        elif phase in WORK and deployment.outcome is None and present is not Phase.REVERTING:
+            rows.append(_phase_row(styled("·", "dim"), phase.value))
+    return rows
 
 
-def story(deployment: Deployment, application: Application) -> list[Text]:
-    """The deployment so far, a line a phase that was entered: for logs, where nothing is drawn anew."""
+def timeline_rows(deployment: Deployment, application: Application) -> list[Text]:
+    """Return a row per phase that was entered, for output that is not redrawn."""
     name = heading(deployment)
-    lines = []
+    rows = []
     previous: PhaseEntry | None = None
-    for passage in deployment.timeline:
-        after = f" after {length(passage.at - previous.at)} of {previous.phase.value}" if previous else ""
-        previous = passage
-        if passage.phase is Phase.ENDED:
+    for entry in deployment.timeline:
+        after = f" after {duration(entry.at - previous.at)} of {previous.phase.value}" if previous else ""
+        previous = entry
+        if entry.phase is Phase.ENDED:
             break
-        lines.append(line(f"{moment(passage.at)}  {name}: {passage.phase.value}{after}"))
+        rows.append(line(f"{timestamp(entry.at)}  {name}: {entry.phase.value}{after}"))
     if deployment.phase is Phase.WAITING and (why := why_waiting(application)):
-        lines.append(line(f"{name}: {why}"))
-    return lines
+        rows.append(line(f"{name}: {why}"))
+    return rows
 
 
-def ending(sight: Snapshot) -> list[Text]:
-    """How it ended, why, and what to do now."""
-    deployment, application = sight.deployment, sight.application
+def outcome_rows(snapshot: Snapshot) -> list[Text]:
+    """Return the outcome, its cause, and the next step; nothing while there is no outcome."""
+    deployment, application = snapshot.deployment, snapshot.application
     if deployment is None or deployment.outcome is None:
         return []
     total = deployment.timeline[-1].at - deployment.timeline[0].at
-    lines = [
+    rows = [
         line(
-            shown(deployment.outcome.value, STYLES[deployment.outcome]),
-            f" after {length(total)}: {_meaning(deployment, application)}",
+            styled(deployment.outcome.value, STYLES[deployment.outcome]),
+            f" after {duration(total)}: {_meaning(deployment, application)}",
         )
     ]
     if deployment.failure:
-        lines += cause(deployment.failure)
+        rows += failure_rows(deployment.failure)
     if deployment.unconfirmed:
-        lines.append(line(f"Not confirmed on: {', '.join(deployment.unconfirmed)}"))
+        rows.append(line(f"Not confirmed on: {', '.join(deployment.unconfirmed)}"))
     app, previous = application.name, application.previous
     if deployment.outcome is Outcome.LIVE and previous:
-        lines.append(line(f"To go back to {previous.release.label}: twinslot rollback {app}"))
+        rows.append(line(f"To roll back to {previous.release.label}: twinslot rollback {app}"))
     elif deployment.failure and deployment.failure.phase not in (Phase.WAITING, Phase.STAGING):
-        lines.append(line(f"What the host's journal says: twinslot logs {app} --idle"))
-    return lines
+        rows.append(line(f"To see the journal of the failed release: twinslot logs {app} --idle"))
+    return rows
 
 
-def cause(failure: Failure) -> list[Text]:
-    """Why it failed, with the last lines of the log."""
+def failure_rows(failure: Failure) -> list[Text]:
+    """Return the reason of a failure and the last lines of the log."""
     host = f" on {failure.host}" if failure.host else ""
-    lines = [line(shown(f"Why ({failure.phase.value}{host}): ", "bold"), failure.reason)]
-    lines += [line("  ", shown(entry, "dim")) for entry in failure.log[-MAX_LOG_LINES:]]
-    return lines
+    rows = [line(styled(f"Cause ({failure.phase.value}{host}): ", "bold"), failure.reason)]
+    rows += [line("  ", styled(entry, "dim")) for entry in failure.log[-MAX_LOG_LINES:]]
+    return rows
 
 
 def heading(deployment: Deployment) -> str:
-    """What people call a deployment: `shop 1.4.2`, `shop rollback to 1.4.1`; a refused upload by its key."""
+    """Return a title: `shop 1.4.2`, `shop rollback to 1.4.1`, or the key of a refused upload."""
     label = deployment.release.label if deployment.release else deployment.order.key
     kind = "" if deployment.kind.value == "upload" else f"{deployment.kind.value} to "
     return f"{deployment.app} {kind}{label}"
 
 
 def why_waiting(application: Application) -> str:
-    """Why a deployment waits for its turn; "" when nothing keeps it."""
+    """Return why the app's deployment waits; "" when nothing blocks it."""
     freeze = application.freeze
     if freeze and application.waiting and application.waiting.kind is Kind.UPLOAD:
         return (
-            f"frozen by {freeze.by} since {moment(freeze.since)}: {freeze.why}"
-            f" (goes on after twinslot unfreeze {application.name})"
+            f"frozen by {freeze.by} since {timestamp(freeze.since)}: {freeze.why}"
+            f" (to continue: twinslot unfreeze {application.name})"
         )
     if application.current:
-        return f"waits for {heading(application.current)}, which is {application.current.phase.value}"
+        return f"after {heading(application.current)}, which is {application.current.phase.value}"
     return ""
 
 
-def outcome_document(sight: Snapshot) -> dict[str, object]:
-    """The JSON document of a deployment that was followed."""
-    return {"deployment": deployment_shape(sight.deployment), "live": live_shape(sight.application.live)}
+def outcome_json(snapshot: Snapshot) -> dict[str, object]:
+    """Return the JSON document of a deployment that was followed."""
+    return {"deployment": deployment_json(snapshot.deployment), "live": live_json(snapshot.application.live)}
 
 
-def _phase(mark: Text, name: str, spent: str = "", note: str = "") -> Text:
-    return line("  ", mark, f" {name:<9} {spent:>7}", shown(f"  {note}" if note else "", "dim"))
+def _phase_row(mark: Text, name: str, spent: str = "", note: str = "") -> Text:
+    return line("  ", mark, f" {name:<9} {spent:>7}", styled(f"  {note}" if note else "", "dim"))
 
 
-def _until(deployment: Deployment) -> str:
-    """How long the phase under way takes, or may take."""
+def _limit(deployment: Deployment) -> str:
+    """Return how long the phase under way takes, or may take at most."""
     if deployment.phase is Phase.STAGING and deployment.hosts:
-        return f"its start may take {deployment.settings.start_seconds} s"
+        return f"at most {deployment.settings.start_seconds} s to become healthy"
     if deployment.phase is Phase.BAKING:
         return f"of {deployment.settings.bake_seconds} s"
     return ""

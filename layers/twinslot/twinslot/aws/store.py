@@ -109,14 +109,23 @@ class Store:
         item = self._get(_app(app), f"DEPLOYMENT#{id}", f"loading deployment {id} of {app}")
         return decode_fields(Deployment, item) if item else None
 
-    def history(self, app: str, limit: int) -> tuple[Deployment, ...]:
-        """The deployments of an app, newest first, at most `limit`."""
+    def history(self, app: str, limit: int, outcome: Outcome | None = None) -> tuple[Deployment, ...]:
+        """Return the deployments of an app, or those with this outcome, newest first, at most `limit`."""
+        values = {":app": {"S": _app(app)}, ":deployment": {"S": "DEPLOYMENT#"}}
+        only: dict[str, Any] = {}
+        if outcome:
+            values[":outcome"] = encode(outcome)
+            only = {
+                "FilterExpression": "#outcome = :outcome",
+                "ExpressionAttributeNames": {"#outcome": "outcome"},
+            }
         items = self._query(
             f"listing the deployments of {app}",
             limit,
             KeyConditionExpression="pk = :app AND begins_with(sk, :deployment)",
-            ExpressionAttributeValues={":app": {"S": _app(app)}, ":deployment": {"S": "DEPLOYMENT#"}},
+            ExpressionAttributeValues=values,
             ScanIndexForward=False,
+            **only,
         )
         return tuple(decode_fields(Deployment, item) for item in items)
 
