@@ -121,7 +121,7 @@ def test_an_upload_that_is_refused_says_why(world: World, twinslot: Twinslot, ap
     run = twinslot("deploy", str(world.jar("1.1.0")), "--app", app)
 
     assert (run.code, run.err) == (1, "")
-    assert re.search(r"^REFUSED after .*: it could not begin; users are on 1\.0\.0$", run.out, re.MULTILINE)
+    assert re.search(r"^REFUSED after .*\. Nothing was changed\. Live now: 1\.0\.0\.$", run.out, re.MULTILINE)
     assert "bake_secondz" in run.out
 
 
@@ -154,7 +154,7 @@ def test_a_deployment_that_a_rollback_ends_is_cancelled(world: World, twinslot: 
     finally:
         world.hosts.work.set()
     assert (process.returncode, err) == (1, "")
-    assert re.search(r"^CANCELLED after .*: a rollback ended it; users are on ", out, re.MULTILINE)
+    assert re.search(r"^CANCELLED after .*\. A rollback cancelled it\. Live now: ", out, re.MULTILINE)
     assert back.returncode == 0, told
 
 

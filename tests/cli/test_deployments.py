@@ -10,6 +10,7 @@ from twinslot_cli.aws.stack import Stack
 from tests.cli.conftest import Run, World
 
 Twinslot = Callable[..., Run]
+LIVE = r"LIVE after [0-9.]+ s\. It is live on all its hosts\. Live now: 1\.0\.0\."
 
 
 def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twinslot) -> None:
@@ -23,7 +24,9 @@ def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twins
     assert re.fullmatch(rf"uploading shop-1\.0\.0\.jar \([0-9,.]+ (bytes|kB)\) to {place}", first)
     phases = [line.partition(f"{app} 1.0.0: ")[2].split()[0] for line in followed[:-1]]
     assert phases == ["waiting", "staging", "flipping", "baking"]
-    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", followed[-1])
+    assert re.fullmatch(
+        r"LIVE after [0-9.]+ s\. It is live on all its hosts\. Live now: 1\.0\.0\.", followed[-1]
+    )
 
 
 @pytest.mark.parametrize(("size", "caller"), [(0, "deployer/anna"), (20_000_000, "anna"), (0, "añna\u3042")])
@@ -48,7 +51,7 @@ def test_a_release_that_does_not_start_is_a_failure_with_its_cause(world: World,
     assert run.code == 1
     outcome, why = run.out.splitlines()[-2:]
     assert re.fullmatch(
-        r"FAILED after [0-9.]+ s: it did not pass staging, and no user saw it; users are on 1\.0\.0", outcome
+        r"FAILED after [0-9.]+ s\. It did not go live, and no user saw it\. Live now: 1\.0\.0\.", outcome
     )
     assert re.fullmatch(r"Cause \(staging on i-[0-9a-f]+\): it does not start", why)
 
@@ -85,7 +88,9 @@ def test_a_rollback_is_followed_and_history_tells_of_both(world: World, twinslot
     run = twinslot("rollback", app)
 
     assert run.code == 0
-    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", run.out.splitlines()[-2])
+    assert re.fullmatch(
+        r"LIVE after [0-9.]+ s\. It is live on all its hosts\. Live now: 1\.0\.0\.", run.out.splitlines()[-2]
+    )
     assert run.out.splitlines()[-1] == f"To roll back to 1.1.0: twinslot rollback {app}"
     told = twinslot("history", app, "--json").json
     last, *uploads = [(each["kind"], each["label"], each["outcome"]) for each in told["deployments"]]

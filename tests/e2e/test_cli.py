@@ -82,7 +82,7 @@ def person(sandbox: Sandbox, host: Host, jar: Jar) -> Person:
     assert [phase for each in told for phase in re.findall(r"shop 1\.0\.0: (\w+)", each)] == [
         *("waiting", "staging", "flipping", "baking")
     ]
-    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", told[-1])
+    assert re.fullmatch(r"LIVE after [0-9.]+ s\. It is live on all its hosts\. Live now: 1\.0\.0\.", told[-1])
     return person
 
 
@@ -104,7 +104,7 @@ def test_a_release_that_never_gets_healthy_is_a_failure_with_its_cause_and_its_j
         wait_until(lambda: "under way shop 2.0.0: staging" in person.types("status", "shop"))
         out = ended(process, 1)
 
-    assert re.search(r"^FAILED after .*: it did not pass staging.*; users are on 1\.0\.0$", out, re.MULTILINE)
+    assert re.search(r"^FAILED after .*\. It did not go live, .*\. Live now: 1\.0\.0\.$", out, re.MULTILINE)
     assert re.search(rf"^Cause \(staging on {host.instance_id}\): .*health", out, re.MULTILINE)
     assert "Starting Shop 2.0.0" in out
     assert "Starting Shop 2.0.0" in person.types("logs", "shop", "--idle")
@@ -186,7 +186,7 @@ def test_while_frozen_an_upload_waits_until_it_is_unfrozen(person: Person, host:
         )
 
         told = ended(process, 0).splitlines()
-    assert re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.1\.0", told[-2])
+    assert re.fullmatch(r"LIVE after [0-9.]+ s\. It is live on all its hosts\. Live now: 1\.1\.0\.", told[-2])
     assert told[-1] == "To roll back to 1.0.0: twinslot rollback shop"
     assert "1.1.0" in page(host.address)
 
@@ -194,7 +194,7 @@ def test_while_frozen_an_upload_waits_until_it_is_unfrozen(person: Person, host:
 def test_a_rollback_is_live_at_once_and_history_tells_of_everything(person: Person, host: Host) -> None:
     told = person.types("rollback", "shop").splitlines()
 
-    assert any(re.fullmatch(r"LIVE after [0-9.]+ s: users are on 1\.0\.0", each) for each in told)
+    assert any(re.fullmatch(r"LIVE after [0-9.]+ s\. .* Live now: 1\.0\.0\.", each) for each in told)
     assert "1.0.0" in page(host.address)
     rows = person.types("history", "shop").splitlines()
     endings = [found.groups() for row in rows if (found := re.search(r"UTC  (\w+) +([0-9.]+)", row))]

@@ -6,13 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.text import Text
+from twinslot.announce.build import view_of_end
+from twinslot.announce.wording import TONES, Tone
 from twinslot.aws.store import Store
 from twinslot.domain.model import (
     Application,
     Deployment,
     Failure,
     Kind,
-    Live,
     Outcome,
     Phase,
     PhaseEntry,
@@ -37,14 +38,14 @@ WORK = (Phase.STAGING, Phase.FLIPPING, Phase.BAKING)
 MAX_LOG_LINES = 20
 NOTE_COLUMN = 23
 """The column of the note behind a phase and its seconds."""
-STYLES = {
-    Outcome.LIVE: "bold green",
-    Outcome.FAILED: "bold red",
-    Outcome.REVERTED: "bold red",
-    Outcome.REFUSED: "bold red",
-    Outcome.SUPERSEDED: "yellow",
-    Outcome.CANCELLED: "yellow",
+TONE_STYLES = {
+    Tone.GOOD: "bold green",
+    Tone.BAD: "bold red",
+    Tone.WARN: "bold yellow",
+    Tone.ACTIVE: "cyan",
+    Tone.NEUTRAL: "bold",
 }
+STYLES = {outcome: TONE_STYLES[TONES[outcome]] for outcome in Outcome}
 
 
 @dataclass(frozen=True)
@@ -199,16 +200,13 @@ def outcome_rows(snapshot: Snapshot) -> list[Text]:
     if deployment is None or deployment.outcome is None:
         return []
     total = deployment.timeline[-1].at - deployment.timeline[0].at
-    rows = [
-        line(
-            styled(deployment.outcome.value, STYLES[deployment.outcome]),
-            f" after {duration(total)}: {_meaning(deployment, application)}",
-        )
-    ]
+    view = view_of_end(deployment, application.live, application.previous)
+    live = f"{view.live_is}: {view.live.label if view.live else 'nothing'}"
+    outcome = styled(deployment.outcome.value, STYLES[deployment.outcome])
+    rows = [line(outcome, f" after {duration(total)}. {view.meaning} {live}.")]
     if deployment.failure:
         rows += failure_rows(deployment.failure)
-    if deployment.unconfirmed:
-        rows.append(line(f"Not confirmed on: {', '.join(deployment.unconfirmed)}"))
+    rows += [line(f"{title}: {', '.join(hosts)}") for title, hosts in view.host_lists]
     app, previous = application.name, application.previous
     if deployment.outcome is Outcome.LIVE and previous:
         rows.append(line(f"To roll back to {previous.release.label}: twinslot rollback {app}"))
@@ -261,28 +259,3 @@ def _limit(deployment: Deployment) -> str:
     if deployment.phase is Phase.BAKING:
         return f"of {deployment.settings.bake_seconds} s"
     return ""
-
-
-def _meaning(deployment: Deployment, application: Application) -> str:
-    live = _users(application.live)
-    match deployment.outcome:
-        case Outcome.LIVE:
-            return live
-        case Outcome.FAILED if deployment.failure and deployment.failure.phase in (
-            Phase.WAITING,
-            Phase.STAGING,
-        ):
-            return f"it did not pass staging, and no user saw it; {live}"
-        case Outcome.FAILED:
-            return f"it failed after the traffic had moved, and there is nothing to go back to; {live}"
-        case Outcome.REVERTED:
-            return f"it failed after the traffic had moved, which was moved back; {live}"
-        case Outcome.REFUSED:
-            return f"it could not begin; {live}"
-        case Outcome.SUPERSEDED:
-            return f"something newer took its place before it began; {live}"
-    return f"a rollback ended it; {live}"
-
-
-def _users(live: Live | None) -> str:
-    return f"users are on {live.release.label}" if live else "nothing is live"
