@@ -15,9 +15,9 @@ command that follows a deployment prints nothing until it has ended; after Ctrl-
 
 | command | document |
 | --- | --- |
-| `status` | `{"apps": [{"app", "live", "previous", "current", "waiting", "frozen": {"by", "why", "since"} or null, "drift": [{"host", "what"}], "hosts": [{"host", "heard", "live", "standby", "slots": {"blue": {"label", "sha256", "state", "verified"}, …}}]}]}` |
+| `status` | `{"apps": [{"app", "live", "previous", "current", "waiting", "frozen": {"by", "why", "since"} or null, "drift": [{"host", "what"}], "hosts": [{"host", "heard", "live", "standby", "slots": {"blue": {"label", "sha256", "state", "verified"}, …}}], "unreadable": []}], "unreadable": []}` |
 | `deploy`, `rollback` | `{"deployment", "live"}` |
-| `history` | `{"app", "deployments": []}` |
+| `history` | `{"app", "deployments": [], "unreadable": []}` |
 | `logs` | `{"app", "slot", "hosts": [{"host", "lines": [], "problem": string or null}]}` |
 | `doctor` | `{"app", "checks": [{"name", "ok": true, false or null, "what", "remedy", "host": id or null}]}` |
 | `freeze`, `unfreeze` | `{"app", "frozen", "was_frozen", "since", "why", "waiting"}` |
@@ -27,6 +27,7 @@ command that follows a deployment prints nothing until it has ended; after Ctrl-
   "label", "key", "version", "phase", "outcome", "began", "ended", "seconds": {"staging": 4.2, …}, "failure": {"phase",
   "host", "reason", "log": []} or null, "hosts", "unconfirmed"}`.
 - `heard` is the time of the host's last report; `drift` lists hosts that differ from the expected state.
+- `unreadable` are strings that name what another version of twinslot wrote and only that version can read or continue.
 - `ok` is null for a check that could not be made, for example without the permission for it.
 - `waiting` of `freeze` and `unfreeze` is the label of the upload that waits, or waited until now.
 

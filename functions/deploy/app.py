@@ -1,9 +1,8 @@
-"""S3 "Object Created", by EventBridge: a jar was uploaded."""
+"""EventBridge: S3 created an object in the artifact bucket."""
 
 import os
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import S3EventBridgeNotificationEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.intake.upload import parse
 from twinslot.telemetry import logger, tracer
@@ -16,10 +15,9 @@ DEFAULT_APP = os.environ.get("DEFAULT_APP", "")
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Make the upload a deployment. Raises BadEvent, or TryAgain for Lambda to retry."""
+    """Accept or refuse the upload as a deployment. Raises BadEvent, or TryAgain for Lambda to retry."""
     upload = parse(event, DEFAULT_APP)
     if upload is None:
-        key = S3EventBridgeNotificationEvent(event).detail.object.key
-        logger.info("ignored: its key does not end in .jar", key=key)
+        logger.info("ignored: the key does not end in .jar", key=event["detail"]["object"]["key"])
         return
     CONTROLLER.upload(upload)

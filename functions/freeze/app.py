@@ -1,11 +1,11 @@
-"""Someone freezes an app, so that uploads wait, or unfreezes it."""
+"""Invoked by people: freeze an app, so that uploads wait, or unfreeze it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.errors import BadEvent
-from twinslot.intake.payloads import app_of, by_of, text_of
+from twinslot.intake.payloads import parse_app, parse_by, parse_text
 from twinslot.telemetry import logger, tracer
 from twinslot.wiring import assemble
 
@@ -42,15 +42,16 @@ def _parse(event: object) -> tuple[str, str, str]:
             'to freeze, send {"app": "shop", "freeze": true, "why": "…", "by": "…"}; to unfreeze, '
             '{"app": "shop", "freeze": false, "by": "…"}; no other fields'
         )
-    app, by = app_of(event), by_of(event, "somebody")
+    app, by = parse_app(event), parse_by(event, "somebody")
     match _freeze(event):
         case True:
-            return app, text_of(event, "why", MAX_WHY_CHARACTERS), by
+            return app, parse_text(event, "why", MAX_WHY_CHARACTERS), by
         case False if "why" not in event:
             return app, "", by
         case False:
-            raise BadEvent("why: only a freeze has a reason; leave it out to unfreeze")
-    raise BadEvent("freeze: it is neither true nor false")
+            raise BadEvent("why: only a freeze has a reason; omit it to unfreeze")
+        case _:
+            raise BadEvent("freeze: it must be true or false")
 
 
 def _freeze(event: Mapping[str, Any]) -> object:

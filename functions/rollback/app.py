@@ -1,29 +1,29 @@
-"""A person's call: make an earlier release live."""
+"""Invoked by people: make an earlier release live."""
 
 import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from twinslot.errors import BadEvent
-from twinslot.intake.payloads import app_of, by_of, shown
+from twinslot.intake.payloads import parse_app, parse_by, shown
 from twinslot.telemetry import logger, tracer
 from twinslot.wiring import assemble
 
 CONTROLLER = assemble()
 LABEL = re.compile(r"[A-Za-z0-9._+-]{1,64}")
-"""What `jar.label` makes; the ids of deployments are such texts, too."""
+"""A label that `jar.label` returns; the id of a deployment matches as well."""
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """`{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`, each with "by" or not. The
-    dashboard's button adds `widgetContext`, which says nothing that counts.
+    """Begin a rollback: `{"app": "shop"}` or `{"app": "shop", "to": LABEL or deployment id}`; "by" is
+    optional. The dashboard's button adds `widgetContext`, which is ignored.
 
-    Returns the deployment's id, the label it goes to and what was live before.
-    Raises BadEvent, NothingToRollBackTo, or TryAgain.
+    Return the deployment's id, the label it goes to and what was live before. Raises BadEvent, UnknownApp,
+    NothingToRollBackTo, OtherVersion, or TryAgain.
     """
-    app, to, by = _asked(event)
+    app, to, by = _parse(event)
     rollback = CONTROLLER.rollback(app, to, by, context.aws_request_id)
     was_live = rollback.was_live
     return {
@@ -36,13 +36,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
 
 
-def _asked(event: object) -> tuple[str, str | None, str]:
+def _parse(event: object) -> tuple[str, str | None, str]:
+    """Return the app, the release to go to (None: the previous one), and the caller's name."""
     if not isinstance(event, dict) or set(event) - {"app", "to", "by", "widgetContext"}:
         raise BadEvent(
-            'a rollback takes {"app": "shop"} or {"app": "shop", "to": "1.4.1"}, each with "by" or not, '
-            "and nothing else"
+            'to roll back, send {"app": "shop", "by": "…"} or {"app": "shop", "to": "1.4.1", "by": "…"};'
+            ' "by" is optional; no other fields'
         )
-    app, to = app_of(event), event.get("to")
+    app, to = parse_app(event), event.get("to")
     if to is not None and (not isinstance(to, str) or not LABEL.fullmatch(to)):
-        raise BadEvent(f"to: {shown(to)} is neither a release's label nor a deployment's id")
-    return app, to, by_of(event, "rollback")
+        raise BadEvent(f"to: {shown(to)} is neither the label of a release nor the id of a deployment")
+    return app, to, parse_by(event, "rollback")

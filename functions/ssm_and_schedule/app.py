@@ -1,4 +1,4 @@
-"""An SSM command ended, a host was provisioned, a minute passed, or the hosts are to be inspected."""
+"""EventBridge: an SSM command ended, a host was provisioned, or a schedule is due."""
 
 import re
 from collections.abc import Mapping
@@ -15,52 +15,50 @@ COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 ASSOCIATION = "EC2 State Manager Instance Association State Change"
 WITHOUT_DEPLOYMENT = ("provision", "logs", "doctor")
-"""Verbs that people and associations command, and that change no deployment."""
+"""The verbs that people and associations send; they do not affect a deployment."""
 
-INSPECT = {"twinslot": "inspect"}
-"""What the rule EachQuarter of template.yaml sends."""
+REQUEST_REPORTS = ({"twinslot": "report"}, {"twinslot": "inspect"})
+"""The payload of the schedule EachQuarter in template.yaml, and the one that it had before 0.1.0."""
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Bring the end of a command, a new host, the clock's tick or an inspection to the controller.
+    """Continue a deployment, add a new host, do the scheduled check, or request the hosts' reports.
 
     Raises BadEvent, or UnknownCommand for Lambda to retry.
     """
     if not isinstance(event, dict):
-        raise BadEvent("neither an event of EventBridge nor an inspection: it is not an object")
-    if event == INSPECT:
-        CONTROLLER.inspect()
+        raise BadEvent("the event is neither EventBridge's nor a schedule's: it is not a JSON object")
+    if event in REQUEST_REPORTS:
+        CONTROLLER.request_reports()
     elif event.get("source") == "aws.ssm":
         detail = event.get("detail")
         ended = _host_ready if event.get("detail-type") == ASSOCIATION else _command_ended
         ended(detail if isinstance(detail, Mapping) else {})
     else:
-        CONTROLLER.tick()
+        CONTROLLER.scheduled_check()
 
 
 def _host_ready(detail: Mapping[str, Any]) -> None:
-    """An association ended well on an instance; the rule passes on those of this stack's document alone."""
+    """An association succeeded on an instance; the rule selects those of this stack's document."""
     instance = detail.get("instance-id")
     if not isinstance(instance, str) or not INSTANCE.fullmatch(instance):
         raise BadEvent(
-            "aws.ssm: detail.instance-id is no EC2 instance's id; nothing can be concluded from this event"
+            "aws.ssm: detail.instance-id is not the id of an EC2 instance; the event cannot be processed"
         )
     CONTROLLER.host_ready(instance)
 
 
 def _command_ended(detail: Mapping[str, Any]) -> None:
-    """A deployment's command, or one that has none: `report` (an inspection, or a person), and others."""
+    """A command ended: of a deployment, or without one, such as `report` (from a schedule, or a person)."""
     command = detail.get("command-id")
     if not isinstance(command, str) or not COMMAND.fullmatch(command):
-        raise BadEvent(
-            "aws.ssm: detail.command-id is no command's id; nothing can be concluded from this event"
-        )
+        raise BadEvent("aws.ssm: detail.command-id is not the id of a command; the event cannot be processed")
     parameters = detail.get("parameters")
     verb, app = (_only(parameters, name) for name in ("verb", "app"))
     if verb in WITHOUT_DEPLOYMENT:
-        logger.info("ignored: it changes no deployment", command=command, verb=verb)
+        logger.info("ignored: the verb affects no deployment", command=command, verb=verb)
     elif verb == "report" and APP.fullmatch(app):
         CONTROLLER.hosts_reported(app, command)
     else:
@@ -68,6 +66,6 @@ def _command_ended(detail: Mapping[str, Any]) -> None:
 
 
 def _only(parameters: object, name: str) -> str:
-    """The one value of a parameter, which SSM gives as a list; "" when it is not there."""
+    """Return the one value of a parameter, which SSM sends as a list; "" when it is missing."""
     value = parameters.get(name) if isinstance(parameters, Mapping) else None
     return str(value[0]) if isinstance(value, list) and len(value) == 1 else ""

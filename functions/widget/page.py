@@ -97,12 +97,13 @@ def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
         label(live.release) if live else None,
         element("span", "live for ", view.since(live.since), class_="muted")
         if live
-        else element("span", "nothing is live", class_="muted"),
+        else element("span", "" if shown.unreadable else "nothing is live", class_="muted"),
         element("span", _standing(shown), class_="right"),
     )
     body = element(
         "div",
         _hold(application, view),
+        *[element("div", note, class_="note") for note in shown.unreadable[:MAX_HOSTS]],
         *[
             element("div", element("b", found.host), f": {found.what}", class_="note")
             for found in application.drift[:MAX_HOSTS]
@@ -125,6 +126,8 @@ def _standing(shown: Shown) -> Markup:
         return pill("frozen", "warn")
     if application.drift:
         return pill("drift", "bad")
+    if shown.unreadable:
+        return pill("another version", "bad")
     last = shown.history[0].outcome if shown.history else None
     return outcome_pill(last, "last: ") if last else pill("idle")
 

@@ -23,7 +23,7 @@ def progress(shown: Shown, view: View) -> Markup | None:
         "div",
         element(
             "div",
-            element("b", f"{DOING[current.kind]} {name(current)}"),
+            element("b", f"{DOING.get(current.kind, current.kind.value)} {name(current)}"),
             element("span", f"by {current.by}, for {span(view.now - began)} so far", class_="muted"),
             element("span", f"{name(waiting)} waits", class_="muted") if waiting else None,
             class_="title",
@@ -35,10 +35,9 @@ def progress(shown: Shown, view: View) -> Markup | None:
 
 def _phases(current: Deployment) -> list[Phase]:
     """All that it will pass through, as far as it is known now."""
-    if current.phase is not Phase.REVERTING:
-        return [Phase.STAGING, Phase.FLIPPING, Phase.BAKING]
-    baked = [Phase.BAKING] if _entered(current, Phase.BAKING) else []
-    return [Phase.STAGING, Phase.FLIPPING, *baked, Phase.REVERTING]
+    if current.phase is Phase.REVERTING:
+        return [phase for phase in Phase if phase.has_step and _entered(current, phase)]
+    return [phase for phase in Phase if phase.working]
 
 
 def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Markup:
@@ -69,5 +68,5 @@ def _expected(phase: Phase, current: Deployment, shown: Shown) -> float:
 
 
 def _entered(deployment: Deployment, phase: Phase) -> float | None:
-    times = [passage.at for passage in deployment.timeline if passage.phase is phase]
+    times = [entry.at for entry in deployment.timeline if entry.phase is phase]
     return times[-1] if times else None

@@ -1,6 +1,6 @@
 """The two slots of each host, as the host reported them last."""
 
-from twinslot.aws.store import Heard
+from twinslot.aws.store import HostSnapshot
 from twinslot.domain.model import Application, SlotReport
 
 from .markup import Markup, element, join
@@ -20,26 +20,25 @@ STATES = {"active": "running", "activating": "starting", "deactivating": "stoppi
 
 def slots(shown: Shown, view: View) -> Markup | None:
     """All hosts; None when there is none to draw."""
-    heard = [each for each in shown.heard if view.now - each.at < GONE_SECONDS]
-    more = len(heard) - MAX_HOSTS
-    if not heard:
+    recent = [each for each in shown.snapshots if view.now - each.at < GONE_SECONDS]
+    more = len(recent) - MAX_HOSTS
+    if not recent:
         return None
     return element(
         "div",
-        *[_host(each, shown.application, view) for each in heard[:MAX_HOSTS]],
+        *[_host(each, shown.application, view) for each in recent[:MAX_HOSTS]],
         element("span", f"and {more} more hosts", class_="muted") if more > 0 else None,
         class_="hosts",
     )
 
 
-def _host(heard: Heard, application: Application, view: View) -> Markup:
-    report, silent = heard.report, view.now - heard.at > SILENT_SECONDS
-    heard_of = (
-        f"silent for {span(view.now - heard.at)}" if silent else f"reported {span(view.now - heard.at)} ago"
-    )
+def _host(snapshot: HostSnapshot, application: Application, view: View) -> Markup:
+    report, age = snapshot.report, view.now - snapshot.at
+    silent = age > SILENT_SECONDS
+    last = f"silent for {span(age)}" if silent else f"reported {span(age)} ago"
     return element(
         "div",
-        element("div", f"{report.host} ", element("span", heard_of, class_="muted"), class_="whose"),
+        element("div", f"{report.host} ", element("span", last, class_="muted"), class_="whose"),
         *[
             _slot(name, report.slots.get(name), report.live == name, application, view)
             for name in ("blue", "green")

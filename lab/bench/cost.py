@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twinslot.aws.hosts import IN_PROGRESS
+
 from lab.project import ROOT
 from lab.samples.build import build
 from lab.sandbox.account import Pace
@@ -163,7 +165,7 @@ def measure() -> dict[str, Spent]:
         spent = {}
         with counting(sandbox) as spent["deployment"]:
             _deploy(sandbox, "1.2.0")
-        for name, event in (("tick", "schedule"), ("inspection", "inspect")):
+        for name, event in (("tick", "schedule"), ("inspection", "report")):
             payload = json.loads((EVENTS / f"{event}.json").read_text())
             sandbox.invoke("SsmAndSchedule", payload)
             _wait_until_quiet(sandbox)
@@ -252,7 +254,7 @@ def _wait_until_quiet(sandbox: Sandbox) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("it does not get quiet")
         now = len(sandbox.invocations) + sum(
-            command.status not in ("Pending", "InProgress") for command in sandbox.run_command.commands()
+            command.status not in IN_PROGRESS for command in sandbox.run_command.commands()
         )
         if now != seen:
             seen, since = now, time.monotonic()

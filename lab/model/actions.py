@@ -135,7 +135,8 @@ def make(state: State, move: Action, controllers: Controllers) -> State:
             return _carry_out(state, *what)
         case "cool":
             return _cool(state, what)
-    raise NotImplementedError(move.kind)
+        case _:
+            raise NotImplementedError(move.kind)
 
 
 def begin(state: State, start: tuple[str, ...], controllers: Controllers) -> State:
@@ -226,7 +227,8 @@ def words(state: State, move: Action) -> str:
             return f"host {HOSTS[place]} carries out {_name(command)}: {fate.value}"
         case "cool":
             return f"on host {HOSTS[what]} the warm process ends"
-    raise NotImplementedError(move.kind)
+        case _:
+            raise NotImplementedError(move.kind)
 
 
 def _who(state: State, place: int) -> str:
@@ -239,7 +241,8 @@ def _reason(start: tuple[str, ...]) -> str:
             return f"the end of {_name(command)}"
         case (kind, name):
             return f"{kind} {name}"
-    return "a tick"
+        case _:
+            return "a tick"
 
 
 def _name(id: str) -> str:
@@ -265,4 +268,5 @@ def _saying(call: Call | None) -> str:
             return "looks for the command in SSM"
         case "history":
             return "looks through the history"
-    return "looks for busy apps"
+        case _:
+            return "looks for busy apps"

@@ -119,7 +119,7 @@ def _state(state: int, then: float, now: float) -> int:
         previous=_live(held.previous),
         current=_deployment(held.current, then, now),
         waiting=_deployment(held.waiting, then, now),
-        outbox=tuple(_act(act, then, now) for act in held.outbox),
+        outbox=tuple(_act(act, then, now) for act in held.acts),
     )
     return _rewritten(state, quiesce)
 
@@ -152,7 +152,7 @@ def _act(act: Act, then: float, now: float) -> Act:
 def _deployment(held: Deployment | None, then: float, now: float) -> Deployment | None:
     if held is None:
         return None
-    timeline = tuple(PhaseEntry(passage.phase, EPOCH) for passage in held.timeline)
+    timeline = tuple(PhaseEntry(entry.phase, EPOCH) for entry in held.timeline)
     step = held.step
     if step:
         step = replace(step, deadline=now - 1 if then > step.deadline else now + LEFT_SECONDS)

@@ -151,9 +151,9 @@ def _work(fake_aws: _Replay, root: Root) -> None:
             else:
                 controller.command_ended(command)
         case ("inspect", _):
-            controller.inspect()
+            controller.request_reports()
         case _:
-            controller.tick()
+            controller.scheduled_check()
 
 
 def upload_of(name: str, at: float) -> Upload:
@@ -172,7 +172,7 @@ def quiet() -> Iterator[None]:
         patch("twinslot.aws.store.encode_fields", _encode_once),
         patch("twinslot.telemetry.log_decision", _say_nothing),
         patch("twinslot.telemetry.log_outcome", _say_nothing),
-        patch("twinslot.telemetry.log_put_off", _say_nothing),
+        patch("twinslot.telemetry.log_deferred", _say_nothing),
         patch("twinslot.telemetry.logger.info", _say_nothing),
         patch("twinslot.telemetry.logger.exception", _say_nothing),
     ):

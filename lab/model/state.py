@@ -61,7 +61,8 @@ def serve(state: State, call: Call) -> tuple[State, Any]:
             return state, next((command.parts for command in state.commands if command.id == what), ())
         case "publish":
             return state._replace(announced=state.announced | {what}), None
-    raise NotImplementedError(call.kind)
+        case _:
+            raise NotImplementedError(call.kind)
 
 
 def _write(state: State, puts: tuple[Put, ...]) -> tuple[State, Lost | None]:

@@ -234,6 +234,8 @@ class Aws:
                 return ASYNCHRONOUS_ANSWER
             case "DryRun":
                 return 204, {}, b""
+            case _:
+                pass
         try:
             invocation = self.functions.invoke(function, payload)
         except Throttled as error:

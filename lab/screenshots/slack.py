@@ -55,7 +55,8 @@ def _block(block: Block) -> str:
             return (
                 f'<div class="context">{"".join(f"<span>{_plain(each)}</span>" for each in elements)}</div>'
             )
-    raise ValueError(f"a block of the type {block['type']} is not drawn here")
+        case _:
+            raise ValueError(f"a block of the type {block['type']} is not drawn here")
 
 
 def _rich(element: Block) -> str:
@@ -65,7 +66,8 @@ def _rich(element: Block) -> str:
             return f"<p>{words}</p>"
         case "rich_text_preformatted":
             return f"<pre>{words}</pre>"
-    raise ValueError(f"rich text of the type {element['type']} is not drawn here")
+        case _:
+            raise ValueError(f"rich text of the type {element['type']} is not drawn here")
 
 
 def _words(element: Block) -> str:
@@ -76,7 +78,8 @@ def _words(element: Block) -> str:
         case {"type": "date", "timestamp": at}:
             # "{date_short_pretty} {time}", as Slack writes it to a reader in UTC.
             return datetime.fromtimestamp(at, UTC).strftime("%b %-d, %Y %-I:%M %p")
-    raise ValueError(f"words of the type {element['type']} are not drawn here")
+        case _:
+            raise ValueError(f"words of the type {element['type']} are not drawn here")
 
 
 def _plain(text: dict[str, Any]) -> str:

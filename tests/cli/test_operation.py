@@ -105,7 +105,7 @@ def dead_letter(world: World, well: Well) -> Iterator[None]:
 
 @contextmanager
 def alarm(world: World, well: Well) -> Iterator[None]:
-    cloudwatch, name = world.aws.client("cloudwatch"), world.aws.stack.resources["ClockAlarm"].id
+    cloudwatch, name = world.aws.client("cloudwatch"), world.aws.stack.resources["ScheduleAlarm"].id
     cloudwatch.put_metric_alarm(
         AlarmName=name, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1, MetricName="Invocations",
         Namespace="AWS/Lambda", Period=60, Statistic="Sum", Threshold=1,

@@ -38,7 +38,7 @@ class RecordingFleet:
         self.offline: tuple[HostResult, ...] = ()
         self.verdicts: dict[tuple[str, str], bool | None] = {}
         self.sent: list[tuple[str, str, bool]] = []
-        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.requested: list[tuple[str, tuple[str, ...]]] = []
         self.reported: tuple[HostResult, ...] = ()
         self.trouble: Exception | None = None
         self.apps: dict[str, str] = {}
@@ -56,11 +56,11 @@ class RecordingFleet:
         self.sent.append((deployment.id, step.name, repeat))
         return f"command-{deployment.id}-{step.name}"
 
-    def ask(self, app: str, hosts: tuple[str, ...]) -> str:
+    def request_reports(self, app: str, hosts: tuple[str, ...]) -> str:
         if self.trouble:
             trouble, self.trouble = self.trouble, None
             raise trouble
-        self.asked.append((app, hosts))
+        self.requested.append((app, hosts))
         return f"report-of-{app}"
 
     def reports(self, app: str, command: str) -> tuple[HostResult, ...]:

@@ -93,7 +93,7 @@ def test_an_empty_object_is_no_jar(s3: S3Client) -> None:
 def test_a_deleted_version_is_gone(s3: S3Client) -> None:
     upload = uploaded(s3, jar("1.4.2"))
     s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=upload.version)
-    with pytest.raises(ArtifactGone, match="deleted since; upload it again"):
+    with pytest.raises(ArtifactGone, match="deleted meanwhile; upload it again"):
         Artifacts(s3).inspect(upload)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from twinslot.domain.lifecycle import LEASE_SECONDS
 from twinslot.domain.model import (
-    NOBODY,
+    NO_APP,
     Application,
     Decision,
     Deployment,
@@ -39,7 +39,7 @@ def test_a_file_that_is_no_jar_is_refused_and_announced(fixture: ControllerFixtu
 
 def test_a_key_that_names_no_app_is_refused_under_nobody(fixture: ControllerFixture) -> None:
     deployment = fixture.receive(fixture.event("Shop $(x)/a.jar", jar("1.0.0")))
-    refused = fixture.store.deployment(NOBODY, deployment)
+    refused = fixture.store.deployment(NO_APP, deployment)
     assert refused and refused.outcome is Outcome.REFUSED
     assert [outcome for _, outcome in fixture.heard()] == ["REFUSED"]
 
@@ -171,7 +171,7 @@ def test_a_tick_finds_what_no_event_told(fixture: ControllerFixture) -> None:
     fixture.upload("1.0.0")
     for _ in ("stage", "flip", "bake"):
         fixture.now += 1
-        fixture.controller.tick()
+        fixture.controller.scheduled_check()
     assert fixture.heard() == [("1.0.0", "LIVE")]
 
 
@@ -179,7 +179,7 @@ def test_a_tick_finds_the_host_that_never_answers(fixture: ControllerFixture) ->
     fixture.upload("1.0.0")
     fixture.fleet.verdicts["i-0b", "stage"] = None
     fixture.now += 3600
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     failed = fixture.store.history("shop", 1)[0]
     assert failed.outcome is Outcome.FAILED
     assert failed.failure and failed.failure.host == "i-0b"
@@ -192,7 +192,7 @@ def test_a_command_is_sent_by_the_tick_when_the_function_died_before_sending_it(
     with pytest.raises(Power):
         fixture.upload("1.0.0")
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert [(step, repeat) for _, step, repeat in fixture.fleet.sent] == [("stage", True)]
 
 
@@ -211,7 +211,7 @@ def test_a_command_whose_sending_was_not_saved_is_looked_for_before_it_is_sent_a
         fixture.upload("1.0.0")
     monkeypatch.setattr(fixture.store, "save", save)
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert [(step, repeat) for _, step, repeat in fixture.fleet.sent] == [("stage", False), ("stage", True)]
 
 
@@ -226,7 +226,7 @@ def test_an_announcement_that_sns_throttles_is_made_by_the_tick(
         fixture.receive(fixture.event("shop/notes.jar", b"just text"))
     assert fixture.heard() == []
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert [outcome for _, outcome in fixture.heard()] == ["REFUSED"]
 
 
@@ -277,7 +277,7 @@ def test_a_controller_that_loses_against_many_others_still_tells_once(
     monkeypatch.setattr(fixture.store, "save", lose_often)
     deployment = fixture.deploy("1.0.0")
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert fixture.told() == [(f"{deployment}/started", "STARTED"), (deployment, "LIVE")]
     assert lost[f"{deployment}/announce"] == 41
 
@@ -296,7 +296,7 @@ def test_one_apps_trouble_does_not_keep_the_clock_from_the_others(
 
     monkeypatch.setattr(fixture.fleet, "results", cart_is_broken)
     with pytest.raises(Power):
-        fixture.controller.tick()
+        fixture.controller.scheduled_check()
     current = fixture.application().current
     assert current and current.step and current.step.name == "flip"
 
@@ -313,24 +313,24 @@ def test_one_bad_host_of_two_takes_both_back(fixture: ControllerFixture) -> None
     assert live and live.release.label == "1.0.0"
 
 
-def test_an_inspection_asks_the_hosts_of_apps_on_which_nothing_is_under_way(
+def test_reports_are_requested_from_the_hosts_of_apps_on_which_nothing_is_under_way(
     fixture: ControllerFixture,
 ) -> None:
     fixture.deploy("1.0.0")
-    fixture.controller.inspect()
-    assert fixture.fleet.asked == [("shop", ("i-0a", "i-0b"))]
+    fixture.controller.request_reports()
+    assert fixture.fleet.requested == [("shop", ("i-0a", "i-0b"))]
     fixture.upload("1.1.0")
-    fixture.controller.inspect()
-    assert len(fixture.fleet.asked) == 1
+    fixture.controller.request_reports()
+    assert len(fixture.fleet.requested) == 1
 
 
-def test_a_host_that_cannot_be_asked_is_told_of_once(fixture: ControllerFixture) -> None:
+def test_a_host_that_cannot_be_commanded_is_announced_once(fixture: ControllerFixture) -> None:
     fixture.deploy("1.0.0")
     fixture.heard()
     fixture.fleet.online = ("i-0a",)
     fixture.fleet.offline = (HostResult("i-0b", False, "its agent is gone"),)
-    fixture.controller.inspect()
-    fixture.controller.inspect()
+    fixture.controller.request_reports()
+    fixture.controller.request_reports()
     assert fixture.told_drift() == [[{"host": "i-0b", "what": "its agent is gone"}]]
 
 
@@ -349,7 +349,7 @@ def test_a_host_that_is_not_as_the_table_says_is_told_of_and_its_report_kept(
     fixture.controller.hosts_reported("shop", "report-of-shop")
     ((difference,),) = fixture.told_drift()
     assert difference["host"] == "i-0a"
-    assert "is gone (failed)" in difference["what"]
+    assert "is not running (failed)" in difference["what"]
     kept = fixture.dynamodb.get_item(
         TableName="twinslot", Key={"pk": {"S": "APP#shop"}, "sk": {"S": "HOST#i-0a"}}
     )
@@ -377,7 +377,7 @@ def test_a_start_that_sns_does_not_take_delays_nothing_and_a_tick_tells_it(
         deployment = fixture.upload("1.0.0")
     assert fixture.fleet.sent == [(deployment, "stage", False)]
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert (f"{deployment}/started", "STARTED") in fixture.told()
 
 
@@ -388,7 +388,7 @@ def test_a_start_that_was_not_told_before_the_end_is_dropped(
         patched.setattr(fixture.announcer, "publish", refuse)
         deployment = fixture.deploy("1.0.0")
     fixture.now += LEASE_SECONDS
-    fixture.controller.tick()
+    fixture.controller.scheduled_check()
     assert fixture.told() == [(deployment, "LIVE")]
 
 

@@ -19,7 +19,7 @@ def appears(fixture: ControllerFixture, host: str) -> None:
     fixture.fleet.apps[host] = "shop"
     fixture.fleet.online += (host,)
     fixture.controller.host_ready(host)
-    assert fixture.fleet.asked[-1] == ("shop", (host,))
+    assert fixture.fleet.requested[-1] == ("shop", (host,))
     fixture.fleet.reported = (empty(host),)
     fixture.controller.hosts_reported("shop", "report-of-shop")
 
@@ -41,10 +41,10 @@ def test_a_new_host_joins_what_is_live(fixture: ControllerFixture) -> None:
         fixture.controller.rollback("shop", current.id, "ann", "request-1")
 
 
-def test_a_host_whose_event_was_lost_joins_by_an_inspection(fixture: ControllerFixture) -> None:
+def test_a_host_whose_event_was_lost_joins_after_the_next_report(fixture: ControllerFixture) -> None:
     fixture.deploy("1.0.0")
     fixture.fleet.online += ("i-0c",)
-    fixture.controller.inspect()
+    fixture.controller.request_reports()
     fixture.fleet.reported = (empty("i-0c"),)
     fixture.controller.hosts_reported("shop", "report-of-shop")
     current = fixture.application().current
@@ -68,10 +68,10 @@ def test_an_instance_of_no_app_or_of_one_without_a_live_release_is_asked_nothing
     if app:
         fixture.fleet.apps["i-0c"] = app
     fixture.controller.host_ready("i-0c")
-    assert fixture.fleet.asked == []
+    assert fixture.fleet.requested == []
 
 
-def test_a_new_host_that_ssm_does_not_take_a_command_for_is_left_to_the_inspection(
+def test_a_new_host_that_ssm_does_not_take_a_command_for_is_left_to_the_next_request(
     fixture: ControllerFixture,
 ) -> None:
     fixture.deploy("1.0.0")

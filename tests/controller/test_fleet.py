@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from twinslot.domain.model import (
     Settings,
     Step,
     UploadOrder,
+    plain,
 )
 from twinslot.errors import CommandRefused, GiveUp, TryAgain
 
@@ -82,7 +83,7 @@ def test_the_hosts_of_an_app_are_its_running_instances_whose_agents_are_online(
     assert online == (first, second)
     assert {result.host: result.ok for result in offline} == {lost: False, unknown: False}
     reasons = {result.host: result.reason for result in offline}
-    assert reasons[lost] == "its SSM agent is ConnectionLost, not Online: is amazon-ssm-agent running there?"
+    assert reasons[lost] == "its SSM agent is ConnectionLost, not Online; is amazon-ssm-agent running there?"
     assert "not registered with SSM" in reasons[unknown]
     assert agents.asked[0]["Filters"] == [{"Key": "tag:twinslot", "Values": ["shop"]}]
 
@@ -169,8 +170,8 @@ def test_the_parameters_of_a_stage_are_those_of_the_contract() -> None:
         "eyJidWNrZXQiOiJhcnRpZmFjdHMiLCJrZXkiOiJzaG9wL3Nob3AtMS40LjIuamFyIiwidmVyc2lvbiI6InYyIiwic2l6ZSI6MjAs"
         "ImxhYmVsIjoiMS40LjIiLCJzaGEyNTYiOm51bGx9"
     ]
-    assert unpacked(given["release"][0]) == asdict(NEW)
-    assert unpacked(given["settings"][0]) == asdict(DEPLOYMENT.settings) | {
+    assert unpacked(given["release"][0]) == plain(NEW)
+    assert unpacked(given["settings"][0]) == plain(DEPLOYMENT.settings) | {
         "java_options": ["-Dgreeting=ü $(id)"]
     }
 
@@ -189,8 +190,8 @@ def test_every_parameter_fits_the_pattern_of_the_contract() -> None:
 
 def test_a_bake_knows_the_release_before() -> None:
     given = parameters(DEPLOYMENT, step("bake"))
-    assert unpacked(given["release"][0]) == asdict(NEW)
-    assert unpacked(given["previous"][0]) == asdict(OLD)
+    assert unpacked(given["release"][0]) == plain(NEW)
+    assert unpacked(given["previous"][0]) == plain(OLD)
     assert parameters(replace(DEPLOYMENT, live_before=None), step("bake"))["previous"] == [""]
 
 
@@ -198,11 +199,11 @@ def test_a_bake_knows_the_release_before() -> None:
 def test_a_revert_flips_to_the_release_before(name: str) -> None:
     given = parameters(DEPLOYMENT, step(name, "flip"))
     assert (given["verb"], given["step"]) == (["flip"], [name])
-    assert unpacked(given["release"][0]) == asdict(OLD)
+    assert unpacked(given["release"][0]) == plain(OLD)
 
 
 def test_a_step_without_a_release_is_never_sent(fleet: Fleet, ssm: SSMClient) -> None:
-    with pytest.raises(CommandRefused, match="there is no release"):
+    with pytest.raises(CommandRefused, match="has no release"):
         fleet.send(replace(DEPLOYMENT, live_before=None), step("revert", "flip"), repeat=False)
     assert ssm.list_commands()["Commands"] == []
 
@@ -267,17 +268,17 @@ def test_a_command_that_ssm_does_not_list_yet_is_under_way(fleet: Fleet) -> None
 @pytest.mark.parametrize(
     ("status", "details", "expected"),
     [
-        ("TimedOut", "Delivery Timed Out", "did not take the command within 60 s: is it running?"),
-        ("TimedOut", "DeliveryTimedOut", "did not take the command within 60 s: is it running?"),
+        ("TimedOut", "Delivery Timed Out", "did not take the command within 60 s; is it running?"),
+        ("TimedOut", "DeliveryTimedOut", "did not take the command within 60 s; is it running?"),
         ("TimedOut", "Execution Timed Out", "ran for longer than its document allows"),
         ("TimedOut", "", "timed out"),
         ("Cancelled", "Cancelled", "was cancelled"),
         ("Failed", "Undeliverable", "could not deliver"),
         ("Cancelled", "Terminated", "SSM gave up"),
-        ("Failed", "Access Denied", "may not command this host"),
+        ("Failed", "Access Denied", "has no permission to command this host"),
         ("Failed", "Invalid Platform", "platform"),
         ("Failed", "Failed", "the command failed"),
-        ("Failed", "Something \x1b New", "ended as Something"),
+        ("Failed", "Something \x1b New", "ended with the status Something"),
     ],
 )
 def test_a_host_without_a_report_is_explained_by_its_status(
@@ -337,7 +338,7 @@ def test_hosts_are_asked_for_a_report_that_belongs_to_no_deployment(
     fleet: Fleet, ssm: SSMClient, ec2: EC2Client
 ) -> None:
     hosts = tuple(launch(ec2, "shop", 2))
-    command = fleet.ask("shop", hosts)
+    command = fleet.request_reports("shop", hosts)
     (sent,) = ssm.list_commands(CommandId=command)["Commands"]
     assert sent["Parameters"] == {"verb": ["report"], "app": ["shop"], "step": ["report"]}
     assert sorted(sent["InstanceIds"]) == sorted(hosts)
@@ -390,5 +391,5 @@ def test_an_error_of_the_client_is_wrapped_by_whether_it_may_pass(error: Excepti
     assert raised.value.__cause__ is error
     with pytest.raises(GiveUp if refused else TryAgain, match="looking for the hosts of shop"):
         refusing.hosts("shop")
-    with pytest.raises(GiveUp if refused else TryAgain, match="reading what became of command"):
+    with pytest.raises(GiveUp if refused else TryAgain, match="reading the results of the command"):
         refusing.results(STEPPING, COMMAND)

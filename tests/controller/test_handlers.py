@@ -31,11 +31,11 @@ class RecordingController:
     def hosts_reported(self, app: str, command: str) -> None:
         self.calls.append(("hosts_reported", app, command))
 
-    def inspect(self) -> None:
-        self.calls.append(("inspect",))
+    def request_reports(self) -> None:
+        self.calls.append(("request_reports",))
 
-    def tick(self) -> None:
-        self.calls.append(("tick",))
+    def scheduled_check(self) -> None:
+        self.calls.append(("scheduled_check",))
 
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
         self.calls.append(("rollback", app, to, by, request))
@@ -118,7 +118,7 @@ def test_a_key_that_is_no_jar_is_ignored_and_the_log_says_so(
     event["detail"]["object"]["key"] = "shop/notes.txt"
     handler(event)
     assert controller.calls == []
-    assert "ignored: its key does not end in .jar" in caplog.messages
+    assert "ignored: the key does not end in .jar" in caplog.messages
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_reports_that_anyone_asked_the_hosts_for_are_held_against_the_table(
     assert controller.calls == [("hosts_reported", "shop", event["detail"]["command-id"])]
 
 
-def test_a_quarter_of_an_hour_that_passed_is_an_inspection(load: Callable[[str], Function]) -> None:
+def test_every_quarter_of_an_hour_reports_are_requested(load: Callable[[str], Function]) -> None:
     handler, controller = load("ssm_and_schedule")
-    handler(payload("inspect"))
-    assert controller.calls == [("inspect",)]
+    handler(payload("report"))
+    assert controller.calls == [("request_reports",)]
 
 
 def test_a_command_event_without_its_id_is_an_error(load: Callable[[str], Function]) -> None:
@@ -199,10 +199,10 @@ def test_what_is_no_event_is_an_error(load: Callable[[str], Function], name: str
     assert controller.calls == []
 
 
-def test_a_minute_that_passed_is_a_tick(load: Callable[[str], Function]) -> None:
+def test_every_minute_there_is_a_scheduled_check(load: Callable[[str], Function]) -> None:
     handler, controller = load("ssm_and_schedule")
     handler(payload("schedule"))
-    assert controller.calls == [("tick",)]
+    assert controller.calls == [("scheduled_check",)]
 
 
 def test_a_rollback_answers_where_it_goes_and_what_was_live(load: Callable[[str], Function]) -> None:

@@ -69,7 +69,7 @@ def is_fit_for_the_controller(call: str, *arguments: Any) -> None:
         case "hosts_reported", (app, command):
             assert APP.fullmatch(app)
             assert set(command) <= SAFE
-        case ("tick" | "inspect", ()):
+        case ("scheduled_check" | "request_reports", ()):
             pass
         case _:
             assert call == "upload"

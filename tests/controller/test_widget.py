@@ -150,5 +150,8 @@ def test_a_hosts_last_report_comes_with_its_time(store: Store) -> None:
     report = HostReport(HOST, "shop", "report", "s", "", 1, True, "", (), "blue", False, {}, None, {})
     store.save_reports("shop", [report, replace(report, host="i-2")])
     store.save_reports("cart", [report])
-    assert [(heard.report.host, heard.at) for heard in store.heard("shop")] == [(HOST, NOW), ("i-2", NOW)]
-    assert store.heard("shop")[0].report == report
+    assert [(heard.report.host, heard.at) for heard in store.host_snapshots("shop")] == [
+        (HOST, NOW),
+        ("i-2", NOW),
+    ]
+    assert store.host_snapshots("shop")[0].report == report

@@ -10,6 +10,7 @@ from twinslot.controller import Controller
 from twinslot.domain.events import CommandEnded, Surveyed
 from twinslot.domain.lifecycle import _Rules
 from twinslot.domain.model import Application, Deployment, Kind, UploadOrder
+from twinslot.domain.transition import Transition
 
 from lab.model import host
 from lab.model.__main__ import RENEWED
@@ -78,11 +79,11 @@ def test_without_the_fence_an_older_deployment_acts_last(
     assert "carries out stage" in violation.trace[-1]
 
 
-def test_without_striking_out_nothing_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def keep(turn: _Rules, act: str) -> None:
+def test_without_removing_acts_nothing_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(transition: Transition, act: str) -> None:
         pass
 
-    monkeypatch.setattr(_Rules, "strike_out", keep)
+    monkeypatch.setattr(Transition, "remove_act", keep)
     (violation,) = search(0, 10).violations
     assert violation.promise == "everything_ends"
     assert violation.why.startswith("ticks do not end it: the outbox holds")
@@ -102,12 +103,12 @@ def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: p
 
 
 def believe_one_host(
-    turn: _Rules, event: CommandEnded, decide: Callable[..., None] = _Rules.command_ended
+    rules: _Rules, event: CommandEnded, decide: Callable[..., None] = _Rules.command_ended
 ) -> None:
-    decide(turn, replace(event, results=tuple(result for result in event.results if result.ok)))
+    decide(rules, replace(event, results=tuple(result for result in event.results if result.ok)))
 
 
-def keep_acts(turn: _Rules, deployment: Deployment) -> None:
+def keep_acts(transition: Transition, deployment: Deployment) -> None:
     pass
 
 
@@ -123,7 +124,7 @@ def come_after(order: UploadOrder, other: UploadOrder | None) -> bool:
     ("of", "name", "instead", "promise"),
     [
         (_Rules, "command_ended", believe_one_host, "flips_wait_for_every_host"),
-        (_Rules, "drop_acts_of", keep_acts, "everything_ends"),
+        (Transition, "drop_acts", keep_acts, "everything_ends"),
         (Controller, "_was_accepted", know_nothing, "one_input_is_one_deployment"),
         (UploadOrder, "is_after", come_after, "the_newest_begins"),
     ],
@@ -140,11 +141,11 @@ def hold_nothing_back(application: Application) -> bool:
     return False
 
 
-def join_all(turn: _Rules, event: Surveyed, decide: Callable[..., None] = _Rules.surveyed) -> None:
-    current = turn.application.current
+def join_all(rules: _Rules, event: Surveyed, decide: Callable[..., None] = _Rules.surveyed) -> None:
+    current = rules.application.current
     if current and current.kind is Kind.JOIN:
-        turn.change(current=replace(current, hosts=event.hosts))
-    decide(turn, event)
+        rules.transition.change(current=replace(current, hosts=event.hosts))
+    decide(rules, event)
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,12 @@ class Flow:
         self.outcomes["bakes"] = self._outcome(self._upload("shop/shop.jar", "2.0.0-bakes"))
         self.outcomes["rollback"] = self._told(deployment=self._roll_back("1.0.0"))
         self._a_rollback_cancels_an_upload()
-        self._an_upload_waits_while_its_app_is_held()
+        self._an_upload_waits_while_its_app_is_frozen()
         self._a_jar_is_none()
         self._an_object_is_gone_before_it_is_read()
-        self._a_tick_repeats_what_was_forgotten()
-        self._hosts_are_inspected()
+        self._a_scheduled_check_repeats_a_command()
+        self._reports_are_requested()
+        self._a_rollback_names_no_app()
         self._a_host_joins()
         self._somebody_looks_at_the_dashboard()
         self._slack_was_told()
@@ -109,7 +110,7 @@ class Flow:
         wait_until(lambda: len(self._aws.slack.messages) == len(self._aws.announcements))
 
     def _an_upload_waits_for_another(self) -> None:
-        """The second is looked after by Advance from its beginning: it asks for settings and hosts."""
+        """SsmAndSchedule begins the second: it reads the settings and finds the hosts."""
         with self._hosts_at_rest():
             first = self._upload("shop/shop.jar", "1.1.0")
             self._handled("Deploy", first)
@@ -119,7 +120,7 @@ class Flow:
         self.outcomes["waiting"] = self._outcome(second)
 
     def _a_rollback_cancels_an_upload(self) -> None:
-        """It is Rollback that tells of the cancelled one."""
+        """Rollback announces the cancelled one."""
         with self._hosts_at_rest():
             upload = self._upload("shop/shop.jar", "1.3.0")
             self._handled("Deploy", upload)
@@ -127,8 +128,8 @@ class Flow:
             self.outcomes["cancelled"] = self._outcome(upload)
         self.outcomes["rollback that cancels"] = self._told(deployment=rollback)
 
-    def _an_upload_waits_while_its_app_is_held(self) -> None:
-        """It is Freeze that begins it: it asks for settings and hosts, and commands them."""
+    def _an_upload_waits_while_its_app_is_frozen(self) -> None:
+        """Freeze begins it: it reads the settings, finds the hosts, and commands them."""
         self._invoke("Freeze", {"app": APP, "freeze": True, "why": "the flow wants it"})
         upload = self._upload("shop/shop.jar", "1.3.1")
         self._handled("Deploy", upload)
@@ -153,8 +154,8 @@ class Flow:
         self._invoke("Deploy", event)
         self.outcomes["gone"] = self._told(key=key)
 
-    def _a_tick_repeats_what_was_forgotten(self) -> None:
-        """SSM does not take a command, and a minute later a tick asks it whether it had."""
+    def _a_scheduled_check_repeats_a_command(self) -> None:
+        """SSM throttles a command; a minute later the scheduled check looks for it in SSM and sends it."""
         with self._answered_otherwise(_no_command_for_now):
             upload = self._upload("shop/shop.jar", "1.4.0")
             self._handled("Deploy", upload)
@@ -162,18 +163,26 @@ class Flow:
         self._invoke("SsmAndSchedule", {})
         self.outcomes["forgotten"] = self._outcome(upload)
 
-    def _hosts_are_inspected(self) -> None:
-        # An application is inspected once its announcement is noted, which comes after the announcement.
+    def _reports_are_requested(self) -> None:
+        # Only for an app with nothing under way. An announcement leaves the outbox after it was published.
         wait_until(lambda: all(self._state(app)["busy"] == {"S": "no"} for app in (APP, ROOT_APP)))
-        known = self._handled_count("SsmAndSchedule", '"report"')
-        self._invoke("SsmAndSchedule", {"twinslot": "inspect"})
-        wait_until(lambda: self._handled_count("SsmAndSchedule", '"report"') >= known + 2)
+        known = self._handled_count("SsmAndSchedule", '["report"]')
+        self._invoke("SsmAndSchedule", {"twinslot": "report"})
+        wait_until(lambda: self._handled_count("SsmAndSchedule", '["report"]') >= known + 2)
+
+    def _a_rollback_names_no_app(self) -> None:
+        """The error names the apps that exist."""
+        name = self._aws.stack.resources["Rollback"].id
+        answer = self._aws.client("lambda").invoke(FunctionName=name, Payload=b'{"app": "nope"}')
+        error = json.loads(answer["Payload"].read())
+        assert error["errorType"] == "UnknownApp"
+        assert error["errorMessage"] == f"nope was never deployed here; there are: {ROOT_APP}, {APP}"
 
     def _somebody_looks_at_the_dashboard(self) -> None:
         assert f">{APP}<" in self._invoke("Widget", {"widgetContext": {}})
 
     def _a_host_joins(self) -> None:
-        """Its association ends, it is asked, and it holds nothing."""
+        """Its association succeeds, and it reports that it holds no release."""
         host = self._hosts.add(APP)
         event = json.loads((EVENTS / "ssm-association.json").read_text())
         event["detail"]["instance-id"] = host.instance
@@ -254,7 +263,7 @@ class Flow:
             self._aws.gateway.around = before
 
     def _let_a_minute_pass(self) -> None:
-        """The one act in the outbox was decided long ago; whoever decided it had its time."""
+        """Set the one act in the outbox back, so that the lease of its controller has passed."""
 
         def outbox() -> list[Any]:
             return list(self._state(APP)["outbox"]["L"])

@@ -9,7 +9,7 @@ from twinslot.announce.build import AnnouncingAct
 from twinslot.announce.commands import Commands
 from twinslot.announce.publish import compose
 from twinslot.domain.model import (
-    NOBODY,
+    NO_APP,
     Announce,
     AnnounceFreeze,
     AnnounceStart,
@@ -153,7 +153,7 @@ TIMELINES = st.lists(st.builds(PhaseEntry, st.sampled_from(Phase), st.floats(0, 
 DEPLOYMENTS = st.builds(
     Deployment,
     id=IDS,
-    app=st.sampled_from(["shop", NOBODY]),
+    app=st.sampled_from(["shop", NO_APP]),
     kind=st.sampled_from(Kind),
     order=st.builds(UploadOrder, NAMES | st.just(""), st.just("1"), st.just(1.0)),
     release=st.none() | RELEASES,
@@ -173,10 +173,10 @@ DEPLOYMENTS = st.builds(
     ),
     unconfirmed=st.lists(NAMES, max_size=40).map(tuple),
 )
-UNDER_WAY = DEPLOYMENTS.map(lambda each: replace(each, outcome=None))
+IN_PROGRESS = DEPLOYMENTS.map(lambda each: replace(each, outcome=None))
 ACTS: st.SearchStrategy[AnnouncingAct] = st.one_of(
     st.builds(Announce, IDS, st.just(1.0), DEPLOYMENTS, LIVES, LIVES),
-    st.builds(AnnounceStart, IDS, st.just(1.0), UNDER_WAY, LIVES),
+    st.builds(AnnounceStart, IDS, st.just(1.0), IN_PROGRESS, LIVES),
     st.builds(
         AnnounceFreeze,
         id=IDS,

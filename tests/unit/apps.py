@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from twinslot.aws.store import Heard
+from twinslot.aws.store import HostSnapshot
 from twinslot.domain.model import (
     Application,
     Deployment,
@@ -62,9 +62,9 @@ def slot(deployment: Deployment, state: str = "active", verified: bool = True) -
     return SlotReport(deployment.release.sha256, deployment.release.label, state, verified, 100)
 
 
-def heard(live: str, slots: dict[str, SlotReport], host: str = HOST, ago: float = 200) -> Heard:
+def snapshot(live: str, slots: dict[str, SlotReport], host: str = HOST, ago: float = 200) -> HostSnapshot:
     report = HostReport(host, "shop", "report", "inspect", "", 1, True, "", (), live, True, slots, None, {})
-    return Heard(report, NOW - ago)
+    return HostSnapshot(report, NOW - ago)
 
 
 def live(deployment: Deployment) -> Live:
@@ -77,7 +77,7 @@ BAD = ended(2, "1.5.0", Outcome.REVERTED, 3600, "12 of 96 answers were 5xx, and 
 SECOND = ended(3, "1.4.2", Outcome.LIVE, 1860, by="anna")
 QUIET = Shown(
     Application("shop", live(SECOND), live(FIRST)),
-    (heard("green", {"blue": slot(FIRST), "green": slot(SECOND)}),),
+    (snapshot("green", {"blue": slot(FIRST), "green": slot(SECOND)}),),
     (SECOND, BAD, FIRST),
 )
 
@@ -124,4 +124,4 @@ def written_by_a_stranger(text: str) -> Shown:
         drift=(Difference(text, text),),
         freeze=Freeze(text, text, NOW - 5),
     )
-    return Shown(application, (heard("green", slots, host=text),), (past,))
+    return Shown(application, (snapshot("green", slots, host=text),), (past,))

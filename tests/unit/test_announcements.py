@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twinslot.announce.commands import Commands
 from twinslot.announce.publish import Announcement, compose
 from twinslot.domain.model import (
-    NOBODY,
+    NO_APP,
     Announce,
     AnnounceFreeze,
     AnnounceStart,
@@ -157,7 +157,7 @@ def test_a_release_that_is_live_on_the_hosts_that_answered_does_not_claim_all() 
 def test_a_refused_upload_of_no_app_has_a_sensible_subject_and_no_way_back() -> None:
     refused = Deployment(
         id=ID,
-        app=NOBODY,
+        app=NO_APP,
         kind=Kind.UPLOAD,
         order=UploadOrder("Shop/my app.jar", "0061", 0.0),
         release=None,
@@ -170,7 +170,7 @@ def test_a_refused_upload_of_no_app_has_a_sensible_subject_and_no_way_back() -> 
     assert announcement.text.startswith("Shop/my app.jar: REFUSED\nNothing was changed.\n")
     assert "Live now" not in announcement.text
     assert "Uploaded by unknown as Shop/my app.jar" in announcement.text
-    assert announcement.attributes["app"] == NOBODY
+    assert announcement.attributes["app"] == NO_APP
     amazon_q = json.loads(announcement.amazon_q)["content"]
     assert amazon_q["title"] == "✋ `Shop/my app.jar` was refused"
     assert amazon_q["keywords"] == ["REFUSED"]

@@ -92,7 +92,7 @@ def test_every_metric_of_twinslots_own_is_one_that_the_functions_print(
 ) -> None:
     for outcome in Outcome:
         telemetry.log_outcome(replace(ENDED, outcome=outcome))
-    telemetry.log_put_off("shop", Survey("act", 1.0, ENDED.id), RuntimeError("throttled"))
+    telemetry.log_deferred("shop", Survey("act", 1.0, ENDED.id), RuntimeError("throttled"))
     printed = metrics(capsys.readouterr().out)
 
     shown = {

@@ -1,10 +1,10 @@
-"""What hosts report is frozen against what should be live; a difference is told once."""
+"""What hosts report is compared with the expected state; a difference is announced once."""
 
 from dataclasses import replace
 
 import pytest
 from twinslot.domain.drift import difference, served_by_all
-from twinslot.domain.events import Inspected, UploadArrived
+from twinslot.domain.events import HostsReported, UploadArrived
 from twinslot.domain.lifecycle import decide
 from twinslot.domain.model import (
     Application,
@@ -36,7 +36,7 @@ def stands(
 
 
 def met(application: Application, *results: HostResult, known: tuple[str, ...] = KNOWN) -> Application:
-    return decide(application, Inspected(results, known), 5.0).application
+    return decide(application, HostsReported(results, known), 5.0).application
 
 
 def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
@@ -48,13 +48,13 @@ def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
     [
         (
             stands("i-0a", live="blue"),
-            "users get 1.0.0 (111111111111), and 2.0.0 (222222222222) should be live",
+            "users get 1.0.0 (111111111111), but 2.0.0 (222222222222) should be live",
         ),
         (stands("i-0a", live=None), "nginx sends no user to a slot"),
-        (stands("i-0a", state="failed"), "is gone (failed)"),
+        (stands("i-0a", state="failed"), "is not running (failed)"),
         (stands("i-0a", verified=False), "is not the one that was verified"),
-        (stands("i-0a", restarts=1), "ended by itself and was started again (once since its start)"),
-        (stands("i-0a", restarts=3), "(3 times since its start): journalctl -u twinslot-shop@green"),
+        (stands("i-0a", restarts=1), "ended unexpectedly and was restarted (once since its start)"),
+        (stands("i-0a", restarts=3), "(3 times since its start); see: journalctl -u twinslot-shop@green"),
         (HostResult("i-0a", False, "its agent does not answer"), "its agent does not answer"),
     ],
 )
@@ -74,14 +74,14 @@ def test_nothing_differs_while_nothing_was_ever_live() -> None:
 
 def test_a_difference_is_announced_once_and_again_only_after_it_was_gone() -> None:
     wrong = stands("i-0a", live="blue")
-    first = decide(SHOP, Inspected((wrong, stands("i-0b")), KNOWN), 5.0)
+    first = decide(SHOP, HostsReported((wrong, stands("i-0b")), KNOWN), 5.0)
     (warning,) = first.acts
     assert isinstance(warning, Warn)
     assert [found.host for found in warning.differences] == ["i-0a"]
-    assert decide(first.application, Inspected((wrong,), KNOWN), 6.0).acts == ()
+    assert decide(first.application, HostsReported((wrong,), KNOWN), 6.0).acts == ()
     mended = met(first.application, stands("i-0a"))
     assert mended.drift == ()
-    assert len(decide(mended, Inspected((wrong,), KNOWN), 7.0).acts) == 1
+    assert len(decide(mended, HostsReported((wrong,), KNOWN), 7.0).acts) == 1
 
 
 def test_a_host_that_does_not_belong_to_the_app_cannot_make_it_differ() -> None:
@@ -97,7 +97,7 @@ def test_a_host_under_a_deployment_is_judged_by_that_and_not_by_an_inspection() 
     release = Release("b", "shop/3.jar", "v3", 10, "3.0.0")
     arrived = UploadArrived("D3", "shop", release, At("shop/3.jar", "0A", 9.0), "ann")
     deploying = decide(SHOP, arrived, 9.0).application
-    assert decide(deploying, Inspected((stands("i-0a", live="blue"),), KNOWN), 10.0).acts == ()
+    assert decide(deploying, HostsReported((stands("i-0a", live="blue"),), KNOWN), 10.0).acts == ()
 
 
 def test_the_truth_is_what_all_hosts_agree_on() -> None:

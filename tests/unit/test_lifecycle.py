@@ -7,8 +7,8 @@ from twinslot.domain.events import (
     Announced,
     CommandEnded,
     CommandFailed,
-    RollbackAsked,
-    Tick,
+    RollbackRequested,
+    ScheduledCheck,
     UploadRefused,
 )
 from twinslot.domain.lifecycle import LEASE_SECONDS, SURVEY_SECONDS, allowed_seconds
@@ -229,7 +229,7 @@ def test_a_refused_upload_is_announced_and_disturbs_nothing(driver: LifecycleDri
 
 
 def test_a_rollback_makes_the_previous_release_live(running: LifecycleDriver) -> None:
-    running.receive(RollbackAsked("Dback", "shop", running.now, "ann"))
+    running.receive(RollbackRequested("Dback", "shop", running.now, "ann"))
     assert running.current.release == jar("v1")
     running.survey()
     for _ in ("stage", "flip", "bake"):
@@ -241,7 +241,7 @@ def test_a_rollback_makes_the_previous_release_live(running: LifecycleDriver) ->
 def test_a_rollback_ends_what_is_under_way_and_what_waits(running: LifecycleDriver) -> None:
     running.receive(upload("v3", running.now))
     running.receive(upload("v4", running.now))
-    running.receive(RollbackAsked("Dback", "shop", running.now + 1, "ann"))
+    running.receive(RollbackRequested("Dback", "shop", running.now + 1, "ann"))
     assert running.outcomes()["Dv3"] is Outcome.CANCELLED
     assert running.outcomes()["Dv4"] is Outcome.CANCELLED
     assert running.current.id == "Dback" and running.current.fence == 4
@@ -258,20 +258,20 @@ def test_a_rollback_after_the_flip_was_commanded_goes_to_what_was_live_before(
     if steps == 3:
         running.end(result("i-0a", False))
         assert running.current.phase is Phase.REVERTING
-    running.receive(RollbackAsked("Dback", "shop", running.now + 1, "ann"))
+    running.receive(RollbackRequested("Dback", "shop", running.now + 1, "ann"))
     assert running.current.release == jar("v2")
 
 
 def test_a_rollback_stands_over_what_was_uploaded_before_it(running: LifecycleDriver) -> None:
     uploaded = running.now
-    running.receive(RollbackAsked("Dback", "shop", running.now + 5, "ann"))
+    running.receive(RollbackRequested("Dback", "shop", running.now + 5, "ann"))
     running.receive(upload("v3", uploaded))
     assert running.outcomes()["Dv3"] is Outcome.SUPERSEDED
 
 
 def test_a_rollback_to_a_named_release_deploys_that_one(running: LifecycleDriver) -> None:
     earlier = Live(jar("v0"), "Dv0", 1.0)
-    running.receive(RollbackAsked("Dback", "shop", running.now, "ann", earlier))
+    running.receive(RollbackRequested("Dback", "shop", running.now, "ann", earlier))
     assert running.current.release == jar("v0")
 
 
@@ -279,8 +279,8 @@ def test_a_rollback_without_an_earlier_release_is_an_error_that_changes_nothing(
     driver: LifecycleDriver,
 ) -> None:
     driver.deploy("v1")
-    with pytest.raises(NothingToRollBackTo, match="shop: no release was live before"):
-        driver.receive(RollbackAsked("Dback", "shop", driver.now, "ann"))
+    with pytest.raises(NothingToRollBackTo, match="shop: there is no previous release"):
+        driver.receive(RollbackRequested("Dback", "shop", driver.now, "ann"))
 
 
 def test_an_app_without_hosts_is_refused_before_any_host_is_touched(driver: LifecycleDriver) -> None:
@@ -303,7 +303,7 @@ def test_a_host_whose_agent_is_gone_refuses_an_upload(driver: LifecycleDriver) -
 def test_a_host_whose_agent_is_gone_does_not_keep_the_others_from_a_rollback(
     running: LifecycleDriver,
 ) -> None:
-    running.receive(RollbackAsked("Dback", "shop", running.now, "ann"))
+    running.receive(RollbackRequested("Dback", "shop", running.now, "ann"))
     running.survey(("i-0a",), offline=(HostResult("i-0b", False, "gone"),))
     assert running.current.hosts == ("i-0a",)
     assert running.current.unconfirmed == ("i-0b",)
@@ -341,14 +341,14 @@ def test_a_command_that_ssm_refuses_fails_its_step(driver: LifecycleDriver) -> N
 def test_a_command_that_was_never_sent_fails_at_its_deadline(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", 1.0))
     driver.survey()
-    driver.receive(Tick(), after=allowed_seconds("stage", Settings()) + 1)
+    driver.receive(ScheduledCheck(), after=allowed_seconds("stage", Settings()) + 1)
     assert driver.outcomes() == {"Dv1": Outcome.FAILED}
     assert not any(isinstance(act, SendCommand) for act in driver.application.outbox)
 
 
 def test_a_look_up_of_hosts_that_never_answers_ends_the_deployment(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", 1.0))
-    driver.receive(Tick(), after=SURVEY_SECONDS + 1)
+    driver.receive(ScheduledCheck(), after=SURVEY_SECONDS + 1)
     assert driver.outcomes() == {"Dv1": Outcome.FAILED}
 
 
@@ -372,10 +372,10 @@ def test_an_act_stays_in_the_outbox_until_its_answer_comes(driver: LifecycleDriv
 
 def test_a_tick_repeats_an_act_only_when_its_lease_is_over(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", 1.0))
-    assert driver.receive(Tick(), after=LEASE_SECONDS - 1).acts == ()
-    (survey,) = driver.receive(Tick(), after=1).acts
+    assert driver.receive(ScheduledCheck(), after=LEASE_SECONDS - 1).acts == ()
+    (survey,) = driver.receive(ScheduledCheck(), after=1).acts
     assert survey.id == "Dv1/survey"
-    assert driver.receive(Tick(), after=1).acts == ()
+    assert driver.receive(ScheduledCheck(), after=1).acts == ()
 
 
 def test_a_start_is_told_after_the_hosts_were_commanded_to_stage(driver: LifecycleDriver) -> None:
@@ -392,7 +392,7 @@ def test_a_start_that_could_not_be_told_stays_until_it_is(running: LifecycleDriv
     running.receive(upload("v3", running.now))
     running.survey()
     running.end()
-    decision = running.receive(Tick(), after=LEASE_SECONDS)
+    decision = running.receive(ScheduledCheck(), after=LEASE_SECONDS)
     assert "Dv3/started" in [act.id for act in decision.acts]
     running.receive(Announced("Dv3/started"))
     assert "Dv3/started" not in [act.id for act in running.application.outbox]

@@ -1,15 +1,21 @@
 """While an application is frozen its uploads wait, and nothing else does."""
 
 import pytest
-from twinslot.domain.events import Announced, FreezeAsked, RollbackAsked, Tick, UnfreezeAsked
+from twinslot.domain.events import (
+    Announced,
+    FreezeRequested,
+    RollbackRequested,
+    ScheduledCheck,
+    UnfreezeRequested,
+)
 from twinslot.domain.model import AnnounceFreeze, Freeze, Outcome
 from twinslot.errors import UnknownApp
 
 from tests.unit.lifecycle_driver import LifecycleDriver, upload
 
 
-def freeze(why: str = "the database is moved") -> FreezeAsked:
-    return FreezeAsked("ann", why)
+def freeze(why: str = "the database is moved") -> FreezeRequested:
+    return FreezeRequested("ann", why)
 
 
 def test_while_it_is_frozen_the_newest_upload_waits_and_the_older_one_is_superseded(
@@ -29,7 +35,7 @@ def test_the_clock_does_not_look_after_what_is_kept_frozen(running: LifecycleDri
     for act in running.application.outbox:
         running.receive(Announced(act.id))
     assert not running.application.busy
-    assert running.receive(Tick()).acts == ()
+    assert running.receive(ScheduledCheck()).acts == ()
 
 
 def test_what_stages_when_it_is_held_goes_on_and_what_waits_does_not_follow(running: LifecycleDriver) -> None:
@@ -47,7 +53,7 @@ def test_what_stages_when_it_is_held_goes_on_and_what_waits_does_not_follow(runn
 def test_unfreezing_begins_what_waits(running: LifecycleDriver) -> None:
     running.receive(freeze())
     running.receive(upload("v3", running.now))
-    running.receive(UnfreezeAsked("bob"))
+    running.receive(UnfreezeRequested("bob"))
     assert running.current.id == "Dv3"
     assert running.application.freeze is None
     begun, over = running.told[-2:]
@@ -69,7 +75,7 @@ def test_unfreezing_begins_what_waits(running: LifecycleDriver) -> None:
 def test_a_rollback_is_not_kept_frozen(running: LifecycleDriver) -> None:
     running.receive(freeze())
     running.receive(upload("v3", running.now))
-    running.receive(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.receive(RollbackRequested("Drollback", "shop", running.now, "ann"))
     assert running.current.id == "Drollback"
     assert running.outcomes()["Dv3"] is Outcome.CANCELLED
 
@@ -78,7 +84,7 @@ def test_an_upload_that_comes_during_a_rollback_waits_for_the_end_of_the_freeze(
     running: LifecycleDriver,
 ) -> None:
     running.receive(freeze())
-    running.receive(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.receive(RollbackRequested("Drollback", "shop", running.now, "ann"))
     running.receive(upload("v3", running.now + 1))
     running.survey()
     for _ in ("stage", "flip", "bake"):
@@ -91,9 +97,9 @@ def test_asking_for_the_same_twice_changes_nothing(running: LifecycleDriver) -> 
     running.receive(freeze())
     frozen = running.application
     assert running.receive(freeze()).application == frozen
-    running.receive(UnfreezeAsked("bob"))
+    running.receive(UnfreezeRequested("bob"))
     resumed = running.application
-    assert running.receive(UnfreezeAsked("bob")).application == resumed
+    assert running.receive(UnfreezeRequested("bob")).application == resumed
 
 
 def test_another_reason_is_told_and_the_freeze_keeps_its_beginning(running: LifecycleDriver) -> None:
@@ -105,9 +111,9 @@ def test_another_reason_is_told_and_the_freeze_keeps_its_beginning(running: Life
     assert len({act.id for act in running.told if isinstance(act, AnnounceFreeze)}) == 2
 
 
-@pytest.mark.parametrize("asked", [FreezeAsked("ann", "typo"), UnfreezeAsked("ann")])
+@pytest.mark.parametrize("asked", [FreezeRequested("ann", "typo"), UnfreezeRequested("ann")])
 def test_an_app_that_nobody_ever_heard_of_is_not_frozen(
-    driver: LifecycleDriver, asked: FreezeAsked | UnfreezeAsked
+    driver: LifecycleDriver, asked: FreezeRequested | UnfreezeRequested
 ) -> None:
     with pytest.raises(UnknownApp, match="shop"):
         driver.receive(asked)

@@ -1,7 +1,7 @@
 """A host that holds no release gets what is live, and nothing else changes."""
 
 import pytest
-from twinslot.domain.events import FreezeAsked, Inspected, RollbackAsked, Tick
+from twinslot.domain.events import FreezeRequested, HostsReported, RollbackRequested, ScheduledCheck
 from twinslot.domain.lifecycle import MAX_JOINING, SURVEY_SECONDS
 from twinslot.domain.model import HostReport, HostResult, Kind, Outcome, SlotReport, Warn
 
@@ -25,13 +25,13 @@ def staged(host: str, sha256: str, ok: bool = True) -> HostResult:
     return HostResult(host, ok, "" if ok else "it died", (), report)
 
 
-def inspected(*results: HostResult, known: tuple[str, ...] = (*HOSTS, "i-0c", "i-0d")) -> Inspected:
-    return Inspected(results, known)
+def hosts_reported(*results: HostResult, known: tuple[str, ...] = (*HOSTS, "i-0c", "i-0d")) -> HostsReported:
+    return HostsReported(results, known)
 
 
 def join(driver: LifecycleDriver, *hosts: str) -> str:
     """A join of these hosts begins; its id."""
-    driver.receive(inspected(*(fresh(host) for host in hosts)))
+    driver.receive(hosts_reported(*(fresh(host) for host in hosts)))
     assert (driver.current.kind, driver.current.hosts) == (Kind.JOIN, hosts)
     return driver.current.id
 
@@ -58,7 +58,7 @@ def test_a_host_without_a_release_gets_the_live_one_alone_and_moves_nothing_else
 
 
 def test_a_host_without_a_release_is_no_drift(running: LifecycleDriver) -> None:
-    decision = running.receive(inspected(fresh("i-0c")))
+    decision = running.receive(hosts_reported(fresh("i-0c")))
     assert not [act for act in decision.acts if isinstance(act, Warn)]
 
 
@@ -75,7 +75,7 @@ def test_more_new_hosts_than_a_command_can_name_join_one_lot_after_the_other(
     running: LifecycleDriver,
 ) -> None:
     hosts = tuple(f"i-{number:08x}" for number in range(MAX_JOINING + 3))
-    running.receive(inspected(*(fresh(host) for host in hosts), known=(*HOSTS, *hosts)))
+    running.receive(hosts_reported(*(fresh(host) for host in hosts), known=(*HOSTS, *hosts)))
     assert running.current.hosts == hosts[:MAX_JOINING]
     running.survey((*HOSTS, *hosts))
     for _ in ("stage", "flip", "bake"):
@@ -113,7 +113,7 @@ def test_a_host_whose_join_failed_is_told_of_once_and_not_tried_again_while_the_
     running.end(result("i-0c", False))
     assert running.application.current is None
     for _ in range(3):
-        decision = running.receive(inspected(fresh("i-0c")))
+        decision = running.receive(hosts_reported(fresh("i-0c")))
         assert decision.acts == ()
     assert running.application.unjoined == ("i-0c",)
 
@@ -133,7 +133,7 @@ def test_an_upload_waits_for_the_end_of_a_join_and_a_rollback_ends_it(running: L
     id = join(running, "i-0c")
     running.receive(upload("v3", running.now))
     assert running.current.id == id
-    running.receive(RollbackAsked("Drollback", "shop", running.now, "ann"))
+    running.receive(RollbackRequested("Drollback", "shop", running.now, "ann"))
     assert running.outcomes()[id] is Outcome.CANCELLED
     assert running.current.id == "Drollback"
     running.survey((*HOSTS, "i-0c"))
@@ -148,7 +148,7 @@ def test_a_host_that_appears_during_a_deployment_that_it_is_no_part_of_joins_aft
 ) -> None:
     running.receive(upload("v3", running.now))
     running.survey()
-    running.receive(inspected(fresh("i-0c")))
+    running.receive(hosts_reported(fresh("i-0c")))
     assert running.current.id == "Dv3"
     for _ in ("stage", "flip", "bake"):
         running.end()
@@ -183,7 +183,7 @@ def test_a_new_host_that_dies_before_its_join_stages_is_told_and_the_others_join
     running.survey((*HOSTS, "i-0d"))
     failure = running.recorded[id].failure
     assert running.outcomes()[id] is Outcome.REFUSED
-    assert failure and failure.host == "i-0c" and "gone" in failure.reason
+    assert failure and failure.host == "i-0c" and "no longer" in failure.reason
     assert running.current.hosts == ("i-0d",)
 
 
@@ -201,7 +201,7 @@ def test_a_host_that_is_gone_is_forgotten(running: LifecycleDriver) -> None:
     join(running, "i-0c")
     running.survey(ALL)
     running.end(result("i-0c", False))
-    running.receive(inspected(known=HOSTS))
+    running.receive(hosts_reported(known=HOSTS))
     assert running.application.unjoined == ()
 
 
@@ -209,24 +209,24 @@ def test_bad_settings_refuse_a_join_once(running: LifecycleDriver) -> None:
     id = join(running, "i-0c")
     running.survey((), refusal="bake_seconds is no number")
     assert running.outcomes()[id] is Outcome.REFUSED
-    assert running.receive(inspected(fresh("i-0c"))).acts == ()
+    assert running.receive(hosts_reported(fresh("i-0c"))).acts == ()
 
 
 def test_a_join_whose_survey_never_comes_ends_and_is_not_begun_again(running: LifecycleDriver) -> None:
     id = join(running, "i-0c")
-    running.receive(Tick(), after=SURVEY_SECONDS + 1)
+    running.receive(ScheduledCheck(), after=SURVEY_SECONDS + 1)
     assert running.outcomes()[id] is Outcome.FAILED
     assert running.application.current is None
 
 
 def test_a_join_is_not_kept_frozen(running: LifecycleDriver) -> None:
-    running.receive(FreezeAsked("ann", "the database is moved"))
+    running.receive(FreezeRequested("ann", "the database is moved"))
     running.receive(upload("v3", running.now))
     join(running, "i-0c")
 
 
 def test_without_a_live_release_nobody_joins(driver: LifecycleDriver) -> None:
-    driver.receive(inspected(fresh("i-0c")))
+    driver.receive(hosts_reported(fresh("i-0c")))
     assert driver.application.current is None
     assert driver.application.newcomers == ()
 
@@ -235,6 +235,6 @@ def test_while_a_deployment_is_under_way_no_report_makes_a_newcomer_forgotten(
     running: LifecycleDriver,
 ) -> None:
     id = join(running, "i-0c", "i-0d")
-    running.receive(inspected(result("i-0c", sha256=LIVE_SHA)))
+    running.receive(hosts_reported(result("i-0c", sha256=LIVE_SHA)))
     assert running.current.id == id
     assert running.application.newcomers == ("i-0c", "i-0d")

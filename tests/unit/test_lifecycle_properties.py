@@ -8,12 +8,12 @@ from twinslot.domain.events import (
     CommandFailed,
     CommandSent,
     Event,
-    FreezeAsked,
-    Inspected,
-    RollbackAsked,
+    FreezeRequested,
+    HostsReported,
+    RollbackRequested,
+    ScheduledCheck,
     Surveyed,
-    Tick,
-    UnfreezeAsked,
+    UnfreezeRequested,
     UploadArrived,
     UploadRefused,
 )
@@ -126,7 +126,7 @@ class World:
                 self.answer([True, True], lose=False)
             self.end([True, True])
             self.now += 61
-            self.receive(Tick())
+            self.receive(ScheduledCheck())
 
 
 def empty(host: str) -> HostResult:
@@ -180,7 +180,7 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
                 world.receive(UploadRefused(f"D{number}", "shop", order, "ann", "shop/x.jar", "no zip"))
             case "rollback", int(number) if number not in seen:
                 seen.add(number)
-                world.receive(RollbackAsked(f"D{number}", "shop", world.now, "ann"))
+                world.receive(RollbackRequested(f"D{number}", "shop", world.now, "ann"))
             case "answer", (list(verdicts), bool(lose)) if world.undone:
                 world.answer(verdicts, lose)
             case "end", list(verdicts):
@@ -191,13 +191,13 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
                 world.end(verdicts)
             case "tick", int(seconds):
                 world.now += seconds
-                world.receive(Tick())
+                world.receive(ScheduledCheck())
             case "freeze", str(why):
-                world.receive(FreezeAsked("ann", why))
+                world.receive(FreezeRequested("ann", why))
             case "unfreeze", None:
-                world.receive(UnfreezeAsked("bob"))
+                world.receive(UnfreezeRequested("bob"))
             case "appear", list(hosts):
-                world.receive(Inspected(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
+                world.receive(HostsReported(tuple(empty(host) for host in hosts), (*HOSTS, *NEWCOMERS)))
             case _:
                 pass
     return world
@@ -207,7 +207,7 @@ def live_through(moves: list[tuple[str, object]], world: World | None = None) ->
 @given(st.lists(MOVES, max_size=40))
 def test_every_accepted_deployment_ends_in_exactly_one_outcome(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.receive(UnfreezeAsked("bob"))
+    world.receive(UnfreezeRequested("bob"))
     world.settle()
     assert not world.application.busy
     assert world.application.waiting is None
@@ -234,7 +234,7 @@ def test_a_host_fails_to_join_what_is_live_once_at_most(moves: list[tuple[str, o
 @given(st.lists(MOVES, max_size=40))
 def test_while_it_is_frozen_no_upload_begins(moves: list[tuple[str, object]]) -> None:
     world = live_through(moves)
-    world.receive(FreezeAsked("ann", "from now on"))
+    world.receive(FreezeRequested("ann", "from now on"))
     current, accepted = world.application.current, bool(world.accepted)
     world.settle()
     left = world.application

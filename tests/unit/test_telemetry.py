@@ -85,9 +85,9 @@ def test_a_deployment_that_has_not_ended_counts_for_nothing(capsys: pytest.Captu
 
 
 def test_an_act_that_is_put_off_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.log_put_off("shop", Survey("act", 1.0, ENDED.id), RuntimeError("throttled"))
+    telemetry.log_deferred("shop", Survey("act", 1.0, ENDED.id), RuntimeError("throttled"))
 
-    assert metrics(capsys.readouterr().out) == {("ActsPutOff", by()): 1}
+    assert metrics(capsys.readouterr().out) == {("ActsDeferred", by()): 1}
 
 
 @given(text=TEXT)

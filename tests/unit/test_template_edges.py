@@ -68,7 +68,7 @@ def test_people_get_a_mail_of_everything_but_a_start(resources: Resources, outco
 
 def test_the_rule_that_inspects_says_what_the_function_understands(resources: Resources) -> None:
     (target,) = resources["SsmAndScheduleEachQuarter"]["Properties"]["Targets"]
-    assert json.loads(target["Input"]) == json.loads((ROOT / "events" / "inspect.json").read_text())
+    assert json.loads(target["Input"]) == json.loads((ROOT / "events" / "report.json").read_text())
 
 
 def test_only_these_rules_may_invoke_a_function(resources: Resources) -> None:
@@ -173,7 +173,7 @@ def test_errors_and_throttles_of_every_function_raise_an_alarm(
 
 
 def test_a_clock_that_stands_still_raises_an_alarm(resources: Resources) -> None:
-    alarm = resources["ClockAlarm"]["Properties"]
+    alarm = resources["ScheduleAlarm"]["Properties"]
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SsmAndSchedule"}}]
     assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("Invocations", "LessThanThreshold")
     assert alarm["TreatMissingData"] == "breaching"

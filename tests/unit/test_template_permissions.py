@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from twinslot.domain.model import NOBODY
+from twinslot.domain.model import NO_APP
 
 Resources = dict[str, dict[str, Any]]
 Statement = dict[str, Any]
@@ -128,12 +128,12 @@ def test_what_lies_below_an_applications_settings_is_its_hosts_to_read(
     assert "Condition" not in denial
 
 
-def test_the_clock_may_query_the_index_of_busy_applications_and_a_rollback_the_history(
+def test_the_schedule_may_list_the_applications_and_a_rollback_may_query_the_history_too(
     resources: Resources,
 ) -> None:
     (busy,) = allowing(resources, "SsmAndSchedule", "dynamodb:Query")
-    (history,) = allowing(resources, "Rollback", "dynamodb:Query")
-    assert busy["Resource"] == {"Fn::Sub": "${Table.Arn}/index/busy"}
+    history, apps = allowing(resources, "Rollback", "dynamodb:Query")
+    assert busy["Resource"] == apps["Resource"] == {"Fn::Sub": "${Table.Arn}/index/busy"}
     assert history["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
 
 
@@ -158,7 +158,7 @@ def test_a_host_reads_jars_of_the_application_that_its_role_is_tagged_with(resou
     assert own_jars["Resource"] == {"Fn::Sub": "${Artifacts.Arn}/${!aws:PrincipalTag/twinslot}/*"}
     assert at_the_root["Condition"] == {
         "StringEquals": {
-            "aws:PrincipalTag/twinslot": {"Fn::If": ["HasDefaultApp", {"Ref": "DefaultApp"}, NOBODY]}
+            "aws:PrincipalTag/twinslot": {"Fn::If": ["HasDefaultApp", {"Ref": "DefaultApp"}, NO_APP]}
         }
     }
 

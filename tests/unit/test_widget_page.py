@@ -26,8 +26,8 @@ from tests.unit.apps import (
     SECOND,
     VIEW,
     ended,
-    heard,
     slot,
+    snapshot,
     written_by_a_stranger,
 )
 
@@ -99,8 +99,13 @@ def test_the_history_says_how_each_ended_when_how_long_and_by_whom_and_why_not()
 def test_a_slot_that_holds_nothing_or_is_stopped_says_so() -> None:
     empty = SlotReport(None, None, "inactive", False, 0)
     stopped = slot(FIRST, "inactive", verified=False)
-    assert "blue empty no release" in read(replace(QUIET, heard=(heard("green", {"blue": empty}),))).text
-    assert "blue idle 1.4.1 stopped" in read(replace(QUIET, heard=(heard("green", {"blue": stopped}),))).text
+    assert (
+        "blue empty no release" in read(replace(QUIET, snapshots=(snapshot("green", {"blue": empty}),))).text
+    )
+    assert (
+        "blue idle 1.4.1 stopped"
+        in read(replace(QUIET, snapshots=(snapshot("green", {"blue": stopped}),))).text
+    )
 
 
 def test_the_deployment_under_way_is_told_with_the_seconds_of_its_phases() -> None:
@@ -196,9 +201,9 @@ def test_a_few_apps_are_all_unfolded() -> None:
 
 def test_a_silent_host_looks_so_and_one_that_is_long_gone_is_left_out() -> None:
     slots = {"green": slot(SECOND)}
-    silent = heard("green", slots, "i-silent", ago=SILENT_SECONDS + 1)
-    gone = heard("green", slots, "i-gone", ago=GONE_SECONDS + 1)
-    text = read(replace(QUIET, heard=(silent, gone))).text
+    silent = snapshot("green", slots, "i-silent", ago=SILENT_SECONDS + 1)
+    gone = snapshot("green", slots, "i-gone", ago=GONE_SECONDS + 1)
+    text = read(replace(QUIET, snapshots=(silent, gone))).text
     assert "i-silent silent for 1 h" in text
     assert "i-gone" not in text
 
@@ -220,7 +225,7 @@ def test_what_cannot_be_read_is_said() -> None:
 
 def test_the_longest_page_is_far_below_what_lambda_takes() -> None:
     stranger = written_by_a_stranger("\U0010ffff&" * 500)
-    hosts = stranger.heard * (MAX_HOSTS + 500)
+    hosts = stranger.snapshots * (MAX_HOSTS + 500)
     history = tuple(replace(stranger.history[0], id=f"{n}") for n in range(MAX_DEPLOYMENTS))
     drift = stranger.application.drift * 500
     largest = Shown(replace(stranger.application, drift=drift), hosts, history)

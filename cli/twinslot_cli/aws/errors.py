@@ -126,4 +126,5 @@ def _explain_client(error: BotoCoreError) -> str:
             )
         case ReadTimeoutError() | ConnectionError() | HTTPClientError():
             return f"the connection to AWS failed ({error}): retry"
-    return f"the AWS settings cannot be used: {error}"
+        case _:
+            return f"the AWS settings cannot be used: {error}"

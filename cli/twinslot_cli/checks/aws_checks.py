@@ -10,12 +10,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from twinslot.aws.calling import code
+from twinslot.aws.hosts import ONLINE, TAG, ping_statuses, running_hosts
 from twinslot.aws.parameters import PARAMETER
 from twinslot.domain.model import Application
 from twinslot.errors import BadSettings
 from twinslot.intake import settings
 
-from twinslot_cli.aws.ssm_query import TAG, pings, running
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.checks.check import Check, collect
 from twinslot_cli.output.terminal import duration
@@ -208,19 +208,19 @@ class AwsChecks:
 
     def hosts(self) -> Iterator[Check]:
         """Hosts are tagged and running, and their agents online; their roles have the tag and the policy."""
-        instances = running(self._stack, self._app)
+        instances = running_hosts(self._stack.client("ec2"), self._app)
         if not instances:
             remedy = f"aws ec2 create-tags --resources i-… --tags Key={TAG},Value={self._app}"
             yield Check("hosts", False, f"no running instance is tagged {TAG}={self._app}", remedy)
             return
         yield Check("hosts", True, f"{len(instances)} running")
-        known = pings(self._stack, self._app)
+        known = ping_statuses(self._stack.client("ssm"), self._app)
         for instance in instances:
             host = str(instance["InstanceId"])
             ping = known.get(host, "not registered with SSM")
-            if ping == "Online":
+            if ping == ONLINE:
                 self.online.append(host)
-            yield _check("agent", ping == "Online", ping, AGENT_OFFLINE, host)
+            yield _check("agent", ping == ONLINE, ping, AGENT_OFFLINE, host)
             profile = instance.get("IamInstanceProfile", {}).get("Arn", "")
             yield from collect("role", partial(self._role, host, profile))
 

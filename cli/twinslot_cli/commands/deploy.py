@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from s3transfer.subscribers import BaseSubscriber
-from twinslot.domain.deployment_id import asks_the_same, deployment_id
+from twinslot.domain.deployment_id import deployment_id, is_same_request
 from twinslot.domain.model import Outcome
 from twinslot.errors import NotAJar
 from twinslot.intake import jar
@@ -63,7 +63,7 @@ def deploy(stack: Stack, terminal: Terminal, path: Path, app: str) -> int:
     bucket = stack.output("ArtifactBucket")
     version = upload(stack, terminal, path, bucket, key)
     identity = deployment_id(0, bucket, key, version)
-    watcher = DeploymentWatcher(stack.store, app, lambda id: asks_the_same(id, identity))
+    watcher = DeploymentWatcher(stack.store, app, lambda id: is_same_request(id, identity))
     try:
         snapshot = follow(watcher, terminal, f"{app} {label}")
     except KeyboardInterrupt:

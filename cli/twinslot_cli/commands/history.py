@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from rich.text import Text
-from twinslot.domain.model import Deployment, Kind, Outcome
+from twinslot.aws.store import Unreadable
+from twinslot.domain.model import Deployment, Kind, Outcome, Phase
 
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.output.json_output import deployment_json
 from twinslot_cli.output.terminal import Terminal, line, styled, timestamp
-from twinslot_cli.output.watch import STYLES, WORK
+from twinslot_cli.output.watch import outcome_style
 
 WHEN_COLUMNS = len(timestamp(0))
 OUTCOME_COLUMNS = max(len(outcome) for outcome in Outcome)
@@ -22,13 +23,18 @@ def history(stack: Stack, terminal: Terminal, app: str, limit: int, outcome: Out
     Raises CannotWork for an unknown app.
     """
     stack.require_known(app)
-    found = stack.store.history(app, limit, outcome)
+    listed = stack.store.history(app, limit, outcome)
+    found = [each for each in listed if isinstance(each, Deployment)]
+    unreadable = [f"deployment {each}" for each in listed if isinstance(each, Unreadable)]
     if found:
         for row in rows(found, terminal.width):
             terminal.print(row, indent=INDENT)
-    else:
+    elif not unreadable:
         terminal.print(f"{app} has no deployment{f' with the outcome {outcome}' if outcome else ''}.")
-    terminal.print_json({"app": app, "deployments": [deployment_json(each) for each in found]})
+    for note in unreadable:
+        terminal.print(styled(note, "yellow"))
+    deployments = [deployment_json(each) for each in found]
+    terminal.print_json({"app": app, "deployments": deployments, "unreadable": unreadable})
     return 0
 
 
@@ -40,15 +46,15 @@ def rows(deployments: Sequence[Deployment], columns: int) -> list[Text]:
     releases = [_release(each) for each in deployments]
     width = max((len(release) for release in ("release", *releases)), default=0)
     longest = max((len(each.by) for each in deployments), default=0)
-    phases = "".join(f"  {phase.value:>8}" for phase in WORK)
+    phases = "".join(f"  {phase.value:>8}" for phase in Phase if phase.working)
     fits = WHEN_COLUMNS + 2 + OUTCOME_COLUMNS + 2 + width + len(phases) + 2 + longest <= columns
     titles = f"{'when':<{WHEN_COLUMNS}}  {'outcome':<{OUTCOME_COLUMNS}}  {'release':<{width}}"
     found = [styled(f"{titles}{phases if fits else ''}  by", "bold")]
     for each, release in zip(deployments, releases, strict=True):
         when = timestamp(each.timeline[-1].at) if each.timeline else ""
-        outcome, style = (
-            (each.outcome.value, STYLES[each.outcome]) if each.outcome else (each.phase.value, "cyan")
-        )
+        outcome, style = each.phase.value, "cyan"
+        if each.outcome:
+            outcome, style = each.outcome.value, outcome_style(each.outcome)
         found.append(
             line(
                 f"{when:<{WHEN_COLUMNS}}  ",
@@ -71,5 +77,5 @@ def _release(deployment: Deployment) -> str:
 def _seconds(deployment: Deployment) -> str:
     """Return a column of seconds per phase of the work; `-` for a phase that was not reached."""
     spent = deployment.seconds()
-    cells = (f"{spent[phase.value]:.1f}" if phase.value in spent else "-" for phase in WORK)
+    cells = (f"{spent[phase.value]:.1f}" if phase.value in spent else "-" for phase in Phase if phase.working)
     return "".join(f"  {cell:>8}" for cell in cells)

@@ -3,9 +3,10 @@
 import json
 
 from botocore.exceptions import BotoCoreError, ClientError
+from twinslot.aws.hosts import ONLINE, ping_statuses, running_hosts
 
 from twinslot_cli.aws.errors import CannotWork, explain
-from twinslot_cli.aws.ssm_query import Answer, pings, query, running
+from twinslot_cli.aws.ssm_query import Answer, query
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.output.terminal import Terminal, styled
 
@@ -18,9 +19,9 @@ def logs(stack: Stack, terminal: Terminal, app: str, idle: bool, lines: int) -> 
     stack.require_known(app)
     slot = "idle" if idle else "live"
     try:
-        hosts = [str(each["InstanceId"]) for each in running(stack, app)]
-        status = pings(stack, app)
-        online = [host for host in hosts if status.get(host) == "Online"]
+        hosts = [each["InstanceId"] for each in running_hosts(stack.client("ec2"), app)]
+        status = ping_statuses(stack.client("ssm"), app)
+        online = [host for host in hosts if status.get(host) == ONLINE]
         if not online:
             raise CannotWork(
                 f"no host of {app} has an SSM agent that is online: to find the cause, twinslot doctor {app}"

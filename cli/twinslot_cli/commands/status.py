@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rich.text import Text
-from twinslot.aws.store import Heard
-from twinslot.domain.model import Application
+from twinslot.aws.store import HostSnapshot, Unreadable
+from twinslot.domain.model import Application, plain
+from twinslot.errors import OtherVersion
 
+from twinslot_cli.aws.errors import CannotWork
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.output.json_output import deployment_json, live_json
 from twinslot_cli.output.terminal import Terminal, duration, line, styled, timestamp
@@ -20,16 +22,26 @@ FIRST_DEPLOYMENT = "No app was ever deployed here. To deploy one: twinslot deplo
 
 @dataclass(frozen=True)
 class AppStatus:
-    """An app's state and the last report of each of its hosts."""
+    """An app's state, the last report of each of its hosts, and notes about what only another version of
+    twinslot can read or continue."""
 
     application: Application
-    reports: Sequence[Heard]
+    reports: Sequence[HostSnapshot]
+    unreadable: Sequence[str]
 
 
 def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
     """Show one app, or all that are live, under way or frozen; return 0. Raises CannotWork."""
-    found = [_read(stack, name) for name in ([app] if app else stack.apps())]
-    if not found:
+    found: list[AppStatus] = []
+    unreadable: list[str] = []
+    for name in [app] if app else stack.apps():
+        try:
+            found.append(_read(stack, name))
+        except OtherVersion as error:
+            if app:
+                raise CannotWork(str(error)) from error
+            unreadable.append(str(error))
+    if not found and not unreadable:
         terminal.print(FIRST_DEPLOYMENT)
     now = time.time()
     for number, each in enumerate(found):
@@ -37,7 +49,9 @@ def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
             terminal.print("")
         for row in rows(each, now):
             terminal.print(row, indent=INDENT)
-    terminal.print_json({"apps": [_json(each) for each in found]})
+    for note in unreadable:
+        terminal.print(styled(note, "yellow"))
+    terminal.print_json({"apps": [_json(each) for each in found], "unreadable": unreadable})
     return 0
 
 
@@ -58,11 +72,15 @@ def rows(status: AppStatus, now: float) -> list[Text]:
         found.append(_row("frozen", f"by {freeze.by} since {timestamp(freeze.since)}: {freeze.why}"))
     found += [_host(report, now) for report in status.reports]
     found += [_row("drift", styled(f"{each.host}: {each.what}", "yellow")) for each in application.drift]
+    found += [_row("unreadable", styled(note, "yellow")) for note in status.unreadable]
     return found
 
 
 def _read(stack: Stack, app: str) -> AppStatus:
-    return AppStatus(stack.application(app), stack.store.heard(app))
+    application, hosts = stack.application(app), stack.store.host_snapshots(app)
+    notes = (f"host {each}" for each in hosts if isinstance(each, Unreadable))
+    reports = [each for each in hosts if isinstance(each, HostSnapshot)]
+    return AppStatus(application, reports, [*application.unreadable, *notes])
 
 
 def _live(application: Application, now: float) -> Text:
@@ -74,15 +92,15 @@ def _live(application: Application, now: float) -> Text:
     return line(name, styled(live.release.label, "bold green"), styled(since))
 
 
-def _host(heard: Heard, now: float) -> Text:
-    report = heard.report
+def _host(snapshot: HostSnapshot, now: float) -> Text:
+    report = snapshot.report
     slots: list[str | Text] = []
     for name, slot in sorted(report.slots.items()):
         mark = styled("●", "green") if name == report.live else styled("○", "dim")
         # An empty slot is never active, so its state is left out.
         state = "" if slot.state == "active" else f" ({slot.state})"
         slots += ["   ", mark, f" {name} {slot.label + state if slot.label else 'empty'}"]
-    return _row("host", line(report.host, *slots), f"   last report {duration(now - heard.at)} ago")
+    return _row("host", line(report.host, *slots), f"   last report {duration(now - snapshot.at)} ago")
 
 
 def _row(name: str, text: str | Text, note: str = "") -> Text:
@@ -98,17 +116,18 @@ def _json(status: AppStatus) -> dict[str, object]:
         "previous": live_json(application.previous),
         "current": deployment_json(application.current),
         "waiting": deployment_json(application.waiting),
-        "frozen": asdict(application.freeze) if application.freeze else None,
-        "drift": [asdict(each) for each in application.drift],
+        "frozen": plain(application.freeze) if application.freeze else None,
+        "drift": [plain(each) for each in application.drift],
         "hosts": [_host_json(each) for each in status.reports],
+        "unreadable": list(status.unreadable),
     }
 
 
-def _host_json(heard: Heard) -> dict[str, object]:
-    report = heard.report
+def _host_json(snapshot: HostSnapshot) -> dict[str, object]:
+    report = snapshot.report
     return {
         "host": report.host,
-        "heard": heard.at,
+        "heard": snapshot.at,
         "live": report.live,
         "standby": report.standby,
         "slots": {

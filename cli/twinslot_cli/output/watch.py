@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 from twinslot.announce.build import view_of_end
 from twinslot.announce.wording import TONES, Tone
-from twinslot.aws.store import Store
+from twinslot.aws.store import Store, Unreadable
 from twinslot.domain.model import (
     Application,
     Deployment,
@@ -17,8 +17,9 @@ from twinslot.domain.model import (
     Outcome,
     Phase,
     PhaseEntry,
+    written_by,
 )
-from twinslot.errors import GiveUp, TryAgain, TwinslotError
+from twinslot.errors import GiveUp, OtherVersion, TryAgain, TwinslotError
 
 from twinslot_cli.aws.errors import NotLive, explain
 from twinslot_cli.output.json_output import deployment_json, live_json
@@ -34,7 +35,6 @@ ANSWER_TIMEOUT_SECONDS = 120
 RECENT = 20
 """The deployment is looked for among this many of the newest."""
 
-WORK = (Phase.STAGING, Phase.FLIPPING, Phase.BAKING)
 MAX_LOG_LINES = 20
 NOTE_COLUMN = 23
 """The column of the note behind a phase and its seconds."""
@@ -45,7 +45,6 @@ TONE_STYLES = {
     Tone.ACTIVE: "cyan",
     Tone.NEUTRAL: "bold",
 }
-STYLES = {outcome: TONE_STYLES[TONES[outcome]] for outcome in Outcome}
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ class DeploymentWatcher:
                 return Snapshot(application, known)
         for record in self._store.history(self._app, RECENT):
             if self._is_it(record.id):
+                if isinstance(record, Unreadable):
+                    raise OtherVersion(f"deployment {record}")
                 # Without an outcome it started or went on between the two reads: the next one shows it.
                 return Snapshot(application, record if record.outcome else None)
         return Snapshot(application, None)
@@ -166,14 +167,14 @@ def phase_rows(deployment: Deployment, application: Application, now: float) -> 
     rows = [line(styled(heading(deployment), "bold"), styled(f"  {deployment.id}", "dim"))]
     if present is Phase.WAITING:
         rows.append(_phase_row(turning, "waiting", duration(now - entered), why_waiting(application)))
-    for phase in (*WORK, Phase.REVERTING):
+    for phase in (phase for phase in Phase if phase.has_step):
         if phase is present:
             rows.append(_phase_row(turning, phase.value, duration(now - entered), _limit(deployment)))
         elif phase.value in spent:
             failed = deployment.failure and deployment.failure.phase is phase
             mark = styled("✗", "red") if failed else styled("✓", "green")
             rows.append(_phase_row(mark, phase.value, duration(spent[phase.value])))
-        elif phase in WORK and deployment.outcome is None and present is not Phase.REVERTING:
+        elif phase.working and deployment.outcome is None and present is not Phase.REVERTING:
             rows.append(_phase_row(styled("·", "dim"), phase.value))
     return rows
 
@@ -202,7 +203,7 @@ def outcome_rows(snapshot: Snapshot) -> list[Text]:
     total = deployment.timeline[-1].at - deployment.timeline[0].at
     view = view_of_end(deployment, application.live, application.previous)
     live = f"{view.live_is}: {view.live.label if view.live else 'nothing'}"
-    outcome = styled(deployment.outcome.value, STYLES[deployment.outcome])
+    outcome = styled(deployment.outcome.value, outcome_style(deployment.outcome))
     rows = [line(outcome, f" after {duration(total)}. {view.meaning} {live}.")]
     if deployment.failure:
         rows += failure_rows(deployment.failure)
@@ -210,9 +211,14 @@ def outcome_rows(snapshot: Snapshot) -> list[Text]:
     app, previous = application.name, application.previous
     if deployment.outcome is Outcome.LIVE and previous:
         rows.append(line(f"To roll back to {previous.release.label}: twinslot rollback {app}"))
-    elif deployment.failure and deployment.failure.phase not in (Phase.WAITING, Phase.STAGING):
+    elif deployment.failure and not deployment.failure.phase.before_traffic:
         rows.append(line(f"To see the journal of the failed release: twinslot logs {app} --idle"))
     return rows
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """Return the style of an outcome; of one that another version wrote, too."""
+    return TONE_STYLES[TONES.get(outcome, Tone.NEUTRAL)]
 
 
 def failure_rows(failure: Failure) -> list[Text]:
@@ -254,8 +260,11 @@ def _phase_row(mark: Text, name: str, spent: str = "", note: str = "") -> Text:
 
 def _limit(deployment: Deployment) -> str:
     """Return how long the phase under way takes, or may take at most."""
-    if deployment.phase is Phase.STAGING and deployment.hosts:
-        return f"at most {deployment.settings.start_seconds} s to become healthy"
-    if deployment.phase is Phase.BAKING:
-        return f"of {deployment.settings.bake_seconds} s"
-    return ""
+    match deployment.phase:
+        case Phase.STAGING if deployment.hosts:
+            return f"at most {deployment.settings.start_seconds} s to become healthy"
+        case Phase.BAKING:
+            return f"of {deployment.settings.bake_seconds} s"
+        case Phase.WAITING | Phase.STAGING | Phase.FLIPPING | Phase.REVERTING | Phase.ENDED:
+            return ""
+    return written_by(deployment.written_by)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twinslot.aws.hosts import IN_PROGRESS
+
 from lab.project import ROOT
 from lab.samples.build import build
 from lab.sandbox.demo import summary
@@ -87,7 +89,7 @@ class Demo:
         )
         where = {"CommandId": sent["Command"]["CommandId"], "InstanceId": host.instance_id}
         deadline = time.monotonic() + PROVISION_SECONDS
-        while (found := ssm.get_command_invocation(**where))["Status"] in ("Pending", "InProgress"):
+        while (found := ssm.get_command_invocation(**where))["Status"] in IN_PROGRESS:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"provisioning {host.address} took over {PROVISION_SECONDS} s")
             time.sleep(0.2)

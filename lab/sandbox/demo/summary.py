@@ -11,10 +11,12 @@ summary.json has the counts of the whole load (lab/sandbox/traffic/records.py), 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twinslot.domain.model import Phase
+
 from lab.sandbox.demo.costs import Cost
 from lab.sandbox.traffic.records import Traffic
 
-PHASES = ("staging", "flipping", "baking", "reverting")
+PHASES = tuple(phase.value for phase in Phase if phase.has_step)
 
 
 @dataclass(frozen=True)

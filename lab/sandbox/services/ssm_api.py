@@ -247,7 +247,8 @@ def _passes(command: Command, key: str, value: str) -> bool:
             return command.requested > datetime.fromisoformat(value).timestamp()
         case "InvokedBefore":
             return command.requested < datetime.fromisoformat(value).timestamp()
-    raise ApiError("InvalidFilterKey", f"the sandbox does not know the filter {key}")
+        case _:
+            raise ApiError("InvalidFilterKey", f"the sandbox does not know the filter {key}")
 
 
 def _all_at_once(parameters: dict[str, Any], hosts: int) -> None:

@@ -1,7 +1,7 @@
-"""Load, decide, save, act: the only place where decisions meet the world.
+"""Load, decide, save, act: the only place where decisions and I/O meet.
 
-What an act answers is an event itself, so one invocation goes round until nothing new follows. What fails
-halfway stays in the application's outbox; a tick finds it there.
+The result of an act is an event itself, so one invocation loops until nothing new follows. An act that fails
+stays in the application's outbox, where the scheduled check finds it.
 """
 
 from collections import deque
@@ -15,23 +15,23 @@ from twinslot.aws.artifacts import Artifacts
 from twinslot.aws.fleet import Fleet
 from twinslot.aws.parameters import SettingsReader
 from twinslot.aws.store import Store
-from twinslot.domain.deployment_id import asks_the_same, deployment_id
+from twinslot.domain.deployment_id import deployment_id, is_same_request
 from twinslot.domain.events import (
     Announced,
     CommandEnded,
     CommandFailed,
     CommandSent,
     Event,
-    FreezeAsked,
-    Inspected,
-    RollbackAsked,
+    FreezeRequested,
+    HostsReported,
+    RollbackRequested,
+    ScheduledCheck,
     Surveyed,
-    Tick,
-    UnfreezeAsked,
+    UnfreezeRequested,
     UploadArrived,
     UploadRefused,
 )
-from twinslot.domain.lifecycle import decide
+from twinslot.domain.lifecycle import cannot_continue, decide
 from twinslot.domain.model import (
     Act,
     Announce,
@@ -54,20 +54,22 @@ from twinslot.errors import (
     NotAJar,
     NothingToRollBackTo,
     TwinslotError,
+    UnknownApp,
 )
 from twinslot.intake.upload import Upload
 
 RACES = 64
-"""How often a decision is made anew because another controller saved first: one of each race wins, and 20
-uploads in a second are 120 saves. An announcement whose strike-out is given up is made once more."""
+"""How often a decision is repeated because another controller saved first. One controller wins each race,
+and 20 uploads in a second are 120 saves. If the removal of a published announcement from the outbox is given
+up, it is published again."""
 
 RECENT = 20
-"""How many of the newest deployments are looked through for a rollback that Lambda delivers once more."""
+"""How many of the newest deployments are searched for a rollback that Lambda delivers a second time."""
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """What a person who asked for a rollback is told: its id, where it goes, and what was live until then."""
+    """The response to a rollback: its deployment id, the label it goes to, and what was live before."""
 
     deployment: str
     to: str
@@ -89,7 +91,7 @@ class FreezeAnswer:
 
 
 class Controller:
-    """Brings events to applications. `clock` gives seconds since the epoch."""
+    """Handles events for applications. `clock` returns seconds since the epoch."""
 
     def __init__(
         self,
@@ -108,21 +110,21 @@ class Controller:
         self._clock = clock
 
     def upload(self, upload: Upload) -> None:
-        """Accept what lies in the bucket as a deployment, or refuse it; either way it ends in one outcome.
+        """Accept an upload as a deployment, or refuse it; either way it gets one outcome.
 
-        Raises TryAgain when S3 or DynamoDB cannot answer now.
+        Raises TryAgain when S3 or DynamoDB is not available.
         """
-        event = self._judge(upload)
+        event = self._read_upload(upload)
         self._handle(self._store.load(upload.app), event)
 
     def rollback(self, app: str, to: str | None, by: str, request: str) -> Rollback:
         """Make an earlier release live: the previous one, or the one that `to` names (label or deployment).
 
-        `to` names what ended LIVE, or the deployment of the previous one, however that ended.
-        `request` identifies the call: when Lambda delivers it once more, nothing follows from it. Raises
-        NothingToRollBackTo, or TryAgain.
+        `to` names a deployment that ended LIVE, or the deployment of the previous release, however it ended.
+        `request` identifies the call: a second delivery by Lambda is ignored. Raises UnknownApp,
+        NothingToRollBackTo, OtherVersion, or TryAgain.
         """
-        application = self._store.load(app)
+        application = self._load_known(app)
         target = None
         if to is not None:
             previous = application.previous
@@ -131,62 +133,66 @@ class Controller:
             target = previous if named else self._store.was_live(app, to)
             if target is None:
                 raise NothingToRollBackTo(
-                    f"{app}: no release {to!r} was ever live; see its announcements for labels"
+                    f"{app}: no release {to!r} was ever live; twinslot history {app} lists its deployments"
                 )
         now = self._clock()
-        asked = RollbackAsked(deployment_id(now, app, request), app, now, by, target)
-        before, _ = self._handle(application, asked)
+        event = RollbackRequested(deployment_id(now, app, request), app, now, by, target)
+        before, _ = self._handle(application, event)
         target = target or before.previous
-        return Rollback(asked.id, target.release.label if target else "", before.live)
+        return Rollback(event.id, target.release.label if target else "", before.live)
 
     def freeze(self, app: str, why: str, by: str) -> FreezeAnswer:
-        """Let uploads wait from now on. Raises UnknownApp, or TryAgain."""
-        return self._freeze_answer(app, FreezeAsked(by, why))
+        """Make uploads wait from now on. Raises UnknownApp, or TryAgain."""
+        return self._freeze_answer(app, FreezeRequested(by, why))
 
     def unfreeze(self, app: str, by: str) -> FreezeAnswer:
-        """Let uploads go live again, and what waits begin. Raises UnknownApp, or TryAgain."""
-        return self._freeze_answer(app, UnfreezeAsked(by))
+        """Let uploads go live again, and begin the one that waits. Raises UnknownApp, or TryAgain."""
+        return self._freeze_answer(app, UnfreezeRequested(by))
 
     def host_ready(self, instance: str) -> None:
-        """An instance was provisioned. Where its app has a live release it is asked how things stand; its
-        answer comes by `hosts_reported`, and if it holds no release, a join follows. Raises TryAgain."""
+        """Request a report from an instance that was provisioned, if its app has a live release.
+
+        The report arrives at `hosts_reported`; if the host holds no release, a join follows. Raises TryAgain.
+        """
         app = self._fleet.app_of(instance)
         if not app or not self._store.load(app).live:
-            telemetry.logger.info("ignored: no app with a live release owns it", instance=instance, app=app)
+            telemetry.logger.info("ignored: its app has no live release", instance=instance, app=app)
             return
         try:
-            self._fleet.ask(app, (instance,))
+            self._fleet.request_reports(app, (instance,))
         except CommandRefused as error:
-            # It may be gone already, and if not, an inspection comes by.
-            telemetry.logger.warning("left to the next inspection", instance=instance, error=str(error))
+            # It may be gone already; if not, its report is requested again within 15 minutes.
+            telemetry.logger.warning("no report requested yet", instance=instance, error=str(error))
 
     def command_ended(self, command: str) -> None:
-        """A command of ours ended, as SSM says. Raises UnknownCommand when its sending is not recorded."""
+        """Continue the deployment whose command ended. Raises UnknownCommand when none is recorded (yet)."""
         app = self._store.app_of_command(command)
         self._gather(self._store.load(app), command)
 
-    def inspect(self) -> None:
-        """Ask the hosts of every app on which nothing is under way how things stand.
+    def request_reports(self) -> None:
+        """Request reports from the hosts of every app that has nothing under way.
 
-        Those that cannot be asked are told of at once; the others' answers come by `hosts_reported`, and the
-        next inspection makes up for one that is lost.
+        Hosts that cannot be commanded are announced at once; the others' reports arrive at `hosts_reported`,
+        and the next request makes up for one that is lost.
         """
-        self._each(self._store.idle_apps(), self._inspect)
+        # An app may be listed as busy for acts that only another version can perform.
+        self._each(self._store.idle_apps(), self._request_reports)
+        self._each(self._store.busy_apps(), lambda app: self._request_reports(app, unless_busy=True))
 
     def hosts_reported(self, app: str, command: str) -> None:
-        """A command `report` ended, whoever sent it: hold what the hosts say against the table."""
+        """Compare what hosts report with the expected state, after a command `report` by any sender."""
         hosts, offline = self._fleet.hosts(app)
         results = self._fleet.reports(app, command)
-        self._handle(self._store.load(app), Inspected(results, _known(hosts, offline)))
+        self._handle(self._store.load(app), HostsReported(results, _known(hosts, offline)))
 
-    def tick(self) -> None:
-        """Find and end what no event told of: ended commands, deadlines, acts that were forgotten.
+    def scheduled_check(self) -> None:
+        """Find what no event reported: ended commands, passed deadlines, acts that were not performed.
 
-        One app's trouble does not keep the others waiting; the first is raised when all had their turn.
+        An error of one app does not affect the others; the first is raised after all were processed.
         """
-        self._each(self._store.busy_apps(), self._tick)
+        self._each(self._store.busy_apps(), self._check)
 
-    def _freeze_answer(self, app: str, event: FreezeAsked | UnfreezeAsked) -> FreezeAnswer:
+    def _freeze_answer(self, app: str, event: FreezeRequested | UnfreezeRequested) -> FreezeAnswer:
         before, after = self._handle(self._store.load(app), event)
         freeze = after.freeze
         return FreezeAnswer(
@@ -197,30 +203,47 @@ class Controller:
             waiting=before.waiting,
         )
 
-    def _each(self, apps: tuple[str, ...], look_after: Callable[[str], None]) -> None:
-        trouble: list[Exception] = []
+    def _load_known(self, app: str) -> Application:
+        """Load an app. Raises UnknownApp, which names the apps that exist, when it was never saved."""
+        application = self._store.load(app)
+        if application.version == 0:
+            apps = sorted({*self._store.busy_apps(), *self._store.idle_apps()})
+            known = f"there are: {', '.join(apps)}" if apps else "there is nothing yet"
+            raise UnknownApp(f"{app} was never deployed here; {known}")
+        return application
+
+    def _each(self, apps: tuple[str, ...], process: Callable[[str], None]) -> None:
+        errors: list[Exception] = []
         for app in apps:
             try:
-                look_after(app)
+                process(app)
             except Exception as error:
-                telemetry.logger.exception("this app was not looked after", app=app)
-                trouble.append(error)
-        if trouble:
-            raise trouble[0]
+                telemetry.logger.exception("this app was not processed", app=app)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
-    def _tick(self, app: str) -> None:
+    def _check(self, app: str) -> None:
         application = self._store.load(app)
-        if application.current and application.current.step and application.current.step.command:
-            application = self._gather(application, application.current.step.command)
-        self._handle(application, Tick())
+        current = application.current
+        if current and current.known and current.step and current.step.command:
+            application = self._gather(application, current.step.command)
+        _, application = self._handle(application, ScheduledCheck())
+        for note in application.unreadable:
+            telemetry.logger.warning("left to another version", app=app, what=note)
+        for deployment in (application.current, application.waiting):
+            if deployment and not deployment.known:
+                raise cannot_continue(deployment)
 
-    def _inspect(self, app: str) -> None:
+    def _request_reports(self, app: str, *, unless_busy: bool = False) -> None:
+        if unless_busy and self._store.load(app).busy:
+            return
         hosts, offline = self._fleet.hosts(app)
         if hosts:
-            self._fleet.ask(app, hosts)
-        self._handle(self._store.load(app), Inspected(offline, _known(hosts, offline)))
+            self._fleet.request_reports(app, hosts)
+        self._handle(self._store.load(app), HostsReported(offline, _known(hosts, offline)))
 
-    def _judge(self, upload: Upload) -> UploadArrived | UploadRefused:
+    def _read_upload(self, upload: Upload) -> UploadArrived | UploadRefused:
         reason, by = upload.problem, upload.by
         if not reason:
             try:
@@ -233,8 +256,7 @@ class Controller:
         return UploadRefused(upload.id, upload.app, upload.order, by, upload.key, reason)
 
     def _gather(self, application: Application, command: str) -> Application:
-        """Read what the hosts reported of the command under way and bring it to the application; what became
-        of that."""
+        """Read the results of the command under way and decide on them; return the application after that."""
         current = application.current
         if not current or not current.step or current.step.command != command:
             return application
@@ -243,29 +265,29 @@ class Controller:
         return application
 
     def _handle(self, application: Application, event: Event) -> tuple[Application, Application]:
-        """Decide, save and act until nothing new follows; returns the application before and after."""
-        repeat = isinstance(event, Tick)
+        """Decide, save and act until nothing new follows; return the application before and after."""
+        repeat = isinstance(event, ScheduledCheck)
         found, application, acts = self._decide(application, event)
-        undone = deque(acts)
-        while undone:
-            act = undone.popleft()
+        pending = deque(acts)
+        while pending:
+            act = pending.popleft()
             try:
-                answer = self._act(application, act, repeat)
+                result = self._act(application, act, repeat)
             except TwinslotError as error:
-                telemetry.log_put_off(application.name, act, error)
+                telemetry.log_deferred(application.name, act, error)
                 continue
-            if answer:
-                _, application, acts = self._decide(application, answer)
-                undone.extend(acts)
+            if result:
+                _, application, acts = self._decide(application, result)
+                pending.extend(acts)
         return found, application
 
     def _decide(
         self, application: Application, event: Event
     ) -> tuple[Application, Application, tuple[Act, ...]]:
-        """Decide and save; when another controller was first, load what it wrote and decide again."""
+        """Decide and save; when another controller saved first, load what it saved and decide again."""
         for _ in range(RACES):
             if self._was_accepted(application.name, event):
-                telemetry.logger.info("known already", event=event)
+                telemetry.logger.info("ignored: a repeated event", event=event)
                 return application, application, ()
             decision = decide(application, event, self._clock())
             if decision.application == application and not decision.acts:
@@ -280,21 +302,21 @@ class Controller:
             for record in decision.records:
                 telemetry.log_outcome(record)
             return application, saved, decision.acts
-        raise LostRace(f"{application.name}: {RACES} other writes came first; the event will be tried again")
+        raise LostRace(f"{application.name}: {RACES} other writes came first; the event will be retried")
 
     def _was_accepted(self, app: str, event: Event) -> bool:
-        """Whether the history has a deployment of this very upload or call for a rollback."""
+        """Whether the history has a deployment of this very upload or rollback request."""
         match event:
             case UploadArrived() | UploadRefused():
                 return self._store.deployment(app, event.id) is not None
-            case RollbackAsked():
-                # Its id begins with the time of its delivery, since Lambda tells no other.
-                return any(asks_the_same(known.id, event.id) for known in self._store.history(app, RECENT))
+            case RollbackRequested():
+                # Its id begins with the time of its delivery: Lambda gives no time of the request.
+                return any(is_same_request(known.id, event.id) for known in self._store.history(app, RECENT))
             case _:
                 return False
 
     def _act(self, application: Application, act: Act, repeat: bool) -> Event | None:
-        """Do one act and return what it answers; None when the application has moved on and it is void."""
+        """Perform one act and return its result; None when it no longer applies to the application."""
         current = application.current
         match act:
             case AnnounceStart() if not current or current.id != act.deployment.id:
@@ -302,6 +324,8 @@ class Controller:
             case Announce() | AnnounceStart() | AnnounceFreeze() | Warn():
                 self._announcer.publish(act)
                 return Announced(act.id)
+            case Survey() | SendCommand() if current and not current.known:
+                return None
             case Survey():
                 return self._survey(application.name, act)
             case SendCommand():

@@ -1,24 +1,24 @@
-"""The two roots of every error the controller raises on purpose, and the domain's own errors.
+"""The two roots of all errors that the controller raises on purpose, and the domain's own errors.
 
 What a caller does next depends only on the root: `TryAgain` means that the same call may succeed
-later and nothing was decided; `GiveUp` means that it never will, and the message says what to do.
+later and nothing was decided; `GiveUp` means that it never will, and the message names what to do.
 """
 
 
 class TwinslotError(Exception):
-    """Raised by twinslot on purpose; its text is fit to be shown to a person."""
+    """Raised by twinslot on purpose; its text is written for people."""
 
 
 class TryAgain(TwinslotError):
-    """The same call may succeed later: throttling, a lost race, an answer that is not there yet."""
+    """The same call may succeed later: throttling, a lost race, a result that is not there yet."""
 
 
 class GiveUp(TwinslotError):
-    """The same call will fail again: somebody has to change something first."""
+    """The same call will fail again until a person changes something."""
 
 
 class LostRace(TryAgain):
-    """Another controller wrote the application first; load it again and decide again."""
+    """Another controller saved the application first; load it again and decide again."""
 
 
 class UnknownCommand(TryAgain):
@@ -26,17 +26,13 @@ class UnknownCommand(TryAgain):
 
 
 class NotAJar(GiveUp):
-    """The uploaded object is not a jar that a host could run. `by` says who uploaded it, "": not known."""
+    """The uploaded object is not a jar that a host could run. `by` is who uploaded it; "" when unknown."""
 
     by = ""
 
 
-class BadKey(GiveUp):
-    """The S3 key does not name an application and a jar in the characters that twinslot takes."""
-
-
 class BadSettings(GiveUp):
-    """The application's settings hold an unknown key or a value of the wrong type or range."""
+    """The application's settings have an unknown key, or a value of the wrong type or out of range."""
 
 
 class BadEvent(GiveUp):
@@ -44,16 +40,20 @@ class BadEvent(GiveUp):
 
 
 class BadReport(GiveUp):
-    """A host's report is not JSON, not of the agreed shape, or speaks for another host."""
+    """A host's report is not JSON, not of the agreed shape, or names another host."""
+
+
+class OtherVersion(GiveUp):
+    """Only another version of twinslot can read an item, or continue a deployment."""
 
 
 class NothingToRollBackTo(GiveUp):
-    """The release that a rollback asks for was never live."""
+    """The release that a rollback requests was never live."""
 
 
 class UnknownApp(GiveUp):
-    """Nothing was ever heard of the application that a person means."""
+    """No jar was ever uploaded for the application that a person names."""
 
 
 class CommandRefused(GiveUp):
-    """SSM will not take this command, now or later."""
+    """SSM will not accept this command, now or later."""

@@ -1,15 +1,15 @@
-"""What operators see of the controller: structured logs, metrics and traces (Powertools for AWS Lambda).
+"""Structured logs, metrics and traces of the controller (Powertools for AWS Lambda).
 
 Service name and metrics namespace come from the function's environment (POWERTOOLS_SERVICE_NAME,
 POWERTOOLS_METRICS_NAMESPACE); the correlation id of a log line is the deployment's id.
 
     Deployments    count      by outcome; and by app and outcome
     PhaseSeconds   seconds    by app and phase, of each deployment that ended
-    ActsPutOff     count      acts that failed and stay in the outbox
+    ActsDeferred   count      acts that failed and stay in the outbox to be repeated
 
-Each bears the dimension `service` besides. A metric costs money for each value of its dimensions, so that
-there are few: phases and outcomes are the model's own, and an app counts by name only where it has hosts:
-whoever uploads to a folder of any name makes an app of that name. What was uploaded or said is no dimension.
+Each has the dimension `service` as well. A metric costs money for each value of its dimensions, so there are
+few values: phases and outcomes are the model's own, and an app is a dimension only where it has hosts, since
+an upload into a folder of any name creates an app of that name. No text from users is a dimension.
 """
 
 from aws_lambda_powertools import Logger, Tracer, single_metric
@@ -20,11 +20,11 @@ from twinslot.domain.model import Act, Application, Deployment
 
 logger = Logger()
 tracer = Tracer(patch_modules=["botocore"])
-"""Traces AWS calls alone: by default it would import, at each cold start, all that it could patch."""
+"""Traces AWS calls only: by default it would import every library that it can patch, at each cold start."""
 
 
 def log_decision(event: Event, application: Application, acts: tuple[Act, ...]) -> None:
-    """One line for each decision that changed something."""
+    """Log one line for a decision that changed something."""
     current = application.current
     if current:
         logger.set_correlation_id(current.id)
@@ -41,7 +41,7 @@ def log_decision(event: Event, application: Application, acts: tuple[Act, ...]) 
 
 
 def log_outcome(deployment: Deployment) -> None:
-    """A line and the metrics of a deployment that ended."""
+    """Log one line and emit the metrics of a deployment that ended."""
     if deployment.outcome is None:
         return
     outcome = deployment.outcome.value
@@ -61,10 +61,10 @@ def log_outcome(deployment: Deployment) -> None:
         _measure("PhaseSeconds", MetricUnit.Seconds, seconds, app=deployment.app, phase=phase)
 
 
-def log_put_off(app: str, act: Act, error: Exception) -> None:
-    """An act that failed: it stays in the outbox and a tick repeats it."""
-    logger.warning("put off", app=app, act=act.id, error=str(error))
-    _count("ActsPutOff")
+def log_deferred(app: str, act: Act, error: Exception) -> None:
+    """Log an act that failed: it stays in the outbox, and the scheduled check repeats it."""
+    logger.warning("deferred", app=app, act=act.id, error=str(error))
+    _count("ActsDeferred")
 
 
 def _count(name: str, **dimensions: str) -> None:
@@ -72,7 +72,7 @@ def _count(name: str, **dimensions: str) -> None:
 
 
 def _measure(name: str, unit: MetricUnit, value: float, **dimensions: str) -> None:
-    """One metric of its own, printed in CloudWatch's embedded metric format."""
+    """Emit one metric in CloudWatch's embedded metric format."""
     with single_metric(name=name, unit=unit, value=value) as metric:
-        for dimension, of in dimensions.items():
-            metric.add_dimension(dimension, of)
+        for dimension, value_of in dimensions.items():
+            metric.add_dimension(dimension, value_of)

@@ -1,4 +1,4 @@
-"""Puts the controller together, once for each container: clients, names from the environment, the clock."""
+"""Builds the controller, once per container: clients, names from the environment, the clock."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from twinslot.errors import GiveUp
 
 @dataclass(frozen=True)
 class Environment:
-    """What the template tells a function. `default_app` is "" when no app owns the bucket's root."""
+    """The variables that the template sets. `default_app` is "" when no app owns the bucket's root."""
 
     table: str
     topic: str
@@ -30,16 +30,18 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
-        """From variables that are called as the fields are, in capitals. Raises GiveUp for missing ones."""
+        """Read the variables, which have the fields' names in capitals. Raises GiveUp for missing ones."""
         names = {field.name: field.name.upper() for field in fields(cls)}
         missing = [name for name in names.values() if not variables.get(name) and name != "DEFAULT_APP"]
         if missing:
-            raise GiveUp(f"the function's environment lacks {', '.join(missing)}; template.yaml sets them")
+            raise GiveUp(
+                f"the function's environment has no {', '.join(missing)}; deploy template.yaml again"
+            )
         return cls(**{field: variables.get(name, "") for field, name in names.items()})
 
 
 def assemble() -> Controller:
-    """The controller of this function. Raises GiveUp when an environment variable is missing."""
+    """Return the controller of this function. Raises GiveUp when an environment variable is missing."""
     names = Environment.read(os.environ)
     session = boto3.Session()
     ssm = session.client("ssm")

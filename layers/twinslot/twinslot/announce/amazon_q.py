@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from twinslot.announce.facts import CHAT, last_lines
 from twinslot.announce.view import MAX_CHAT_HOSTS, View, listed
-from twinslot.domain.model import NOBODY
+from twinslot.domain.model import NO_APP
 from twinslot.intake.sanitize import escaped, sanitize
 
 MAX_TITLE_CHARACTERS = 250
@@ -27,7 +27,7 @@ BACKTICK = "\N{MODIFIER LETTER GRAVE ACCENT}"
 def custom_notification(view: View) -> str:
     """Return the JSON of the notification. A deployment's start and its end share a thread."""
     view = view.within(CHAT)
-    words = [word for word in (view.app, view.outcome) if word and word != NOBODY]
+    words = [word for word in (view.app, view.outcome) if word and word != NO_APP]
     content: dict[str, object] = {
         "textType": "client-markdown",
         "title": _title(view),

@@ -44,7 +44,7 @@ from dataclasses import asdict
 from twinslot.announce.build import AnnouncingAct
 from twinslot.announce.facts import LiveNow
 from twinslot.announce.view import View
-from twinslot.domain.model import Announce, AnnounceFreeze, AnnounceStart, Deployment, Warn
+from twinslot.domain.model import Announce, AnnounceFreeze, AnnounceStart, Deployment, Warn, plain
 
 FORMAT = 1
 
@@ -84,7 +84,7 @@ def _of_deployment(deployment: Deployment, view: View) -> Fields:
         "by": view.by,
         "at": deployment.timeline[-1].at if deployment.timeline else None,
         "key": view.key,
-        "release": asdict(deployment.release) if deployment.release else None,
+        "release": plain(deployment.release) if deployment.release else None,
         "hosts": view.hosts,
     }
 

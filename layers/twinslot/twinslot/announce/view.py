@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from twinslot.announce import wording
 from twinslot.announce.facts import MAX_SECONDS, Cause, Jar, Limits, LiveNow
 from twinslot.announce.wording import Case, Words
-from twinslot.domain.model import NOBODY, Kind, Outcome, Phase
+from twinslot.domain.model import NO_APP, Kind, Outcome, Phase
 from twinslot.intake.sanitize import sanitize
 from twinslot.shared.constants import VERSION
 
 SOMEBODY = "somebody"
-INSPECTION = "the inspection of the hosts"
+HOST_REPORTS = "the hosts' reports"
 LIVE_NOW = "Live now"
 WHY = "Why"
-BEFORE_TRAFFIC = (Phase.WAITING, Phase.STAGING)
 MAX_PHASES = 10
 MAX_WORD_CHARACTERS = 30
 MAX_END_CHARACTERS = 40
@@ -111,7 +110,7 @@ class View:
     @property
     def title(self) -> str:
         """The app and the name of the deployment. A key that names no app belongs to none."""
-        app = "" if self.app == NOBODY else self.app
+        app = "" if self.app == NO_APP else self.app
         return " ".join(filter(None, (app, self.name))) or "an upload"
 
     @property
@@ -134,7 +133,7 @@ class View:
     @property
     def live_is(self) -> str:
         """What `live` is; "" where nothing is known of it."""
-        if self.app == NOBODY or (self.unknown and not self.live):
+        if self.app == NO_APP or (self.unknown and not self.live):
             return ""
         return "Should be live" if self.outcome == wording.DRIFT else LIVE_NOW
 
@@ -149,7 +148,7 @@ class View:
     @property
     def origin(self) -> str:
         """Who did it."""
-        by = self.by or (INSPECTION if self.outcome == wording.DRIFT else SOMEBODY)
+        by = self.by or (HOST_REPORTS if self.outcome == wording.DRIFT else SOMEBODY)
         return f"{wording.origin(self.outcome, self.kind)} {by}"
 
     @property
@@ -180,7 +179,7 @@ class View:
         if self.outcome in (wording.FROZEN, wording.UNFROZEN):
             return Case.WAITING if self.waiting else Case.PLAIN
         if self.outcome == Outcome.FAILED:
-            is_before = self.cause and self.cause.phase in BEFORE_TRAFFIC
+            is_before = self.cause and Phase.read(self.cause.phase).before_traffic
             return Case.PLAIN if is_before else Case.AFTER_TRAFFIC
         return Case.UNCONFIRMED if self.unconfirmed else Case.PLAIN
 

@@ -1,4 +1,4 @@
-"""S3: the only importer of it. Reads one version of one object by ranges."""
+"""S3: reads one version of one object by ranges. The only module that uses S3."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 GONE = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404")
-"""MethodNotAllowed is S3's answer when the version is a delete marker."""
+"""S3 responds with MethodNotAllowed when the version is a delete marker."""
 
 
 class ArtifactGone(GiveUp):
-    """The object or its version was deleted after its upload."""
+    """The object or this version of it was deleted after the upload."""
 
 
 class ArtifactUnreadable(GiveUp):
-    """S3 refuses to let this function read the object."""
+    """This function has no permission to read the object."""
 
 
 @dataclass(frozen=True)
 class Artifact:
     """One version of one object, as a `jar.Source`; every call is one GET.
 
-    S3 tells no checksum here: the answer to a ranged GET bears none, or that of one part of a multipart
-    upload. The bytes are pinned by the version id instead.
+    The version id pins the bytes, not a checksum: S3's response to a ranged GET has none, or that of one part
+    of a multipart upload.
     """
 
     s3: S3Client
@@ -45,10 +45,10 @@ class Artifact:
     key: str
     version: str
     metadata: dict[str, str] = field(default_factory=dict)
-    """What the uploader said beside the bytes, once anything was read."""
+    """The object's metadata, known once anything was read."""
 
     def tail(self, length: int) -> tuple[bytes, int]:
-        """The last `length` bytes and the size of the object.
+        """Return the last `length` bytes and the size of the object.
 
         Raises ArtifactGone, ArtifactUnreadable, and TryAgain.
         """
@@ -58,14 +58,14 @@ class Artifact:
             return b"", 0
         match = CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
         if not match:
-            # A server may answer with all of the object instead of a range of it.
+            # A server may respond with the whole object instead of a range.
             return body, len(body)
         size = int(match[3])
         self._check(len(body), min(length, size))
         return body, size
 
     def read(self, start: int, length: int) -> bytes:
-        """These bytes. Raises as `tail` does."""
+        """Return these bytes. Raises as `tail` does."""
         _, body = self._get(f"bytes={start}-{start + length - 1}")
         self._check(len(body), length)
         return body
@@ -83,31 +83,31 @@ class Artifact:
                 if code(error) == "InvalidRange":
                     raise _EmptyError from error
                 if code(error) in GONE:
-                    raise ArtifactGone(f"{doing}: it was deleted since; upload it again") from error
+                    raise ArtifactGone(f"{doing}: it was deleted meanwhile; upload it again") from error
                 raise
 
     def _check(self, got: int, wanted: int) -> None:
         if got != wanted:
-            raise TryAgain(f"s3://{self.bucket}/{self.key}: S3 sent {got} of {wanted} bytes")
+            raise TryAgain(f"reading s3://{self.bucket}/{self.key}: S3 sent {got} of {wanted} bytes")
 
 
 class _EmptyError(Exception):
-    """No range fits into an object of 0 bytes."""
+    """The object has 0 bytes, so that no range is valid."""
 
 
 class Artifacts:
-    """The artifact bucket's side of S3."""
+    """The jars in the artifact bucket."""
 
     def __init__(self, s3: S3Client) -> None:
         self._s3 = s3
 
     def inspect(self, upload: Upload) -> tuple[Release, str]:
-        """The release that an upload brought, and who uploaded it, after at most 3 GETs.
+        """Return the release of an upload and who uploaded it, after at most 3 GETs.
 
-        S3's event knows the account alone. The object's metadata `by`, where there is any, is what the
-        uploader says: `twinslot deploy` gives the name of the credentials. Nobody proves it.
+        S3's event has only the account. The object's metadata `by`, where it exists, is a claim of the
+        uploader that is not verified: `twinslot deploy` sets it to the name of the credentials.
 
-        Raises NotAJar, which says who, too, ArtifactGone, ArtifactUnreadable, and TryAgain.
+        Raises NotAJar with the uploader in `by`, ArtifactGone, ArtifactUnreadable, and TryAgain.
         """
         artifact = Artifact(self._s3, upload.bucket, upload.key, upload.version)
         try:

@@ -1,4 +1,4 @@
-"""How an error of an AWS client becomes one of the two roots; every edge wraps its calls in `calling`."""
+"""Errors of AWS clients as one of the two roots. Every module that calls AWS wraps its calls in `calling`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,23 +41,23 @@ TEMPORARY_CODES = frozenset(
         "TransactionInProgressException",
     }
 )
-"""Codes that AWS gives to a request which may succeed when it is sent again."""
+"""Error codes of requests that may succeed on a retry."""
 
 MAX_MESSAGE_CHARACTERS = 300
 
 
 def code(error: ClientError) -> str:
-    """The error's code, such as `ThrottlingException`; "" when the answer bore none."""
+    """Return the error's code, such as `ThrottlingException`; "" when the response has none."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def status(error: ClientError) -> int:
-    """The HTTP status of the answer; 0 when it is not known."""
+    """Return the HTTP status of the response; 0 when it is not known."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def is_temporary(error: BotoCoreError | ClientError) -> bool:
-    """Whether the same call may succeed later: a throttle, a fault of AWS's, or no answer at all."""
+    """Whether the same call may succeed later: throttling, a server error, or no response at all."""
     if isinstance(error, ClientError):
         return code(error) in TEMPORARY_CODES or status(error) >= 500
     return isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError | ResponseStreamingError)
@@ -65,9 +65,9 @@ def is_temporary(error: BotoCoreError | ClientError) -> bool:
 
 @contextmanager
 def calling(doing: str, refused: type[GiveUp]) -> Iterator[None]:
-    """Raise TryAgain for a client error that may pass and `refused` for one that will not.
+    """Raise TryAgain for a temporary client error, and `refused` for a permanent one.
 
-    `doing` begins the message and says what was wanted: "sending stage to the hosts of shop".
+    `doing` begins the message and names the attempt: "sending stage to the hosts of shop".
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""SSM and EC2: the only importer of them. Finds an app's hosts, sends them commands, reads what came of it.
+"""SSM: finds an app's hosts, sends them commands, and reads the results.
 
-SSM's own verdict on a command is not asked for: a tag that matches nothing is a "Success", and so is a
-command that some hosts never got. Every expected host is judged by its own invocation and its own report.
+SSM's status of a whole command is not used: a tag that matches nothing is a "Success", and so is a command
+that some hosts never received. Every expected host is judged by its own invocation and its own report.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from twinslot.aws import hosts
 from twinslot.aws.calling import calling
-from twinslot.domain.model import Deployment, HostResult, Release, Step
+from twinslot.domain.model import Deployment, HostResult, Release, Step, plain
 from twinslot.errors import BadReport, CommandRefused, GiveUp
 from twinslot.intake import report
 from twinslot.intake.sanitize import sanitize
@@ -25,29 +25,24 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, SendCommandRequestTypeDef
 
-TAG = "twinslot"
-MAX_INSTANCE_IDS = 50
-"""More than SendCommand takes by name are targeted by their tag."""
-
 DELIVERY_SECONDS = 60
-"""How long SSM tries to hand a command to an agent."""
+"""How long SSM tries to deliver a command to an agent."""
 
 CLOCK_SKEW_SECONDS = 300
 
-UNDER_WAY = ("Pending", "InProgress", "Delayed", "Cancelling")
 REASONS = {
-    "DeliveryTimedOut": f"its SSM agent did not take the command within {DELIVERY_SECONDS} s: is it running?",
+    "DeliveryTimedOut": f"its SSM agent did not take the command within {DELIVERY_SECONDS} s; is it running?",
     "ExecutionTimedOut": "the command ran for longer than its document allows and was killed",
     "TimedOut": "the command timed out",
-    "Undeliverable": "SSM could not deliver the command: the host is gone or its agent does not answer",
+    "Undeliverable": "SSM could not deliver the command: the host is gone or its agent does not respond",
     "Cancelled": "the command was cancelled in SSM",
     "Canceled": "the command was cancelled in SSM",
     "Terminated": "SSM gave up before it reached this host, because others had failed",
     "InvalidPlatform": "the document does not run on this host's platform",
-    "AccessDenied": "SSM may not command this host: look at its tag and its instance profile",
+    "AccessDenied": "SSM has no permission to command this host; check its tag and its instance profile",
     "Failed": "the command failed",
 }
-"""What an invocation's StatusDetails (spaces left out) mean to a person.
+"""The reason of a failure, by the StatusDetails of an invocation (spaces removed).
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html"""
 
 
@@ -61,79 +56,53 @@ class Fleet:
         self._ec2 = ec2
 
     def hosts(self, app: str) -> tuple[tuple[str, ...], tuple[HostResult, ...]]:
-        """The app's running instances that can be commanded, and for each one that cannot, why.
+        """Return the app's running instances that can be commanded, and for each one that cannot, why.
 
-        Raises TryAgain, and GiveUp when AWS does not let this function look.
+        Raises TryAgain, and GiveUp when this function has no permission to look.
         """
         with calling(f"looking for the hosts of {app}", GiveUp):
-            running = sorted(
-                instance["InstanceId"]
-                for page in self._ec2.get_paginator("describe_instances").paginate(
-                    Filters=[
-                        {"Name": f"tag:{TAG}", "Values": [app]},
-                        {"Name": "instance-state-name", "Values": ["running"]},
-                    ]
-                )
-                for reservation in page["Reservations"]
-                for instance in reservation["Instances"]
-            )
-            pings = {
-                agent["InstanceId"]: agent["PingStatus"]
-                for page in self._ssm.get_paginator("describe_instance_information").paginate(
-                    Filters=[{"Key": f"tag:{TAG}", "Values": [app]}]
-                )
-                for agent in page["InstanceInformationList"]
-            }
-        online = tuple(host for host in running if pings.get(host) == "Online")
+            running = [instance["InstanceId"] for instance in hosts.running_hosts(self._ec2, app)]
+            pings = hosts.ping_statuses(self._ssm, app)
+        online = tuple(host for host in running if pings.get(host) == hosts.ONLINE)
         return online, tuple(_offline(host, pings.get(host)) for host in running if host not in online)
 
     def app_of(self, instance: str) -> str | None:
-        """The app that a running instance bears the tag of; None for one that bears no app's, or is gone.
+        """Return the app in a running instance's tag; None for an invalid tag, or no such instance.
 
-        Raises TryAgain, and GiveUp when AWS does not let this function look.
+        Raises TryAgain, and GiveUp when this function has no permission to look.
         """
-        with calling(f"looking whose host {instance} is", GiveUp):
-            tags = {
-                tag["Key"]: tag["Value"]
-                for page in self._ec2.get_paginator("describe_instances").paginate(
-                    Filters=[
-                        {"Name": "instance-id", "Values": [instance]},
-                        {"Name": "instance-state-name", "Values": ["running"]},
-                    ]
-                )
-                for reservation in page["Reservations"]
-                for found in reservation["Instances"]
-                for tag in found.get("Tags", ())
-            }
-        app = tags.get(TAG, "")
+        with calling(f"looking for the app of {instance}", GiveUp):
+            found = hosts.running(self._ec2, {"Name": "instance-id", "Values": [instance]})
+        tags = {tag["Key"]: tag["Value"] for each in found for tag in each.get("Tags", ())}
+        app = tags.get(hosts.TAG, "")
         return app if APP.fullmatch(app) else None
 
     def send(self, deployment: Deployment, step: Step, *, repeat: bool) -> str:
-        """Tell the deployment's hosts to do its step; the id of the command.
+        """Send the deployment's step to its hosts; return the id of the command.
 
-        SendCommand takes no token: a `repeat` first looks for the command that an earlier call sent, and
-        takes it for its own. Raises TryAgain, and CommandRefused when SSM will never take it.
+        SendCommand takes no idempotency token: a `repeat` first looks for the command that an earlier call
+        sent, and returns its id. Raises TryAgain, and CommandRefused when SSM will never accept it.
         """
         with calling(f"sending {step.name} to the hosts of {deployment.app}", CommandRefused):
             sent = self._sent(deployment, step) if repeat else None
-            orders = parameters(deployment, step)
-            return sent or self._command(deployment.app, deployment.hosts, orders, comment(deployment, step))
+            values = parameters(deployment, step)
+            return sent or self._command(deployment.app, deployment.hosts, values, comment(deployment, step))
 
-    def ask(self, app: str, hosts: tuple[str, ...]) -> str:
-        """Tell the hosts to report how things stand; the id of the command. Raises as `send` does."""
-        question = {"verb": ["report"], "app": [app], "step": ["report"]}
-        with calling(f"asking the hosts of {app} for a report", CommandRefused):
-            return self._command(app, hosts, question, f"twinslot {app} report")
+    def request_reports(self, app: str, instances: tuple[str, ...]) -> str:
+        """Send the command `report` to the hosts; return its id. Raises as `send` does."""
+        values = {"verb": ["report"], "app": [app], "step": ["report"]}
+        with calling(f"requesting reports from the hosts of {app}", CommandRefused):
+            return self._command(app, instances, values, f"twinslot {app} report")
 
     def reports(self, app: str, command: str) -> tuple[HostResult, ...]:
-        """What a command `report` came to on each host that it was sent to. Raises TryAgain, and GiveUp."""
+        """Return the result of a command `report` for each host it was sent to. Raises TryAgain, GiveUp."""
         invocations = self._invocations(command)
         return tuple(_result(invocations[host], app, "report", "") for host in sorted(invocations))
 
     def results(self, deployment: Deployment, command: str) -> tuple[HostResult, ...]:
-        """What the command of the deployment's step came to so far on each of its hosts, in their order.
+        """Return the results so far of the command of the deployment's step, in the order of its hosts.
 
-        A host that SSM does not list (yet) is under way. Raises TryAgain, and GiveUp.
+        On a host that SSM does not list (yet), the command is in progress. Raises TryAgain, and GiveUp.
         """
         invocations = self._invocations(command)
         step = deployment.step.name if deployment.step else ""
@@ -145,8 +114,8 @@ class Fleet:
         )
 
     def _invocations(self, command: str) -> dict[str, CommandInvocationTypeDef]:
-        """What SSM knows of a command on each host that it was sent to."""
-        with calling(f"reading what became of command {command}", GiveUp):
+        """Return the invocation of a command for each host that it was sent to."""
+        with calling(f"reading the results of the command {command}", GiveUp):
             return {
                 invocation["InstanceId"]: invocation
                 for page in self._ssm.get_paginator("list_command_invocations").paginate(
@@ -156,7 +125,7 @@ class Fleet:
             }
 
     def _command(
-        self, app: str, hosts: tuple[str, ...], parameters: dict[str, list[str]], comment: str
+        self, app: str, instances: tuple[str, ...], parameters: dict[str, list[str]], comment: str
     ) -> str:
         request: SendCommandRequestTypeDef = {
             "DocumentName": self._document,
@@ -167,14 +136,14 @@ class Fleet:
             "MaxConcurrency": "100%",
             "MaxErrors": "100%",
         }
-        if len(hosts) <= MAX_INSTANCE_IDS:
-            request["InstanceIds"] = hosts
+        if len(instances) <= hosts.MAX_INSTANCE_IDS:
+            request["InstanceIds"] = instances
         else:
-            request["Targets"] = [{"Key": f"tag:{TAG}", "Values": [app]}]
+            request["Targets"] = [{"Key": f"tag:{hosts.TAG}", "Values": [app]}]
         return self._ssm.send_command(**request)["Command"]["CommandId"]
 
     def _sent(self, deployment: Deployment, step: Step) -> str | None:
-        """The id of the newest command that was sent for this step, by its comment."""
+        """Return the id of the newest command that was sent for this step, found by its comment."""
         since = datetime.fromtimestamp(deployment.timeline[-1].at - CLOCK_SKEW_SECONDS, UTC)
         commands = [
             command
@@ -192,19 +161,19 @@ class Fleet:
 
 
 def comment(deployment: Deployment, step: Step) -> str:
-    """What a command is recognised by in SSM; at most 100 characters."""
+    """Return the comment by which a command is recognised in SSM; at most 100 characters."""
     return f"twinslot {deployment.id} {step.name}"
 
 
 def parameters(deployment: Deployment, step: Step) -> dict[str, list[str]]:
-    """The document's parameters, as docs/host.md has them.
+    """Return the document's parameters, which docs/host.md describes.
 
-    Raises CommandRefused when the release that the step is about is not known.
+    Raises CommandRefused when the release of the step is not known.
     """
     before = deployment.live_before.release if deployment.live_before else None
     release = before if step.name.startswith("revert") else deployment.release
     if release is None:
-        raise CommandRefused(f"{step.name} of {deployment.id}: there is no release that it could be about")
+        raise CommandRefused(f"the step {step.name} of the deployment {deployment.id} has no release")
     values = {
         "verb": step.verb,
         "app": deployment.app,
@@ -213,46 +182,46 @@ def parameters(deployment: Deployment, step: Step) -> dict[str, list[str]]:
         "fence": str(deployment.fence),
         "release": _release(release),
         "previous": _release(before) if before and step.verb == "bake" else "",
-        "settings": _packed(asdict(deployment.settings)),
+        "settings": _packed(plain(deployment.settings)),
     }
     return {name: [value] for name, value in values.items()}
 
 
 def _release(release: Release) -> str:
-    return _packed(asdict(release))
+    return _packed(plain(release))
 
 
 def _packed(fields: Mapping[str, object]) -> str:
-    """Unpadded base64url of JSON: no character that a shell, a pattern or SSM could misread."""
+    """Return unpadded base64url of JSON: no character has a meaning to a shell, a pattern or SSM."""
     return urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def _offline(host: str, ping: str | None) -> HostResult:
     if ping is None:
         reason = (
-            "it is not registered with SSM: if it has just started, upload again in a minute; else install"
-            " the SSM agent and give it an instance profile for it"
+            "it is not registered with SSM: if it was just launched, upload again in a minute; otherwise"
+            " install the SSM agent and attach an instance profile with the stack's host policy"
         )
     else:
-        reason = f"its SSM agent is {ping}, not Online: is amazon-ssm-agent running there?"
+        reason = f"its SSM agent is {ping}, not {hosts.ONLINE}; is amazon-ssm-agent running there?"
     return HostResult(host, False, reason)
 
 
 def _result(invocation: CommandInvocationTypeDef, app: str, step: str, deployment: str) -> HostResult:
-    """One host's part, by its invocation's status and its report."""
+    """Return the result on one host, from its invocation's status and its report."""
     host, status = invocation["InstanceId"], invocation["Status"]
-    if status in UNDER_WAY:
+    if status in hosts.IN_PROGRESS:
         return HostResult(host, None)
     details = invocation.get("StatusDetails", "").replace(" ", "") or status
-    explanation = REASONS.get(details, f"the command ended as {sanitize(details, 100)}")
+    explanation = REASONS.get(details, f"the command ended with the status {sanitize(details, 100)}")
     outputs = [plugin.get("Output", "") for plugin in invocation.get("CommandPlugins", [])]
     output = next((output for output in reversed(outputs) if output), "")
     if status != "Success" and not output:
         return HostResult(host, False, explanation)
     try:
-        told = report.read(output, host, app, step, deployment)
+        printed = report.read(output, host, app, step, deployment)
     except BadReport as error:
         return HostResult(host, False, str(error) if status == "Success" else f"{explanation}; {error}")
-    if status == "Success" and told.ok:
-        return HostResult(host, True, told.reason, told.log, told)
-    return HostResult(host, False, told.reason or explanation, told.log, told)
+    if status == "Success" and printed.ok:
+        return HostResult(host, True, printed.reason, printed.log, printed)
+    return HostResult(host, False, printed.reason or explanation, printed.log, printed)

@@ -1,12 +1,13 @@
 """DynamoDB: the only importer of it. One table, `pk` and `sk`:
 
-    APP#shop     STATE               the aggregate; `version` counts its writes, `busy` marks it while it is
+    APP#shop     STATE               the aggregate; `version` counts its writes
     APP#shop     DEPLOYMENT#01J…     history, newest last; expires
     APP#shop     HOST#i-0abc         the last report of a host; expires
-    COMMAND#…    COMMAND             which app an SSM command is of; expires
-    SLACK#…      POST                notify/ledger.py's own: an announcement that was posted; expires
+    COMMAND#…    COMMAND             the app that an SSM command was sent for; expires
+    SLACK#…      POST                of notify/ledger.py: an announcement that was posted; expires
 
-The sparse index `busy` (`busy`, `pk`) holds the aggregates that the clock has to look after.
+Each item has `written_by`, the version of twinslot that wrote it. The sparse index `busy` (`busy`, `pk`)
+lists the aggregates: "yes" for those that the scheduled check must process, "no" for the others.
 
 Every decision is saved by one transaction that is conditional on the aggregate's version:
 
@@ -19,8 +20,8 @@ Every decision is saved by one transaction that is conditional on the aggregate'
                                           │◀─────────────── load, consistent read
                                           │                               decide again
 
-A save whose answer was lost is sent again by the client with the same token, which DynamoDB answers as it
-did the first time, for 10 minutes: the controller does not lose a race against itself.
+A save whose response was lost is retried by the client with the same token. For 10 minutes DynamoDB
+responds to it as it did the first time: the controller does not lose a race against itself.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
 from twinslot.aws.calling import TEMPORARY_CODES, calling
-from twinslot.aws.codec import Attribute, decode_fields, encode, encode_fields
+from twinslot.aws.codec import UNREADABLE, WRITTEN_BY, Attribute, decode_fields, encode, encode_fields
 from twinslot.domain.model import (
     Application,
     Decision,
@@ -44,9 +45,11 @@ from twinslot.domain.model import (
     Live,
     Outcome,
     Phase,
+    written_by,
 )
-from twinslot.errors import GiveUp, LostRace, TryAgain, UnknownCommand
+from twinslot.errors import GiveUp, LostRace, OtherVersion, TryAgain, UnknownCommand
 from twinslot.intake.sanitize import quoted
+from twinslot.shared.constants import VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,18 +64,32 @@ MAX_IN_TRANSACTION = 100
 DEPLOYMENT_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 Item = dict[str, Attribute]
+WRITTEN: Item = {WRITTEN_BY: {"S": VERSION}}
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A host's last report, and when it was kept (seconds since the epoch, whole ones)."""
+class Unreadable:
+    """An item that this version cannot read. `id` is that of the deployment or the host, or "the state"."""
+
+    id: str
+    written_by: str | None
+
+    def __str__(self) -> str:
+        return f"{self.id} cannot be read: {written_by(self.written_by)}"
+
+
+@dataclass(frozen=True)
+class HostSnapshot:
+    """A host's last report, and when it was saved (whole seconds since the epoch)."""
 
     report: HostReport
     at: float
 
 
 class Store:
-    """What twinslot remembers. `clock` gives seconds since the epoch; it only dates what expires."""
+    """Loads and saves all of twinslot's state. `clock` returns seconds since the epoch; only the expiry of
+    items depends on it."""
 
     def __init__(self, table: str, client: DynamoDBClient, clock: Callable[[], float] = time.time) -> None:
         self._table = table
@@ -80,15 +97,23 @@ class Store:
         self._clock = clock
 
     def load(self, app: str) -> Application:
-        """The aggregate of an app; a fresh one, of version 0, when it was never saved."""
+        """Return the aggregate of an app; a new one, of version 0, when it was never saved.
+
+        Raises OtherVersion when this version cannot read it.
+        """
         item = self._get(_app(app), STATE, f"loading {app}")
-        return decode_fields(Application, item) if item else Application(app)
+        if item is None:
+            return Application(app)
+        application = _decode(Application, item)
+        if isinstance(application, Unreadable):
+            raise OtherVersion(f"{app}: {application}")
+        return application
 
     def save(self, before: Application, decision: Decision) -> Application:
-        """Save a decision about `before` in one transaction; the application as saved, a version on.
+        """Save a decision about `before` in one transaction; return the application with its new version.
 
-        Reports that do not fit into it are kept before it. Raises LostRace when somebody saved since
-        `before` was loaded, TryAgain when DynamoDB throttles.
+        Reports that do not fit into the transaction are saved before it. Raises LostRace when another
+        controller saved since `before` was loaded, TryAgain when DynamoDB throttles.
         """
         saved = replace(decision.application, version=before.version + 1)
         records = {record.id: record for record in decision.records}
@@ -104,12 +129,14 @@ class Store:
         self._write(writes, f"saving version {saved.version} of {saved.name}")
         return saved
 
-    def deployment(self, app: str, id: str) -> Deployment | None:
-        """One deployment of the history."""
+    def deployment(self, app: str, id: str) -> Deployment | Unreadable | None:
+        """Return one deployment of the history."""
         item = self._get(_app(app), f"DEPLOYMENT#{id}", f"loading deployment {id} of {app}")
-        return decode_fields(Deployment, item) if item else None
+        return _decode(Deployment, item) if item else None
 
-    def history(self, app: str, limit: int, outcome: Outcome | None = None) -> tuple[Deployment, ...]:
+    def history(
+        self, app: str, limit: int, outcome: Outcome | None = None
+    ) -> tuple[Deployment | Unreadable, ...]:
         """Return the deployments of an app, or those with this outcome, newest first, at most `limit`."""
         values = {":app": {"S": _app(app)}, ":deployment": {"S": "DEPLOYMENT#"}}
         only: dict[str, Any] = {}
@@ -127,20 +154,25 @@ class Store:
             ScanIndexForward=False,
             **only,
         )
-        return tuple(decode_fields(Deployment, item) for item in items)
+        return tuple(_decode(Deployment, item) for item in items)
 
     def was_live(self, app: str, to: str) -> Live | None:
-        """What a deployment that ended LIVE made live: the one with the id `to`, or the newest whose
-        release has this label. None when there is none. A join made nothing live: it is not among them."""
+        """Return what a deployment that ended LIVE made live: the one with the id `to`, or the newest whose
+        release has this label. None when there is none; joins do not count, since they make nothing live.
+
+        Raises OtherVersion when this version cannot read the deployment.
+        """
         if DEPLOYMENT_ID.fullmatch(to):
             named = self.deployment(app, to)
+            if isinstance(named, Unreadable):
+                raise OtherVersion(f"{app}: deployment {named}")
             if named and named.outcome is Outcome.LIVE and named.kind is not Kind.JOIN:
                 return _live(named)
         if not to:
             return None
         items = self._query(
             f"looking for {quoted(to)} among the deployments of {app}",
-            1,
+            None,
             KeyConditionExpression="pk = :app AND begins_with(sk, :deployment)",
             FilterExpression="#outcome = :live AND #kind <> :join AND #release.#label = :label",
             ExpressionAttributeNames={
@@ -158,21 +190,23 @@ class Store:
             },
             ScanIndexForward=False,
         )
-        return next((_live(decode_fields(Deployment, item)) for item in items), None)
+        found = (_decode(Deployment, item) for item in items)
+        return next((_live(each) for each in found if isinstance(each, Deployment)), None)
 
     def app_of_command(self, command: str) -> str:
-        """The app that an SSM command was sent for. Raises UnknownCommand, also for one sent just now."""
+        """Return the app that an SSM command was sent for. Raises UnknownCommand, also when the command was
+        sent only just now."""
         item = self._get(f"COMMAND#{command}", "COMMAND", f"looking up command {command}")
         if not item:
-            raise UnknownCommand(f"no sending of the command {quoted(command)} is recorded")
+            raise UnknownCommand(f"the command {quoted(command)} is not recorded (yet) as sent by twinslot")
         return str(item["app"]["S"])
 
     def busy_apps(self) -> tuple[str, ...]:
-        """The apps that the clock has to look after. An index follows its table within a second or so."""
+        """Return the apps that the scheduled check must process. The index lags about a second behind."""
         return self._apps("yes")
 
     def idle_apps(self) -> tuple[str, ...]:
-        """The apps that have a live release, or are frozen, and have nothing under way."""
+        """Return the apps with nothing under way that have a live release or are frozen."""
         return self._apps("no")
 
     def _apps(self, busy: str) -> tuple[str, ...]:
@@ -186,29 +220,28 @@ class Store:
         )
         return tuple(item["pk"]["S"].removeprefix("APP#") for item in items)
 
-    def heard(self, app: str) -> tuple[Heard, ...]:
-        """The last report of each host of an app, by the hosts' names; terminated hosts stay for 90 days."""
+    def host_snapshots(self, app: str) -> tuple[HostSnapshot | Unreadable, ...]:
+        """Return the last report of each host of an app, by host name; terminated hosts stay for 90 days."""
         items = self._query(
             f"listing the hosts of {app}",
             None,
             KeyConditionExpression="pk = :app AND begins_with(sk, :host)",
             ExpressionAttributeValues={":app": {"S": _app(app)}, ":host": {"S": "HOST#"}},
         )
-        return tuple(
-            Heard(decode_fields(HostReport, item), float(item["expires"]["N"]) - REPORT_SECONDS)
-            for item in items
-        )
+        return tuple(_snapshot(item) for item in items)
 
     def save_reports(self, app: str, reports: Iterable[HostReport]) -> None:
-        """Keep the last report of each of these hosts."""
+        """Save the last report of each of these hosts."""
         puts = [self._put(self._report(app, report)) for report in _last(reports)]
         for first in range(0, len(puts), MAX_IN_TRANSACTION):
             self._write(puts[first : first + MAX_IN_TRANSACTION], f"saving the reports of {app}'s hosts")
 
     def _put_state(self, saved: Application, version: int) -> TransactWriteItemTypeDef:
-        item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved)}
-        if saved.busy or saved.live or saved.freeze:
-            item["busy"] = {"S": "yes" if saved.busy else "no"}
+        item: Item = {"pk": {"S": _app(saved.name)}, "sk": {"S": STATE}, **encode_fields(saved), **WRITTEN}
+        # Listed as busy, the acts of another version are found by its scheduled check as soon as it is back.
+        busy = bool(saved.busy or saved.outbox)
+        if busy or saved.live or saved.freeze:
+            item["busy"] = {"S": "yes" if busy else "no"}
         put = {
             **self._put(item)["Put"],
             "ConditionExpression": "attribute_not_exists(pk)" if version == 0 else "version = :version",
@@ -223,15 +256,15 @@ class Store:
 
     def _record(self, deployment: Deployment) -> Item:
         key: Item = {"pk": {"S": _app(deployment.app)}, "sk": {"S": f"DEPLOYMENT#{deployment.id}"}}
-        return {**key, **encode_fields(deployment), "expires": self._expiry(HISTORY_SECONDS)}
+        return {**key, **encode_fields(deployment), **WRITTEN, "expires": self._expiry(HISTORY_SECONDS)}
 
     def _command(self, command: str, app: str) -> Item:
         key: Item = {"pk": {"S": f"COMMAND#{command}"}, "sk": {"S": "COMMAND"}}
-        return {**key, "app": {"S": app}, "expires": self._expiry(COMMAND_SECONDS)}
+        return {**key, "app": {"S": app}, **WRITTEN, "expires": self._expiry(COMMAND_SECONDS)}
 
     def _report(self, app: str, report: HostReport) -> Item:
         key: Item = {"pk": {"S": _app(app)}, "sk": {"S": f"HOST#{report.host}"}}
-        return {**key, **encode_fields(report), "expires": self._expiry(REPORT_SECONDS)}
+        return {**key, **encode_fields(report), **WRITTEN, "expires": self._expiry(REPORT_SECONDS)}
 
     def _expiry(self, seconds: int) -> Attribute:
         return {"N": str(int(self._clock()) + seconds)}
@@ -251,7 +284,7 @@ class Store:
         return cast("Item | None", answer.get("Item"))
 
     def _query(self, doing: str, limit: int | None, **query: Any) -> Iterator[Item]:
-        """The items that a query finds, page after page, at most `limit` of them."""
+        """Yield the items that a query finds, page by page, at most `limit` of them."""
         found = 0
         with calling(doing, GiveUp):
             for page in self._client.get_paginator("query").paginate(TableName=self._table, **query):
@@ -266,29 +299,44 @@ def _app(name: str) -> str:
     return f"APP#{name}"
 
 
+def _decode(kind: type[Value], item: Item) -> Value | Unreadable:
+    """Return the value of an item, or Unreadable where another version wrote it in another shape."""
+    try:
+        return decode_fields(kind, item)
+    except UNREADABLE:
+        return Unreadable(item["sk"]["S"].partition("#")[2] or "the state", item.get(WRITTEN_BY, {}).get("S"))
+
+
+def _snapshot(item: Item) -> HostSnapshot | Unreadable:
+    report = _decode(HostReport, item)
+    if isinstance(report, Unreadable):
+        return report
+    return HostSnapshot(report, float(item["expires"]["N"]) - REPORT_SECONDS)
+
+
 def _last(reports: Iterable[HostReport]) -> tuple[HostReport, ...]:
-    """The last of these reports of each host: one transaction may write an item but once."""
+    """Return the last report of each host: one transaction may write an item only once."""
     return tuple({report.host: report for report in reports}.values())
 
 
 def _live(deployment: Deployment) -> Live | None:
-    """What this deployment made live, and when it was told to."""
+    """Return what this deployment made live, and when its flip was commanded."""
     if deployment.release is None:
         return None
-    flips = [passage.at for passage in deployment.timeline if passage.phase is Phase.FLIPPING]
-    ends = [passage.at for passage in deployment.timeline if passage.phase is Phase.ENDED]
+    flips = [entry.at for entry in deployment.timeline if entry.phase is Phase.FLIPPING]
+    ends = [entry.at for entry in deployment.timeline if entry.phase is Phase.ENDED]
     return Live(deployment.release, deployment.id, (flips or ends or [deployment.order.at])[0])
 
 
 def _cancelled(error: ClientError, doing: str) -> TryAgain | GiveUp:
-    """What a cancelled transaction means, by the reasons of its parts."""
+    """Return the error for a cancelled transaction, by the reasons of its parts."""
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
     codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
     if "ConditionalCheckFailed" in codes:
         found = next((reason["Item"]["version"]["N"] for reason in reasons if reason.get("Item")), "none")
-        return LostRace(f"{doing}: version {found} was there first")
+        return LostRace(f"{doing}: version {found} was saved first")
     if "TransactionConflict" in codes:
-        return LostRace(f"{doing}: another write was under way")
+        return LostRace(f"{doing}: another write was in progress")
     if codes and codes <= TEMPORARY_CODES:
         return TryAgain(f"{doing}: DynamoDB throttles ({', '.join(sorted(codes))})")
     return GiveUp(f"{doing}: {error}")

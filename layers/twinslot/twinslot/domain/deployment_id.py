@@ -9,14 +9,15 @@ from twinslot.errors import BadEvent
 
 MAX_MILLISECONDS = 2**48 - 1
 TIME_CHARACTERS = 10
-"""Of a ULID: they tell its time, the others here its identity."""
+"""The characters of a ULID that encode its time; the others encode the identity of the request."""
 
 
 def deployment_id(at: float, *identity: str) -> str:
-    """The ULID of the deployment that this identity asks for at this time (seconds since the epoch).
+    """Return the ULID of the deployment requested by `identity` at the time `at` (seconds since the epoch).
 
     It is a function of its arguments, so that a repeated event leads to the same deployment: the first 48
-    bits are the time in milliseconds, the other 80 the beginning of the identity's SHA-256.
+    bits are the time in milliseconds, the other 80 the beginning of the identity's SHA-256. Raises BadEvent
+    for a time that 48 bits cannot hold.
     """
     milliseconds = round(at * 1000)
     if not 0 <= milliseconds <= MAX_MILLISECONDS:
@@ -25,6 +26,6 @@ def deployment_id(at: float, *identity: str) -> str:
     return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + digest[:10]))
 
 
-def asks_the_same(id: str, other: str) -> bool:
-    """Whether two deployments' ids were made of the same identity, at whatever times."""
+def is_same_request(id: str, other: str) -> bool:
+    """Whether two deployment ids were made from the same identity, at any times."""
     return id[TIME_CHARACTERS:] == other[TIME_CHARACTERS:]

@@ -1,4 +1,4 @@
-"""The events that reach an application: what people and hosts did, and what became of acts. No I/O."""
+"""The events that reach an application: requests of people, and the results of acts. No I/O."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from twinslot.domain.model import HostResult, Live, Release, Settings, UploadOrd
 
 @dataclass(frozen=True)
 class UploadArrived:
-    """Event: a runnable jar lies in the bucket."""
+    """Event: a runnable jar was uploaded to the bucket."""
 
     id: str
     app: str
@@ -18,7 +18,7 @@ class UploadArrived:
 
 @dataclass(frozen=True)
 class UploadRefused:
-    """Event: something lies in the bucket that cannot be deployed, and why."""
+    """Event: an object was uploaded to the bucket that cannot be deployed, and why."""
 
     id: str
     app: str
@@ -29,8 +29,8 @@ class UploadRefused:
 
 
 @dataclass(frozen=True)
-class RollbackAsked:
-    """Event: a person wants an earlier release live; None asks for the previous one."""
+class RollbackRequested:
+    """Event: a person requested that an earlier release go live; None requests the previous one."""
 
     id: str
     app: str
@@ -40,25 +40,25 @@ class RollbackAsked:
 
 
 @dataclass(frozen=True)
-class FreezeAsked:
-    """Event: a person wants uploads to wait."""
+class FreezeRequested:
+    """Event: a person requested that uploads wait."""
 
     by: str
     why: str
 
 
 @dataclass(frozen=True)
-class UnfreezeAsked:
-    """Event: a person wants uploads to go live again."""
+class UnfreezeRequested:
+    """Event: a person requested that uploads go live again."""
 
     by: str
 
 
 @dataclass(frozen=True)
 class Surveyed:
-    """Event: the answer to Survey: the hosts that can be commanded, and for each one that cannot, why.
+    """Event: the result of Survey: the hosts that can be commanded, and for each one that cannot, why.
 
-    `refusal` says why the deployment cannot begin at all ("" if it can), for example bad settings.
+    `refusal` is why the deployment cannot begin at all ("" if it can), for example invalid settings.
     """
 
     act: str
@@ -71,7 +71,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class CommandSent:
-    """Event: SSM took the command of this act and gave it this id."""
+    """Event: SSM accepted the command of this act under the id `command`."""
 
     act: str
     deployment: str
@@ -81,7 +81,7 @@ class CommandSent:
 
 @dataclass(frozen=True)
 class CommandFailed:
-    """Event: SSM will never take the command of this act."""
+    """Event: SSM will never accept the command of this act."""
 
     act: str
     deployment: str
@@ -91,7 +91,7 @@ class CommandFailed:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """Event: what is known of a command's hosts so far; some may still be under way."""
+    """Event: the results of a command so far; on some hosts it may still be in progress."""
 
     command: str
     results: tuple[HostResult, ...]
@@ -105,29 +105,29 @@ class Announced:
 
 
 @dataclass(frozen=True)
-class Inspected:
-    """Event: how things stand on some of the app's hosts; `known` are all the hosts that it has."""
+class HostsReported:
+    """Event: what some of the app's hosts reported outside of a deployment; `known` are all its hosts."""
 
     results: tuple[HostResult, ...]
     known: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Tick:
-    """Event: the clock; deadlines that passed are acted on and forgotten acts are repeated."""
+class ScheduledCheck:
+    """Event: a minute passed. Passed deadlines are acted on; overdue acts are repeated."""
 
 
 Event = (
     UploadArrived
     | UploadRefused
-    | RollbackAsked
-    | FreezeAsked
-    | UnfreezeAsked
+    | RollbackRequested
+    | FreezeRequested
+    | UnfreezeRequested
     | Surveyed
     | CommandSent
     | CommandFailed
     | CommandEnded
     | Announced
-    | Inspected
-    | Tick
+    | HostsReported
+    | ScheduledCheck
 )

@@ -1,4 +1,4 @@
-"""Every rule of a deployment's life, and nothing else: no I/O, no clock, no randomness.
+"""All rules of a deployment's lifecycle, and nothing else: no I/O, no clock, no randomness.
 
     WAITING -> STAGING -> FLIPPING -> BAKING -> LIVE
        |          |           |         |
@@ -7,23 +7,25 @@
        +--> SUPERSEDED (a newer upload), CANCELLED (a rollback, from any phase)
 
 1.  One deployment of an application is under way; the newest upload waits, an older one is superseded.
-2.  What was uploaded before the newest accepted upload or rollback is superseded, whenever its event comes.
-3.  All hosts stage; only when every one has verified the release do all flip; one that fails to flip or to
-    bake sends all back.
-4.  `live` moves when a flip is commanded, not when it is confirmed: from then on users may see the release.
-5.  Beginning a deployment and going back each raise the fence: what was commanded before can no longer act.
-6.  A host that has not answered by the step's deadline has failed.
-7.  Whatever is decided goes into the outbox with the decision and is struck out when its answer comes back.
-    The controller that decided it has LEASE_SECONDS to do it; then a tick gives it to another.
+2.  What was uploaded before the newest accepted upload or rollback is superseded, whenever its event arrives.
+3.  All hosts stage; only when every one has verified the release do all flip; if one fails to flip or to
+    bake, all revert.
+4.  `live` changes when a flip is commanded, not when it is confirmed: from then on users may see the release.
+5.  Beginning a deployment and reverting each raise the fence: commands sent before can no longer act.
+6.  A host that has not reported by the step's deadline has failed.
+7.  Each act goes into the outbox together with the decision, and is removed when its result arrives. The
+    controller that decided has LEASE_SECONDS to perform it; then a scheduled check has it performed again.
 8.  What hosts report is compared with `live`; a difference is announced once. A deployment starts from what
-    the hosts say: if all of them serve the previous release, that one is live.
+    the hosts report: if all of them serve the previous release, that one is live.
 9.  An event that does not fit (late, repeated, of another deployment) changes nothing but the outbox.
-10. That a deployment has begun is told once its hosts are commanded to stage; after its end it is not told.
-11. While an application is frozen, uploads wait (the newest; what stages goes on). Rollbacks and joins do
-    not wait.
+10. The start of a deployment is announced once its hosts are commanded to stage, but not after its end.
+11. While an application is frozen, uploads wait (the newest; a deployment under way goes on). Rollbacks and
+    joins do not wait.
 12. A host that holds no release gets what is live by a join, when nothing is under way and nothing else may
     begin. A join acts on newcomers alone: it moves neither `live` nor `previous`, and is no drift. A host
-    whose join failed is left out until another release is live; newcomers that fared well are joined anew.
+    whose join failed is left out until another release is live; the other newcomers are joined again.
+13. A deployment whose kind or phase only another version of twinslot knows is not continued: it waits for
+    that version, or for a rollback, which cancels it. The acts of another version stay in the outbox.
 """
 
 from dataclasses import replace
@@ -36,12 +38,12 @@ from twinslot.domain.events import (
     CommandFailed,
     CommandSent,
     Event,
-    FreezeAsked,
-    Inspected,
-    RollbackAsked,
+    FreezeRequested,
+    HostsReported,
+    RollbackRequested,
+    ScheduledCheck,
     Surveyed,
-    Tick,
-    UnfreezeAsked,
+    UnfreezeRequested,
     UploadArrived,
     UploadRefused,
 )
@@ -65,29 +67,31 @@ from twinslot.domain.model import (
     Survey,
     UploadOrder,
     Warn,
+    written_by,
 )
 from twinslot.domain.transition import Transition
-from twinslot.errors import NothingToRollBackTo, UnknownApp
+from twinslot.errors import NothingToRollBackTo, OtherVersion, UnknownApp
 
 LEASE_SECONDS = 60
-"""Longer than a function may run, so that no act is done by two controllers unless one of them died."""
+"""Longer than a function may run, so that two controllers never perform the same act unless the first has
+died."""
 
 SURVEY_SECONDS = 600
 DELIVERY_SECONDS = 60
-"""How long SSM may take to hand a command to an agent; the API's least is 30."""
+"""How long SSM may take to deliver a command to an agent; the API's minimum is 30."""
 
 STAGE_EXTRA_SECONDS = 300
-"""On top of the application's own start: installing nginx on a bare host, downloading the jar."""
+"""Added to the application's own start: installing nginx on a new host, downloading the jar."""
 
 FLIP_EXTRA_SECONDS = 60
 BAKE_EXTRA_SECONDS = 60
 REVERT_ATTEMPTS = 3
 MAX_JOINING = 50
-"""SendCommand takes no more hosts by name, and a join is for those that it names; the others follow."""
+"""SendCommand takes at most 50 instance ids, and a join commands by id; more newcomers join afterwards."""
 
 
 def allowed_seconds(verb: str, settings: Settings) -> int:
-    """Seconds from the decision until a host that is silent counts as failed, delivery included."""
+    """Return the seconds from the decision until a host without a report has failed, delivery included."""
     execution = {
         "stage": settings.start_seconds + STAGE_EXTRA_SECONDS,
         "flip": settings.start_seconds + FLIP_EXTRA_SECONDS,
@@ -97,110 +101,118 @@ def allowed_seconds(verb: str, settings: Settings) -> int:
 
 
 def decide(application: Application, event: Event, now: float) -> Decision:
-    """What follows from an event, at the time `now` (seconds since the epoch).
+    """Return what follows from an event, at the time `now` (seconds since the epoch).
 
-    The same arguments give the same decision; the application that was passed in is never changed.
-    Raises NothingToRollBackTo for a rollback without a release to go to, and UnknownApp where an app is to be
-    frozen or unfrozen of which nothing was ever heard.
+    The same arguments give the same decision; the application that was passed in is never changed. Raises
+    NothingToRollBackTo for a rollback without a release to go to, UnknownApp for a freeze or an unfreeze of
+    an app that never had an upload, and OtherVersion for the result of a step that only another version of
+    twinslot knows how to continue.
     """
-    transition = _Rules(application, now)
+    rules = _Rules(application, now)
     match event:
         case UploadArrived():
-            transition.upload_arrived(event)
+            rules.upload_arrived(event)
         case UploadRefused():
-            transition.upload_refused(event)
-        case RollbackAsked():
-            transition.rollback_asked(event)
-        case FreezeAsked():
-            transition.freeze_asked(event)
-        case UnfreezeAsked():
-            transition.unfreeze_asked(event)
+            rules.upload_refused(event)
+        case RollbackRequested():
+            rules.rollback_requested(event)
+        case FreezeRequested():
+            rules.freeze_requested(event)
+        case UnfreezeRequested():
+            rules.unfreeze_requested(event)
         case Surveyed():
-            transition.surveyed(event)
+            rules.surveyed(event)
         case CommandSent():
-            transition.command_sent(event)
+            rules.command_sent(event)
         case CommandFailed():
-            transition.command_failed(event)
+            rules.command_failed(event)
         case CommandEnded():
-            transition.command_ended(event)
+            rules.command_ended(event)
         case Announced():
-            transition.strike_out(event.act)
-        case Inspected():
-            transition.inspected(event)
-        case Tick():
-            transition.tick()
-    return transition.decision()
+            rules.transition.remove_act(event.act)
+        case HostsReported():
+            rules.hosts_reported(event)
+        case ScheduledCheck():
+            rules.scheduled_check()
+    return rules.transition.decision()
 
 
-class _Rules(Transition):
-    """One method an event, then the moves that they share."""
+class _Rules:
+    """One method per event, then the moves that they share."""
+
+    def __init__(self, application: Application, now: float) -> None:
+        self.transition = Transition(application, now)
+        self.now = now
+
+    @property
+    def application(self) -> Application:
+        """The application as decided so far."""
+        return self.transition.application
 
     def upload_arrived(self, event: UploadArrived) -> None:
-        if self.knows(event.id):
+        if self.transition.knows(event.id):
             return
-        upload = self.accept(event.id, Kind.UPLOAD, event.order, event.by)
+        upload = self.transition.accept(event.id, Kind.UPLOAD, event.order, event.by)
         upload = replace(upload, release=event.release)
         if not event.order.is_after(self.application.newest):
-            newest = self.application.newest
-            reason = (
-                f"a newer upload was accepted before this one's event came: {newest.key!r}" if newest else ""
-            )
+            newest = self.application.newest.key if self.application.newest else ""
+            reason = f"a newer upload was accepted before this one's event arrived: {newest!r}"
             self.end(upload, Outcome.SUPERSEDED, Failure(Phase.WAITING, reason))
             return
         older = self.application.waiting
-        self.change(newest=event.order, waiting=upload)
-        self.records[upload.id] = upload
+        self.transition.change(newest=event.order, waiting=upload)
+        self.transition.records[upload.id] = upload
         if older:
-            self.end(
-                older, Outcome.SUPERSEDED, Failure(Phase.WAITING, f"a newer upload came: {event.order.key!r}")
-            )
+            reason = f"a newer upload arrived: {event.order.key!r}"
+            self.end(older, Outcome.SUPERSEDED, Failure(Phase.WAITING, reason))
         self.begin_next()
 
     def upload_refused(self, event: UploadRefused) -> None:
-        if self.knows(event.id):
+        if self.transition.knows(event.id):
             return
-        upload = self.accept(event.id, Kind.UPLOAD, event.order, event.by)
+        upload = self.transition.accept(event.id, Kind.UPLOAD, event.order, event.by)
         self.end(upload, Outcome.REFUSED, Failure(Phase.WAITING, event.reason))
 
-    def rollback_asked(self, event: RollbackAsked) -> None:
-        if self.knows(event.id):
+    def rollback_requested(self, event: RollbackRequested) -> None:
+        if self.transition.knows(event.id):
             return
         target = event.to or self.application.previous
         if target is None:
             raise NothingToRollBackTo(
-                f"{self.application.name}: no release was live before the present one; upload a jar instead"
+                f"{self.application.name}: there is no previous release to roll back to; upload a jar instead"
             )
         order = UploadOrder("", "", event.at)
-        rollback = replace(self.accept(event.id, Kind.ROLLBACK, order, event.by), release=target.release)
+        rollback = self.transition.accept(event.id, Kind.ROLLBACK, order, event.by)
+        rollback = replace(rollback, release=target.release)
         under_way, older = self.application.current, self.application.waiting
         newest = order if order.is_after(self.application.newest) else self.application.newest
-        self.change(newest=newest, waiting=rollback)
-        self.records[rollback.id] = rollback
+        self.transition.change(newest=newest, waiting=rollback)
+        self.transition.records[rollback.id] = rollback
         for ended in (older, under_way):
             if ended:
-                reason = f"{event.by} asked for a rollback to {target.release.label}"
+                reason = f"{event.by} requested a rollback to {target.release.label}"
                 self.end(ended, Outcome.CANCELLED, Failure(ended.phase, reason))
         self.begin_next()
 
-    def freeze_asked(self, event: FreezeAsked) -> None:
-        self.must_be_known()
+    def freeze_requested(self, event: FreezeRequested) -> None:
+        self.require_known()
         before = self.application.freeze
         if before and before.why == event.why:
             return
-        self.change(freeze=Freeze(event.by, event.why, before.since if before else self.now))
+        self.transition.change(freeze=Freeze(event.by, event.why, before.since if before else self.now))
         self.announce_freeze(True, event.by, event.why)
 
-    def unfreeze_asked(self, event: UnfreezeAsked) -> None:
-        self.must_be_known()
+    def unfreeze_requested(self, event: UnfreezeRequested) -> None:
+        self.require_known()
         before = self.application.freeze
         if not before:
             return
-        self.change(freeze=None)
+        self.transition.change(freeze=None)
         self.announce_freeze(False, event.by, before.why)
         self.begin_next()
 
     def surveyed(self, event: Surveyed) -> None:
-        self.strike_out(event.act)
+        self.transition.remove_act(event.act)
         current = self.application.current
         if (
             not current
@@ -212,8 +224,8 @@ class _Rules(Transition):
         refusal = event.refusal
         if not refusal and not event.hosts and not event.offline and current.kind is not Kind.JOIN:
             app = self.application.name
-            refusal = f"no running EC2 instance bears the tag twinslot={app}; tag its hosts and upload again"
-        silent = self.silent(current, event)
+            refusal = f"no running EC2 instance is tagged twinslot={app}; tag its hosts and upload again"
+        silent = self.missing(current, event)
         if refusal:
             self.fail(current, Failure(Phase.STAGING, refusal), current.hosts, Outcome.REFUSED)
         elif silent:
@@ -225,24 +237,24 @@ class _Rules(Transition):
                 unconfirmed = tuple(result.host for result in event.offline)
                 ready = replace(ready, hosts=event.hosts, unconfirmed=unconfirmed)
             self.take_step(ready, "stage", "stage")
-            self.post(AnnounceStart(f"{ready.id}/started", self.now, ready, self.application.live))
+            self.transition.post(AnnounceStart(f"{ready.id}/started", self.now, ready, self.application.live))
 
     def command_sent(self, event: CommandSent) -> None:
-        self.strike_out(event.act)
-        self.commands = (event.command,)
+        self.transition.remove_act(event.act)
+        self.transition.commands = (event.command,)
         current = self.application.current
         if current and current.id == event.deployment and current.step and current.step.name == event.step:
             step = replace(current.step, command=event.command)
-            self.change(current=replace(current, step=step))
+            self.transition.change(current=replace(current, step=step))
 
     def command_failed(self, event: CommandFailed) -> None:
-        self.strike_out(event.act)
+        self.transition.remove_act(event.act)
         current = self.application.current
         if current and current.id == event.deployment and current.step and current.step.name == event.step:
             self.step_failed(current, tuple(HostResult(host, False, event.reason) for host in current.hosts))
 
     def command_ended(self, event: CommandEnded) -> None:
-        self.collect_reports(event.results)
+        self.transition.collect_reports(event.results)
         current = self.application.current
         if not current or not current.step or current.step.command != event.command:
             return
@@ -254,30 +266,27 @@ class _Rules(Transition):
             results = event.results
         failed = tuple(result for result in results if result.ok is False)
         done = all(result.ok is not None for result in results)
-        # Going back waits for every host; in all other steps the first failure settles it.
+        # Reverting waits for every host; in all other steps the first failure decides.
         if failed and (done or current.phase is not Phase.REVERTING):
             self.step_failed(current, failed)
         elif done:
             self.step_done(current, results)
 
-    def tick(self) -> None:
+    def scheduled_check(self) -> None:
         current = self.application.current
-        if current and current.step and not current.step.command and self.now > current.step.deadline:
-            reason = "SSM did not take the command in time; look at the log of the function ssm_and_schedule"
+        if current and not current.known:
+            pass  # rule 13
+        elif current and current.step and not current.step.command and self.now > current.step.deadline:
+            reason = "SSM did not accept the command in time; see the log of the function ssm_and_schedule"
             self.step_failed(current, tuple(HostResult(host, False, reason) for host in current.hosts))
         elif current and not current.step and self.now > current.timeline[-1].at + SURVEY_SECONDS:
-            reason = f"EC2 and SSM did not say within {SURVEY_SECONDS} s which hosts there are"
+            reason = f"the survey of the hosts (EC2, SSM) did not end within {SURVEY_SECONDS} s"
             self.fail(current, Failure(Phase.STAGING, reason), current.hosts)
-        overdue = {act.id for act in self.application.outbox if self.now >= act.at + LEASE_SECONDS}
-        outbox = tuple(
-            replace(act, at=self.now) if act.id in overdue else act for act in self.application.outbox
-        )
-        self.change(outbox=outbox)
-        self.acts += tuple(act for act in outbox if act.id in overdue)
+        self.repeat_overdue_acts()
 
-    def inspected(self, event: Inspected) -> None:
-        self.collect_reports(event.results)
-        self.change(
+    def hosts_reported(self, event: HostsReported) -> None:
+        self.transition.collect_reports(event.results)
+        self.transition.change(
             drift=tuple(found for found in self.application.drift if found.host in event.known),
             newcomers=tuple(host for host in self.application.newcomers if host in event.known),
             unjoined=tuple(host for host in self.application.unjoined if host in event.known),
@@ -288,90 +297,111 @@ class _Rules(Transition):
             self.compare(known)
         self.begin_next()
 
-    def must_be_known(self) -> None:
+    def repeat_overdue_acts(self) -> None:
+        """Have the acts performed again whose controller has not finished them within its lease."""
+        overdue = {act.id for act in self.application.acts if self.now >= act.at + LEASE_SECONDS}
+        outbox = tuple(
+            replace(act, at=self.now) if act.id in overdue else act for act in self.application.outbox
+        )
+        self.transition.change(outbox=outbox)
+        self.transition.acts += tuple(act for act in self.application.acts if act.id in overdue)
+
+    def require_known(self) -> None:
+        """Raise UnknownApp for an app that was never saved."""
         name = self.application.name
         if self.application == Application(name):
             raise UnknownApp(
-                f"{name}: no upload of this app ever came; is it the name that its jars lie under?"
+                f"{name}: no jar of this app was ever uploaded; are its jars in the bucket's folder {name}/?"
             )
 
     def announce_freeze(self, frozen: bool, by: str, why: str) -> None:
         name, waiting = self.application.name, self.application.waiting
         label = waiting.release.label if waiting and waiting.release else None
         id = f"{name}/{'frozen' if frozen else 'unfrozen'}-{self.now:.3f}"
-        self.post(AnnounceFreeze(id, self.now, name, frozen, self.now, by, why, label, self.application.live))
+        self.transition.post(
+            AnnounceFreeze(id, self.now, name, frozen, self.now, by, why, label, self.application.live)
+        )
 
     def begin_next(self) -> None:
-        """Begin what may begin, if nothing is under way: what waits, else a join of the newcomers."""
+        """If nothing is under way, begin what waits and may begin, else a join of the newcomers."""
         waiting, live, newcomers = self.application.waiting, self.application.live, self.application.newcomers
         if self.application.current:
             return
-        if waiting and not self.application.kept_frozen:
-            self.change(waiting=None)
+        if waiting and waiting.known and not self.application.kept_frozen:
+            self.transition.change(waiting=None)
             self.begin(waiting)
         elif live and newcomers:
             id = deployment_id(self.now, self.application.name, "join", str(self.application.fence + 1))
-            join = self.accept(id, Kind.JOIN, UploadOrder("", "", self.now), "twinslot")
+            join = self.transition.accept(id, Kind.JOIN, UploadOrder("", "", self.now), "twinslot")
             join = replace(join, release=live.release, hosts=newcomers[:MAX_JOINING])
-            self.records[id] = join
+            self.transition.records[id] = join
             self.begin(join)
 
     def begin(self, deployment: Deployment) -> None:
-        """Survey its hosts. The fence rises: no earlier command acts any more."""
-        begun = self.raise_fence(self.enter(deployment, Phase.STAGING))
-        self.change(current=begun)
-        self.post(Survey(f"{begun.id}/survey", self.now, begun.id))
+        """Begin with a survey of the hosts. The fence rises: earlier commands can no longer act."""
+        begun = self.raise_fence(self.transition.enter(deployment, Phase.STAGING))
+        self.transition.change(current=begun)
+        self.transition.post(Survey(f"{begun.id}/survey", self.now, begun.id))
 
-    def silent(self, current: Deployment, event: Surveyed) -> tuple[HostResult, ...]:
-        """The hosts without which the deployment does not begin, and why they cannot be commanded."""
+    def missing(self, current: Deployment, event: Surveyed) -> tuple[HostResult, ...]:
+        """Return the hosts without which the deployment must not begin, and why they cannot be commanded."""
         match current.kind:
             case Kind.UPLOAD:
                 return event.offline
             case Kind.ROLLBACK:
-                # It is asked for on the worst day: a host that is gone must not keep the others from it.
+                # It is requested in an emergency: a host that is gone must not block the others.
                 return () if event.hosts else event.offline
             case Kind.JOIN:
                 offline = {result.host: result for result in event.offline}
                 return tuple(
-                    offline.get(host) or HostResult(host, False, "it is gone: EC2 knows no such running host")
+                    offline.get(host) or HostResult(host, False, "EC2 no longer lists it as a running host")
                     for host in current.hosts
                     if host not in event.hosts
                 )
 
     def step_done(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
+        if not current.known:
+            raise cannot_continue(current)
         match current.phase:
             case Phase.STAGING:
                 self.staged(current, results)
             case Phase.FLIPPING:
-                self.take_step(self.enter(current, Phase.BAKING), "bake", "bake")
+                self.take_step(self.transition.enter(current, Phase.BAKING), "bake", "bake")
             case Phase.BAKING:
                 self.compare(results)
                 self.end(current, Outcome.LIVE)
             case Phase.REVERTING:
                 self.end_reverted(current, results)
+            case Phase.WAITING | Phase.ENDED:
+                pass  # these have no step
 
     def step_failed(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
+        if not current.known:
+            raise cannot_continue(current)
         failure = _failure(current.phase, failed[0])
+        if current.kind is Kind.JOIN:
+            self.fail(current, failure, tuple(result.host for result in failed))
+            return
         match current.phase:
-            case _ if current.kind is Kind.JOIN:
-                self.fail(current, failure, tuple(result.host for result in failed))
             case Phase.STAGING:
                 self.end(current, Outcome.FAILED, failure)
+            case Phase.FLIPPING | Phase.BAKING:
+                self.revert(replace(current, failure=failure))
             case Phase.REVERTING:
                 self.revert_again(current, failed)
-            case _:
-                self.go_back(replace(current, failure=failure))
+            case Phase.WAITING | Phase.ENDED:
+                pass  # these have no step
 
     def staged(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
-        """Every host has verified the release: move the traffic, unless they hold different bytes."""
+        """Flip, now that every host has verified the release, unless they hold different bytes."""
         reports = [result.report for result in results if result.report]
         digests = {report.host: report.sha256 for report in reports if report.sha256}
         if len(set(digests.values())) > 1:
-            told = ", ".join(f"{host} {digest[:12]}" for host, digest in sorted(digests.items()))
-            reason = f"the hosts hold different bytes of the same jar (sha-256): {told}"
+            found = ", ".join(f"{host} {digest[:12]}" for host, digest in sorted(digests.items()))
+            reason = f"the hosts have different bytes for the same jar (SHA-256): {found}; upload it again"
             self.fail(current, Failure(Phase.STAGING, reason), current.hosts)
             return
-        flipping = self.enter(current, Phase.FLIPPING)
+        flipping = self.transition.enter(current, Phase.FLIPPING)
         if current.kind is not Kind.JOIN:
             self.compare(results)
             self.accept_reality(drift.served_by_all(results))
@@ -379,7 +409,7 @@ class _Rules(Transition):
         self.take_step(flipping, "flip", "flip")
 
     def move_live(self, flipping: Deployment, digest: str | None) -> Deployment:
-        """Users may see the release from now on; the deployment remembers what was live before."""
+        """Make the release live: users may see it from now on. The deployment keeps what was live before."""
         release = flipping.release
         if release and digest:
             release = replace(release, sha256=digest)
@@ -387,13 +417,13 @@ class _Rules(Transition):
         if release:
             arrived = Live(release, flipping.id, self.now)
             again = live is not None and release.is_same_jar(live.release)
-            self.change(live=arrived, previous=previous if again else live, unjoined=())
+            self.transition.change(live=arrived, previous=previous if again else live, unjoined=())
         return replace(flipping, release=release, live_before=live, previous_before=previous)
 
     def note_newcomers(self, results: tuple[HostResult, ...]) -> None:
-        """Remember which of these hosts hold no release while one is live: they wait for a join.
+        """Record which of these hosts hold no release while one is live: they wait for a join.
 
-        While a deployment is under way no newcomer is forgotten: what it holds may be but staged.
+        While a deployment is under way no newcomer is removed: its release may only be staged.
         """
         if not self.application.live:
             return
@@ -401,32 +431,32 @@ class _Rules(Transition):
         judged = {result.host for result in results if result.report and not under_way}
         known = [host for host in self.application.newcomers if host not in judged]
         fresh = [result.host for result in results if drift.is_fresh(result) and result.host not in unjoined]
-        self.change(newcomers=tuple(dict.fromkeys(known + fresh)))
+        self.transition.change(newcomers=tuple(dict.fromkeys(known + fresh)))
 
     def compare(self, results: tuple[HostResult, ...]) -> None:
-        """Hold what hosts report against what should be live; announce what was not announced yet."""
+        """Compare what hosts report with what should be live; announce new differences."""
         before = self.application.drift
         judged = {result.host for result in results}
         found = [drift.difference(result, self.application.live) for result in results]
         after = tuple(known for known in before if known.host not in judged) + tuple(filter(None, found))
         news = tuple(difference for difference in after if difference not in before)
-        self.change(drift=after)
+        self.transition.change(drift=after)
         if news:
             name, live = self.application.name, self.application.live
-            self.post(Warn(f"{name}/drift-{self.now:.3f}", self.now, name, news, live))
+            self.transition.post(Warn(f"{name}/drift-{self.now:.3f}", self.now, name, news, live))
 
     def accept_reality(self, served: str | None) -> None:
-        """Take the hosts' word for what is live, if it is the previous release that all of them serve."""
+        """Swap `live` and `previous` if all hosts serve the previous release."""
         live, previous = self.application.live, self.application.previous
         if live and previous and served and served == previous.release.sha256 != live.release.sha256:
-            self.change(live=previous, previous=live, unjoined=())
+            self.transition.change(live=previous, previous=live, unjoined=())
 
-    def go_back(self, current: Deployment) -> None:
-        """Make the release that was live before live again, on every host, whether it had flipped or not."""
+    def revert(self, current: Deployment) -> None:
+        """Make the previous release live again on every host, whether that host had flipped or not."""
         if current.live_before is None:
             self.end(current, Outcome.FAILED, current.failure)
             return
-        self.take_step(self.raise_fence(self.enter(current, Phase.REVERTING)), "revert", "flip")
+        self.take_step(self.raise_fence(self.transition.enter(current, Phase.REVERTING)), "revert", "flip")
 
     def revert_again(self, current: Deployment, failed: tuple[HostResult, ...]) -> None:
         attempt = current.step.attempt + 1 if current.step else 1
@@ -436,24 +466,24 @@ class _Rules(Transition):
             self.take_step(self.raise_fence(current), f"revert-{attempt}", "flip", attempt)
 
     def end_reverted(self, current: Deployment, results: tuple[HostResult, ...]) -> None:
-        self.change(live=current.live_before, previous=current.previous_before, unjoined=())
+        self.transition.change(live=current.live_before, previous=current.previous_before, unjoined=())
         self.compare(results)
         silent = tuple(result.host for result in results if not result.ok)
-        told = replace(current, unconfirmed=current.unconfirmed + silent)
-        self.end(told, Outcome.REVERTED, current.failure)
+        ended = replace(current, unconfirmed=current.unconfirmed + silent)
+        self.end(ended, Outcome.REVERTED, current.failure)
 
     def raise_fence(self, current: Deployment) -> Deployment:
         fence = self.application.fence + 1
-        self.change(fence=fence)
+        self.transition.change(fence=fence)
         return replace(current, fence=fence)
 
     def take_step(self, current: Deployment, name: str, verb: str, attempt: int = 1) -> None:
-        """Command the hosts of the deployment under way, with a deadline for the slowest of them."""
-        self.drop_orders_of(current)
+        """Command the hosts of the deployment under way, with a deadline for the slowest."""
+        self.transition.drop_host_acts(current)
         deadline = self.now + allowed_seconds(verb, current.settings)
         stepping = replace(current, step=Step(name, verb, attempt, deadline))
-        self.change(current=stepping)
-        self.post(SendCommand(f"{current.id}/{name}", self.now, current.id, name))
+        self.transition.change(current=stepping)
+        self.transition.post(SendCommand(f"{current.id}/{name}", self.now, current.id, name))
 
     def fail(
         self,
@@ -462,29 +492,40 @@ class _Rules(Transition):
         hosts: tuple[str, ...],
         outcome: Outcome = Outcome.FAILED,
     ) -> None:
-        """End it; where it is a join, these hosts are left out until another release is live."""
+        """End the deployment; if it is a join, leave these hosts out until another release is live."""
         if current.kind is Kind.JOIN:
             newcomers = tuple(host for host in self.application.newcomers if host not in hosts)
-            self.change(newcomers=newcomers, unjoined=self.application.unjoined + hosts)
+            self.transition.change(newcomers=newcomers, unjoined=self.application.unjoined + hosts)
             current = replace(current, unconfirmed=hosts)
         self.end(current, outcome, failure)
 
     def end(self, deployment: Deployment, outcome: Outcome, failure: Failure | None = None) -> None:
-        """Give a deployment its one outcome, record and announce it, and begin what waits."""
-        ended = replace(self.enter(deployment, Phase.ENDED), outcome=outcome, failure=failure, step=None)
-        self.drop_acts_of(ended)
+        """Set the outcome of a deployment, record and announce it, and begin what waits."""
+        ended = replace(
+            self.transition.enter(deployment, Phase.ENDED), outcome=outcome, failure=failure, step=None
+        )
+        self.transition.drop_acts(ended)
         current, waiting = self.application.current, self.application.waiting
-        self.change(
+        self.transition.change(
             current=None if current and current.id == ended.id else current,
             waiting=None if waiting and waiting.id == ended.id else waiting,
         )
         if outcome is Outcome.LIVE:
             newcomers = tuple(host for host in self.application.newcomers if host not in ended.hosts)
-            self.change(newcomers=newcomers)
-        self.records[ended.id] = ended
+            self.transition.change(newcomers=newcomers)
+        self.transition.records[ended.id] = ended
         live, previous = self.application.live, self.application.previous
-        self.post(Announce(f"{ended.id}/announce", self.now, ended, live, previous))
+        self.transition.post(Announce(f"{ended.id}/announce", self.now, ended, live, previous))
         self.begin_next()
+
+
+def cannot_continue(deployment: Deployment) -> OtherVersion:
+    """Return the error for a deployment that only another version of twinslot can continue."""
+    return OtherVersion(
+        f"{deployment.app}: deployment {deployment.id} ({deployment.kind.value}, {deployment.phase.value})"
+        f" cannot be continued: {written_by(deployment.written_by)};"
+        " install that version again, or roll back, which cancels the deployment"
+    )
 
 
 def _failure(phase: Phase, result: HostResult) -> Failure:
@@ -492,8 +533,8 @@ def _failure(phase: Phase, result: HostResult) -> Failure:
 
 
 def _silent(result: HostResult, step: Step) -> HostResult:
-    """A host's result after the deadline: no answer is a failure."""
+    """Return a host's result after the deadline, when a missing report is a failure."""
     if result.ok is not None:
         return result
-    reason = f"no report of {step.name} came before its deadline; is the SSM agent running there?"
+    reason = f"no report of the step {step.name} arrived before its deadline; is the SSM agent running there?"
     return replace(result, ok=False, reason=reason)

@@ -1,20 +1,50 @@
-"""What twinslot talks about: frozen facts, and the acts that follow from a decision. No I/O. The events that
-arrive are in events.py.
+"""What twinslot knows: frozen values, and the acts that follow from a decision. No I/O.
 
-Times are seconds since the epoch (UTC, float); durations are whole seconds; sizes are bytes.
+The events that arrive are in events.py. Times are seconds since the epoch (UTC, float); durations are whole
+seconds; sizes are bytes.
+
+Later versions of twinslot add fields, words (phases, outcomes, kinds) and acts. What one of them wrote is
+read here without loss: an unknown field is kept in `Stored.unknown`, an unknown word is a `Word` that is not
+`known`, and an unknown act is an `UnknownAct`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any, Self
 
+from twinslot.shared.constants import VERSION
 from twinslot.shared.settings_schema import Settings as Settings
 
-NOBODY = "-"
-"""The application that refused uploads belong to when their key names none; no real one can bear it."""
+NO_APP = "-"
+"""The app of refused uploads whose key does not name one. No real app can have this name."""
 
 
-class Phase(StrEnum):
-    """Where a deployment stands. The order of the members is the order of the work."""
+def written_by(version: str | None) -> str:
+    """Return the note that names the two versions, for something that this version cannot read."""
+    writer = f"twinslot {version}" if version else "an unknown version of twinslot"
+    return f"written by {writer}, this is {VERSION}"
+
+
+class Word(StrEnum):
+    """A word from a closed list. `read` also takes a word that only another version knows."""
+
+    @classmethod
+    def read(cls, word: str) -> Self:
+        """Return the member for `word`; for an unknown word, a pseudo-member that is not `known`."""
+        if word in cls._value2member_map_:
+            return cls(word)
+        unknown = str.__new__(cls, word)
+        unknown._name_ = unknown._value_ = word
+        return unknown
+
+    @property
+    def known(self) -> bool:
+        """Whether this version knows the word."""
+        return self.value in type(self)._value2member_map_
+
+
+class Phase(Word):
+    """The phase of a deployment. The members are in the order of the work."""
 
     WAITING = "waiting"
     STAGING = "staging"
@@ -23,9 +53,34 @@ class Phase(StrEnum):
     REVERTING = "reverting"
     ENDED = "ended"
 
+    @property
+    def working(self) -> bool:
+        """Whether hosts work towards the release in this phase; every deployment that succeeds enters it."""
+        match self:
+            case Phase.STAGING | Phase.FLIPPING | Phase.BAKING:
+                return True
+            case Phase.WAITING | Phase.REVERTING | Phase.ENDED:
+                return False
+        return False  # a phase of another version
 
-class Outcome(StrEnum):
-    """How a deployment ended. It has exactly one, and it never changes."""
+    @property
+    def has_step(self) -> bool:
+        """Whether hosts execute a step in this phase."""
+        return self.working or self is Phase.REVERTING
+
+    @property
+    def before_traffic(self) -> bool:
+        """Whether users cannot have seen the release yet."""
+        match self:
+            case Phase.WAITING | Phase.STAGING:
+                return True
+            case Phase.FLIPPING | Phase.BAKING | Phase.REVERTING | Phase.ENDED:
+                return False
+        return False  # a phase of another version
+
+
+class Outcome(Word):
+    """How a deployment ended. Each has exactly one, and it never changes."""
 
     LIVE = "LIVE"
     FAILED = "FAILED"
@@ -35,8 +90,8 @@ class Outcome(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-class Kind(StrEnum):
-    """What asked for a deployment. A join is asked for by a host that holds no release yet."""
+class Kind(Word):
+    """What requested a deployment. A join is requested by a host that holds no release yet."""
 
     UPLOAD = "upload"
     ROLLBACK = "rollback"
@@ -44,8 +99,24 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Release:
-    """One exact jar. `version` is S3's version id; `sha256` (hex) is None until S3 or a host told it."""
+class Stored:
+    """A value that is written to the table.
+
+    `unknown` are the attributes that another version wrote with it, as DynamoDB gave them. Nothing here reads
+    them; they are saved again, so that this version does not erase them.
+    """
+
+    unknown: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, repr=False, compare=False)
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Return the fields of a flat dataclass that this version knows, by name."""
+    return {each.name: getattr(value, each.name) for each in fields(value) if each.name != "unknown"}
+
+
+@dataclass(frozen=True)
+class Release(Stored):
+    """One exact jar. `version` is S3's version id; `sha256` (hex) is None until S3 or a host reports it."""
 
     bucket: str
     key: str
@@ -55,7 +126,7 @@ class Release:
     sha256: str | None = None
 
     def is_same_jar(self, other: "Release | None") -> bool:
-        """Whether both name the same bytes: S3 never changes what a version id stands for."""
+        """Whether both name the same bytes: S3 never changes the object behind a version id."""
         return other is not None and (self.bucket, self.key, self.version) == (
             other.bucket,
             other.key,
@@ -64,10 +135,10 @@ class Release:
 
 
 @dataclass(frozen=True)
-class UploadOrder:
-    """Where an upload stands among the others: S3's sequencer for one key, event time between keys.
+class UploadOrder(Stored):
+    """The position of an upload among the others: S3's sequencer for one key, event time between keys.
 
-    A rollback has the key "" and no sequencer: it stands over what was uploaded before it.
+    A rollback has the key "" and no sequencer: it is newer than what was uploaded before it.
     """
 
     key: str
@@ -78,7 +149,7 @@ class UploadOrder:
         """Whether this one is newer. Sequencers are hex of unequal length: S3 says to pad the shorter
         with zeros on the left and to compare as text (S3 User Guide, event message structure).
 
-        Event times are whole seconds. Of two keys in one second the sequencer decides too: S3 promises
+        Event times are whole seconds. Between two keys in one second the sequencer decides too: S3 promises
         nothing about it, but it is the best guess, and does not depend on which event came first.
         """
         if other is None:
@@ -91,8 +162,8 @@ class UploadOrder:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a deployment did not go live: on which host (None: no host's fault), in which phase."""
+class Failure(Stored):
+    """Why a deployment did not go live: in which phase, on which host (None: the cause is not one host)."""
 
     phase: Phase
     reason: str
@@ -101,8 +172,8 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Live:
-    """A release that traffic goes to (or went to), and the deployment that brought it there."""
+class Live(Stored):
+    """A release that receives traffic, or received it, and the deployment that made it live."""
 
     release: Release
     deployment: str
@@ -110,10 +181,10 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Step:
-    """The command under way: `name` is what a host recognises a repeat by, together with the deployment.
+class Step(Stored):
+    """The command under way. A host recognises a repeat by `name` together with the deployment's id.
 
-    `command` is SSM's id, None until it is known; after `deadline` a host that did not answer has failed.
+    `command` is SSM's id, None until it is known; a host that has not reported by `deadline` has failed.
     """
 
     name: str
@@ -124,7 +195,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class PhaseEntry:
+class PhaseEntry(Stored):
     """One entry of a timeline: the deployment entered `phase` at this time."""
 
     phase: Phase
@@ -132,8 +203,11 @@ class PhaseEntry:
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """The work of making one release live, from its acceptance to its one outcome."""
+class Deployment(Stored):
+    """The work of making one release live, from its acceptance to its one outcome.
+
+    `written_by` is the version of twinslot that decided its phase; "" in items from before 0.1.0.
+    """
 
     id: str
     app: str
@@ -152,9 +226,15 @@ class Deployment:
     previous_before: Live | None = None
     failure: Failure | None = None
     unconfirmed: tuple[str, ...] = ()
+    written_by: str = field(default="", compare=False)
+
+    @property
+    def known(self) -> bool:
+        """Whether this version knows the deployment's kind, phase and outcome, and so what comes next."""
+        return self.kind.known and self.phase.known and (self.outcome is None or self.outcome.known)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds spent in each phase that was left, in the order they were entered."""
+        """Return the seconds spent in each phase that was left, in the order they were entered."""
         spent: dict[str, float] = {}
         for entered, left in zip(self.timeline, self.timeline[1:], strict=False):
             spent[entered.phase.value] = spent.get(entered.phase.value, 0.0) + left.at - entered.at
@@ -162,7 +242,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Survey(Stored):
     """Act: find the hosts and the settings of the deployment that is about to stage."""
 
     id: str
@@ -171,8 +251,8 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class SendCommand:
-    """Act: tell the hosts of the deployment under way to do its step."""
+class SendCommand(Stored):
+    """Act: send the step of the deployment under way to its hosts."""
 
     id: str
     at: float
@@ -181,8 +261,8 @@ class SendCommand:
 
 
 @dataclass(frozen=True)
-class Announce:
-    """Act: tell people and programs how a deployment ended, what is live now and what a rollback goes to."""
+class Announce(Stored):
+    """Act: announce how a deployment ended, what is live now and what a rollback would make live."""
 
     id: str
     at: float
@@ -192,8 +272,8 @@ class Announce:
 
 
 @dataclass(frozen=True)
-class AnnounceStart:
-    """Act: tell that a deployment has begun to stage, and what is live meanwhile."""
+class AnnounceStart(Stored):
+    """Act: announce that a deployment has begun to stage, and what is live meanwhile."""
 
     id: str
     at: float
@@ -202,8 +282,8 @@ class AnnounceStart:
 
 
 @dataclass(frozen=True)
-class Freeze:
-    """Somebody keeps uploads from going live: who, why, since when."""
+class Freeze(Stored):
+    """A person keeps uploads from going live: who, why, since when."""
 
     by: str
     why: str
@@ -211,9 +291,11 @@ class Freeze:
 
 
 @dataclass(frozen=True)
-class AnnounceFreeze:
-    """Act: tell that an app is frozen, or unfrozen (`frozen` is False), and since when. `by` asked for
-    it; `why` is the freeze's reason; `waiting` is the label of the upload that waits, or waited until now."""
+class AnnounceFreeze(Stored):
+    """Act: announce that an app was frozen or unfrozen (`frozen` is False) by `by` at `since`.
+
+    `why` is the reason of the freeze; `waiting` is the label of the upload that waits, or waited until now.
+    """
 
     id: str
     at: float
@@ -227,16 +309,16 @@ class AnnounceFreeze:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What is otherwise on a host than the table says, in a sentence."""
+class Difference(Stored):
+    """How a host differs from the expected state, in one sentence."""
 
     host: str
     what: str
 
 
 @dataclass(frozen=True)
-class Warn:
-    """Act: tell people and programs that hosts are not as the table says."""
+class Warn(Stored):
+    """Act: announce that hosts differ from the expected state."""
 
     id: str
     at: float
@@ -249,13 +331,23 @@ Act = Survey | SendCommand | AnnounceStart | Announce | AnnounceFreeze | Warn
 
 
 @dataclass(frozen=True)
-class Application:
+class UnknownAct(Stored):
+    """An act of another version, whole in `unknown`: this version keeps it in the outbox for that one."""
+
+    id: str = ""
+    at: float = 0.0
+    written_by: str = ""
+
+
+@dataclass(frozen=True)
+class Application(Stored):
     """The aggregate: all that decides what happens next for one app. `version` counts its writes.
 
-    `live` is where traffic goes, from the moment a flip is commanded; `previous` was live before it.
-    `newest` is the order of the newest upload or rollback that was accepted. `drift` is what was found to
-    be otherwise on the hosts and has been announced. While there is a `freeze`, uploads wait. `newcomers` are
-    hosts that were found without any release; `unjoined` are those of them whose join to what is live failed.
+    `live` receives the traffic, from the moment a flip is commanded; `previous` was live before it.
+    `newest` is the order of the newest upload or rollback that was accepted. `drift` are the differences
+    between hosts and the expected state that have been announced. While there is a `freeze`, uploads wait.
+    `newcomers` are hosts that were found without any release; `unjoined` are those of them whose join to what
+    is live failed.
     """
 
     name: str
@@ -265,7 +357,7 @@ class Application:
     waiting: Deployment | None = None
     newest: UploadOrder | None = None
     fence: int = 0
-    outbox: tuple[Act, ...] = ()
+    outbox: tuple[Act | UnknownAct, ...] = ()
     drift: tuple[Difference, ...] = ()
     freeze: Freeze | None = None
     newcomers: tuple[str, ...] = ()
@@ -274,19 +366,40 @@ class Application:
 
     @property
     def kept_frozen(self) -> bool:
-        """Whether what waits has to go on waiting although nothing is under way."""
+        """Whether the freeze keeps the waiting deployment from beginning."""
         return bool(self.freeze and self.waiting and self.waiting.kind is Kind.UPLOAD)
 
     @property
+    def acts(self) -> tuple[Act, ...]:
+        """The acts of the outbox that this version can perform."""
+        return tuple(act for act in self.outbox if not isinstance(act, UnknownAct))
+
+    @property
     def busy(self) -> bool:
-        """Whether the clock has something to look after here."""
-        return bool(self.current or self.outbox or (self.waiting and not self.kept_frozen))
+        """Whether the scheduled check must process this app."""
+        return bool(self.current or self.acts or (self.waiting and not self.kept_frozen))
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What only another version can continue, one note each; empty when this version can do it all."""
+        deployments = (each for each in (self.current, self.waiting) if each and not each.known)
+        return (
+            *(
+                f"deployment {each.id} ({each.kind.value}, {each.phase.value}): {written_by(each.written_by)}"
+                for each in deployments
+            ),
+            *(
+                f"act {act.id}: {written_by(act.written_by)}"
+                for act in self.outbox
+                if isinstance(act, UnknownAct)
+            ),
+        )
 
 
 @dataclass(frozen=True)
 class SlotReport:
-    """What a host says of one slot. `state` is systemd's ActiveState; `pid` is 0 when none runs; `restarts`
-    counts how often systemd has started the process anew by itself since it was told to."""
+    """What a host reported of one slot. `state` is systemd's ActiveState; `pid` is 0 when no process runs;
+    `restarts` counts how often systemd has restarted the process since it was started."""
 
     release: str | None
     label: str | None
@@ -298,7 +411,7 @@ class SlotReport:
 
 @dataclass(frozen=True)
 class HostReport:
-    """What a host said at the end of a command, checked for shape and origin. See docs/host.md."""
+    """What a host printed at the end of a command, checked for shape and origin. See docs/host.md."""
 
     host: str
     app: str
@@ -318,7 +431,7 @@ class HostReport:
 
 @dataclass(frozen=True)
 class HostResult:
-    """One host's part in a command: `ok` is None while it is under way."""
+    """The result of a command on one host: `ok` is None while the command is in progress there."""
 
     host: str
     ok: bool | None
@@ -329,8 +442,8 @@ class HostResult:
 
 @dataclass(frozen=True)
 class Decision:
-    """What follows from an event: the application to save, the acts to do after it is saved, the
-    deployments to record in the history, the SSM command ids to remember as this app's, and what its hosts
+    """What follows from an event: the application to save, the acts to perform once it is saved, the
+    deployments to record in the history, the SSM command ids to remember for this app, and what its hosts
     reported."""
 
     application: Application

@@ -1,6 +1,7 @@
-"""What a host printed at the end of a command, believed only as far as its shape and its origin go.
+"""Reads the report that a host printed at the end of a command. Its shape and its origin are checked.
 
-The shape is the contract of docs/host.md. Nothing of a host's goes on longer or less printable than here.
+docs/host.md defines the shape. Texts are limited in length and made printable here, and passed on like that.
+Fields that another version of the host program adds are ignored.
 """
 
 import json
@@ -8,10 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
-from twinslot.domain.model import HostReport, SlotReport
+from twinslot.domain.model import HostReport, SlotReport, written_by
 from twinslot.errors import BadReport
 from twinslot.intake.sanitize import quoted, sanitize
-from twinslot.shared.constants import PORTS
+from twinslot.shared.constants import PORTS, VERSION
 
 FORMAT = 1
 ERROR_MARK = "----------ERROR-------"
@@ -31,20 +32,32 @@ Value = TypeVar("Value")
 
 
 def read(output: str, instance: str, app: str, step: str, deployment: str) -> HostReport:
-    """The report in `output` of the host `instance`, which was told to do this step of this deployment.
+    """Return the report in `output` of the host `instance` for this step of this deployment.
 
-    Raises BadReport when it is not JSON, not of the agreed shape, or speaks for something else.
+    Raises BadReport when it is not JSON, not of the agreed shape, or about something else.
     """
     fields = _parse(output)
+    try:
+        return _read(fields, instance, app, step, deployment)
+    except BadReport as error:
+        version = fields.get("written_by")
+        if version == VERSION:
+            raise
+        # A report without a version is from before 0.1.0.
+        note = written_by(sanitize(version, MAX_WORD_CHARACTERS) if isinstance(version, str) else None)
+        raise BadReport(f"{error} ({note})") from error
+
+
+def _read(fields: Mapping[str, object], instance: str, app: str, step: str, deployment: str) -> HostReport:
     if fields.get("twinslot") != FORMAT:
-        _refuse(f"its format is {_shown(fields.get('twinslot'))}, and this controller reads {FORMAT}")
+        _refuse(f"its format is {_shown(fields.get('twinslot'))}, but this controller reads format {FORMAT}")
     for name, expected in (("host", instance), ("app", app), ("step", step), ("deployment", deployment)):
         if fields.get(name) != expected:
-            _refuse(f"{name} is {_shown(fields.get(name))}, and {quoted(expected)} was asked")
+            _refuse(f"{name} is {_shown(fields.get(name))}, but {quoted(expected)} was expected")
     slots = _field(fields, "slots", dict)
     seconds = _field(fields, "seconds", dict)
     if len(seconds) > MAX_SECONDS:
-        _refuse(f"seconds has {len(seconds)} entries, and at most {MAX_SECONDS} are read")
+        _refuse(f"seconds has {len(seconds)} entries, but at most {MAX_SECONDS} are read")
     return HostReport(
         host=instance,
         app=app,
@@ -64,7 +77,7 @@ def read(output: str, instance: str, app: str, step: str, deployment: str) -> Ho
 
 
 def _parse(output: str) -> Mapping[str, object]:
-    """The JSON object in the last line of standard output."""
+    """Return the JSON object in the last line of standard output."""
     printed = output.partition(ERROR_MARK)[0].strip()
     if not printed:
         _refuse(f"nothing was printed{_stderr(output)}")
@@ -87,7 +100,7 @@ def _slot(slot: object) -> SlotReport:
         state=sanitize(_field(slot, "state", str), MAX_WORD_CHARACTERS),
         verified=_field(slot, "verified", bool),
         pid=_count(slot, "pid"),
-        # A command that was under way when the stack was updated ran the document from before this field.
+        # A command in progress while the stack was updated ran the document from before this field.
         restarts=_count(slot, "restarts") if "restarts" in slot else 0,
     )
 
@@ -101,7 +114,7 @@ def _field(fields: Mapping[str, object], name: str, kind: type[Value]) -> Value:
 
 
 def _optional(fields: Mapping[str, object], name: str, check: Callable[[str], str]) -> str | None:
-    """A text or null; its key must be there."""
+    """Return a text or None; its key must be present."""
     if name in fields and fields[name] is None:
         return None
     return check(_field(fields, name, str))
@@ -128,20 +141,20 @@ def _digest(value: str, name: str) -> str:
 
 def _line(line: object) -> str:
     if not isinstance(line, str):
-        _refuse(f"a line of log is {_shown(line)}, not a text")
+        _refuse(f"a line of log is {_shown(line)}, not a string")
     return sanitize(line, MAX_LINE_CHARACTERS)
 
 
 def _seconds_name(name: str) -> str:
     if not SECONDS_NAME.fullmatch(name):
-        _refuse(f"{quoted(name)} in seconds is no name")
+        _refuse(f"seconds has the key {quoted(name)}, which is no name")
     return name
 
 
 def _seconds(spent: object) -> float:
     if isinstance(spent, bool) or not isinstance(spent, int | float) or not 0 <= spent <= LARGEST:
         _refuse(f"{_shown(spent)} in seconds is not a number of seconds")
-    # To the millisecond: DynamoDB has no numbers as small as a host can spell, and would refuse to keep them.
+    # To the millisecond: DynamoDB refuses numbers as small as a host can print.
     return round(float(spent), 3)
 
 
@@ -154,8 +167,8 @@ def _shown(value: object) -> str:
 
 
 def _stderr(output: str) -> str:
-    said = output.partition(ERROR_MARK)[2].strip()
-    return f"; on standard error: {quoted(said)}" if said else ""
+    printed = output.partition(ERROR_MARK)[2].strip()
+    return f"; on standard error: {quoted(printed)}" if printed else ""
 
 
 def _refuse(why: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Text of unknown origin, made fit for a log line, a message or a terminal."""
+"""Makes text of unknown origin safe for a log line, a message or a terminal."""
 
 from twinslot.shared.quoting import quoted as quoted
 
@@ -7,14 +7,14 @@ CUT = "…"
 
 
 def sanitize(text: str, limit: int) -> str:
-    """One line of at most `limit` characters: tabs and line ends become spaces, and whatever else cannot
-    be seen (control and bidirectional characters, lone surrogates) becomes U+FFFD."""
+    """Return one line of at most `limit` characters. Tabs and line ends become spaces; other characters that
+    cannot be seen (control and bidirectional characters, lone surrogates) become U+FFFD."""
     shown = "".join(_visible(character) for character in text[:limit])
     return shown if len(text) <= limit else shown[: limit - 1] + CUT
 
 
 def escaped(text: str) -> str:
-    """The text as Slack's markup has it: nothing in it mentions anybody or hides where a link goes.
+    """Return the text escaped for Slack's markup: it cannot mention anyone or disguise a link.
 
     https://docs.slack.dev/messaging/formatting-message-text (escaping text)
     """

@@ -1,8 +1,8 @@
-"""What an S3 "Object Created" event says: which app, which object, and under which id it is known.
+"""Reads an S3 "Object Created" event: which app, which object, and the id of its deployment.
 
-A key is taken only as `<app>/<path>.jar` in a small set of characters, because it goes on to hosts, messages
-and logs. A key of another kind that ends in `.jar` was meant for twinslot, so its refusal is told; one that
-does not end in `.jar` is nobody's business.
+A key is accepted only as `<app>/<path>.jar` in a small set of characters, because it is passed on to hosts,
+messages and logs. Another key that ends in `.jar` was meant for twinslot, so its refusal is announced; one
+that does not end in `.jar` is ignored.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from twinslot.domain.deployment_id import deployment_id
-from twinslot.domain.model import NOBODY, UploadOrder
+from twinslot.domain.model import NO_APP, UploadOrder
 from twinslot.errors import BadEvent
 from twinslot.intake.sanitize import quoted, sanitize
 
@@ -28,8 +28,8 @@ MAX_BY_CHARACTERS = 100
 
 @dataclass(frozen=True)
 class Upload:
-    """One object that arrived. `problem` says why its key is refused, "" when it is taken; the key of a
-    refused upload is made printable, and its `app` is NOBODY where the key names none."""
+    """One uploaded object. `problem` is why its key is refused, "" when it is accepted; the key of a refused
+    upload is made printable, and its `app` is NO_APP where the key names none."""
 
     app: str
     bucket: str
@@ -43,13 +43,13 @@ class Upload:
 
 
 def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
-    """The upload that an event tells of; None for a key that is not of a jar.
+    """Return the upload of an event; None for a key that does not end in `.jar`.
 
-    `default_app` owns the keys at the bucket's root ("": nobody does). Raises BadEvent for a field that is
+    `default_app` owns the keys at the bucket's root ("": no app does). Raises BadEvent for a field that is
     missing or of the wrong type. Shape: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
     if not isinstance(event, Mapping):
-        raise BadEvent("the S3 event is not an object")
+        raise BadEvent("the S3 event is not a JSON object")
     detail = _fields(event, "detail")
     bucket = _text(_fields(detail, "bucket"), "bucket.name", "name")
     if not BUCKET.fullmatch(bucket):
@@ -87,24 +87,24 @@ def parse(event: Mapping[str, object], default_app: str) -> Upload | None:
 
 
 def owner(key: str, default_app: str) -> tuple[str, str]:
-    """The app that a key belongs to and "", or the app to file its refusal under and what is wrong."""
+    """Return the app that a key belongs to and "", or the app of its refusal and what is wrong with it."""
     name, separator, path = key.partition("/")
     if not separator:
         name, path = default_app, key
     if not APP.fullmatch(name):
         if not separator:
             advice = "upload it below <app>/, for example to shop/ for the app shop"
-            return NOBODY, f"the key {quoted(key)} lies at the bucket's root, which is no app's; {advice}"
-        wanted = "a lower-case letter, then at most 29 lower-case letters, digits or hyphens"
-        advice = f"upload it below <app>/, whose name is {wanted}"
-        return NOBODY, f"the key {quoted(key)} does not begin with the name of an app; {advice}"
+            return NO_APP, f"the key {quoted(key)} is at the bucket's root, which belongs to no app; {advice}"
+        allowed = "a lower-case letter, then at most 29 lower-case letters, digits or hyphens"
+        advice = f"upload it below <app>/; the name of an app is {allowed}"
+        return NO_APP, f"the key {quoted(key)} does not begin with the name of an app; {advice}"
     advice = f"upload it again to, for example, {name}/app-1.0.jar"
     if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_CHARACTERS:
         return name, f"the key {quoted(key)} is longer than {MAX_KEY_CHARACTERS} bytes; {advice}"
     segments = path.split("/")
     if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in segments):
         allowed = "letters A to Z and a to z, digits, dots, underscores and hyphens between slashes"
-        return name, f"the key {quoted(key)} holds more than {allowed}; {advice}"
+        return name, f"the key {quoted(key)} has other characters than {allowed}; {advice}"
     if segments[-1] == SUFFIX:
         return name, f"the key {quoted(key)} has no name before {SUFFIX}; {advice}"
     return name, ""
@@ -113,7 +113,7 @@ def owner(key: str, default_app: str) -> tuple[str, str]:
 def _fields(whole: Mapping[str, object], name: str) -> Mapping[str, object]:
     part = whole.get(name)
     if not isinstance(part, Mapping):
-        raise BadEvent(f"the S3 event has no {name}, or it is not an object")
+        raise BadEvent(f"the S3 event has no {name}, or it is not a JSON object")
     return part
 
 
