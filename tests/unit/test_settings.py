@@ -275,5 +275,5 @@ def test_no_default_app_means_none() -> None:
 
 
 def test_all_missing_variables_are_named_at_once() -> None:
-    with pytest.raises(GiveUp, match="lacks TOPIC, DOCUMENT_VERSION;"):
+    with pytest.raises(GiveUp, match="has no TOPIC, DOCUMENT_VERSION;"):
         Environment.read(VARIABLES | {"TOPIC": "", "DOCUMENT_VERSION": ""})
