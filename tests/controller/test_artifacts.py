@@ -49,7 +49,7 @@ def gets(s3: S3Client) -> list[dict[str, Any]]:
     return asked
 
 
-def test_the_version_that_the_event_named_is_read_though_a_newer_one_lies_there(s3: S3Client) -> None:
+def test_the_version_that_the_event_named_is_read_though_there_is_a_newer_one(s3: S3Client) -> None:
     first = uploaded(s3, jar("1.4.2"))
     uploaded(s3, jar("9.9.9"))
     release, _ = Artifacts(s3).inspect(first)
@@ -126,7 +126,7 @@ def test_a_refusal_of_s3_has_a_name(code: str, expected: type[Exception]) -> Non
         Artifact(client, BUCKET, KEY, "v").tail(10)
 
 
-def test_an_answer_that_is_too_short_is_asked_for_again() -> None:
+def test_a_response_that_is_too_short_is_retried() -> None:
     client: Any = Answering({"ContentRange": "bytes 90-99/100", "Body": io.BytesIO(b"short")})
     with pytest.raises(TryAgain, match="5 of 10 bytes"):
         Artifact(client, BUCKET, KEY, "v").tail(10)

@@ -37,7 +37,7 @@ def test_a_file_that_is_no_jar_is_refused_and_announced(fixture: ControllerFixtu
     assert fixture.fleet.sent == []
 
 
-def test_a_key_that_names_no_app_is_refused_under_nobody(fixture: ControllerFixture) -> None:
+def test_a_key_that_names_no_app_is_refused_without_one(fixture: ControllerFixture) -> None:
     deployment = fixture.receive(fixture.event("Shop $(x)/a.jar", jar("1.0.0")))
     refused = fixture.store.deployment(NO_APP, deployment)
     assert refused and refused.outcome is Outcome.REFUSED
@@ -64,7 +64,7 @@ def test_the_same_event_again_is_the_same_deployment_also_after_its_end(fixture:
     assert len(fixture.store.history("shop", 10)) == 1
 
 
-def test_who_uploaded_what_is_no_jar_is_told_too(fixture: ControllerFixture) -> None:
+def test_who_uploaded_what_is_no_jar_is_announced_too(fixture: ControllerFixture) -> None:
     refused = fixture.receive(fixture.event("shop/notes.jar", b"just text", by="anna"))
     taken = fixture.upload("1.0.0")
     found = [fixture.store.deployment("shop", id) for id in (refused, taken)]
@@ -122,7 +122,7 @@ def test_a_rollback_goes_to_any_release_that_was_live(fixture: ControllerFixture
     assert rollback.to == "1.0.0"
 
 
-def test_the_command_of_an_announcement_goes_where_it_says_also_a_day_later(
+def test_the_command_of_an_announcement_keeps_its_target_a_day_later(
     fixture: ControllerFixture,
 ) -> None:
     fixture.deploy("1.0.0")
@@ -162,12 +162,12 @@ def test_a_rollback_to_what_was_never_live_is_an_error_that_names_it(fixture: Co
     assert fixture.application().current is None
 
 
-def test_a_command_that_nobody_recorded_is_to_be_tried_again(fixture: ControllerFixture) -> None:
+def test_a_command_that_is_not_recorded_is_to_be_retried(fixture: ControllerFixture) -> None:
     with pytest.raises(UnknownCommand):
         fixture.controller.command_ended("0b3dd4a0-0000-0000-0000-000000000000")
 
 
-def test_a_tick_finds_what_no_event_told(fixture: ControllerFixture) -> None:
+def test_the_scheduled_check_finds_what_no_event_reported(fixture: ControllerFixture) -> None:
     fixture.upload("1.0.0")
     for _ in ("stage", "flip", "bake"):
         fixture.now += 1
@@ -175,7 +175,7 @@ def test_a_tick_finds_what_no_event_told(fixture: ControllerFixture) -> None:
     assert fixture.heard() == [("1.0.0", "LIVE")]
 
 
-def test_a_tick_finds_the_host_that_never_answers(fixture: ControllerFixture) -> None:
+def test_the_scheduled_check_finds_the_host_that_never_reports(fixture: ControllerFixture) -> None:
     fixture.upload("1.0.0")
     fixture.fleet.verdicts["i-0b", "stage"] = None
     fixture.now += 3600
@@ -185,7 +185,7 @@ def test_a_tick_finds_the_host_that_never_answers(fixture: ControllerFixture) ->
     assert failed.failure and failed.failure.host == "i-0b"
 
 
-def test_a_command_is_sent_by_the_tick_when_the_function_died_before_sending_it(
+def test_a_command_is_sent_by_the_scheduled_check_when_the_function_died_before_sending_it(
     fixture: ControllerFixture,
 ) -> None:
     fixture.fleet.trouble = Power()
@@ -215,7 +215,7 @@ def test_a_command_whose_sending_was_not_saved_is_looked_for_before_it_is_sent_a
     assert [(step, repeat) for _, step, repeat in fixture.fleet.sent] == [("stage", False), ("stage", True)]
 
 
-def test_an_announcement_that_sns_throttles_is_made_by_the_tick(
+def test_an_announcement_that_sns_throttles_is_made_by_the_scheduled_check(
     fixture: ControllerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttled(act: object) -> None:
@@ -262,7 +262,7 @@ def test_a_controller_that_loses_the_race_decides_again_on_what_the_other_wrote(
     )
 
 
-def test_a_controller_that_loses_against_many_others_still_tells_once(
+def test_a_controller_that_loses_against_many_others_still_announces_once(
     fixture: ControllerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save, lost = fixture.store.save, Counter[str]()
@@ -282,7 +282,7 @@ def test_a_controller_that_loses_against_many_others_still_tells_once(
     assert lost[f"{deployment}/announce"] == 41
 
 
-def test_one_apps_trouble_does_not_keep_the_clock_from_the_others(
+def test_an_error_of_one_app_does_not_affect_the_others(
     fixture: ControllerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fixture.upload("1.0.0")
@@ -334,7 +334,7 @@ def test_a_host_that_cannot_be_commanded_is_announced_once(fixture: ControllerFi
     assert fixture.told_drift() == [[{"host": "i-0b", "what": "its agent is gone"}]]
 
 
-def test_a_host_that_is_not_as_the_table_says_is_told_of_and_its_report_kept(
+def test_a_host_that_differs_is_announced_and_its_report_saved(
     fixture: ControllerFixture,
 ) -> None:
     fixture.deploy("1.0.0")
@@ -364,12 +364,12 @@ def test_a_saved_application_reads_as_it_was(fixture: ControllerFixture) -> None
     assert fixture.application() == saved
 
 
-def test_a_start_is_told_once_before_the_end(fixture: ControllerFixture) -> None:
+def test_a_start_is_announced_once_before_the_end(fixture: ControllerFixture) -> None:
     deployment = fixture.deploy("1.0.0")
     assert fixture.told() == [(f"{deployment}/started", "STARTED"), (deployment, "LIVE")]
 
 
-def test_a_start_that_sns_does_not_take_delays_nothing_and_a_tick_tells_it(
+def test_a_start_that_sns_refuses_delays_nothing_and_is_announced_by_the_scheduled_check(
     fixture: ControllerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -381,7 +381,7 @@ def test_a_start_that_sns_does_not_take_delays_nothing_and_a_tick_tells_it(
     assert (f"{deployment}/started", "STARTED") in fixture.told()
 
 
-def test_a_start_that_was_not_told_before_the_end_is_dropped(
+def test_a_start_that_was_not_announced_before_the_end_is_dropped(
     fixture: ControllerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:

@@ -34,7 +34,7 @@ def test_while_an_app_is_frozen_uploads_wait_and_unfreezing_makes_the_newest_liv
     ]
 
 
-def test_an_app_that_no_upload_ever_named_cannot_be_held(fixture: ControllerFixture) -> None:
+def test_an_app_that_no_upload_ever_named_cannot_be_frozen(fixture: ControllerFixture) -> None:
     with pytest.raises(UnknownApp):
         fixture.controller.freeze("shpo", "typo", "ann")
     assert fixture.store.load("shpo").version == 0

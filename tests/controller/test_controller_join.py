@@ -62,7 +62,7 @@ def test_a_new_host_during_a_deployment_joins_after_it(fixture: ControllerFixtur
 
 
 @pytest.mark.parametrize("app", [None, "billing"])
-def test_an_instance_of_no_app_or_of_one_without_a_live_release_is_asked_nothing(
+def test_no_report_is_requested_of_an_instance_of_no_app_or_of_one_without_a_live_release(
     fixture: ControllerFixture, app: str | None
 ) -> None:
     if app:

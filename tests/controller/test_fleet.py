@@ -212,7 +212,7 @@ def test_a_comment_fits_into_ssm() -> None:
     assert len(comment(DEPLOYMENT, step("revert-3", "flip"))) <= 100
 
 
-def test_the_lifecycle_allows_as_long_for_delivery_as_ssm_is_told() -> None:
+def test_the_lifecycle_allows_as_long_for_delivery_as_ssm_does() -> None:
     assert module.DELIVERY_SECONDS == lifecycle.DELIVERY_SECONDS
 
 
@@ -291,13 +291,13 @@ def test_a_host_without_a_report_is_explained_by_its_status(
     assert result.reason.isprintable()
 
 
-def test_a_host_that_says_ok_but_failed_has_failed(fleet: Fleet, agents: Agents) -> None:
+def test_a_host_that_reports_ok_but_failed_has_failed(fleet: Fleet, agents: Agents) -> None:
     agents.did(COMMAND, HOSTS[0], "Failed", report(HOSTS[0]))
     result = fleet.results(STEPPING, COMMAND)[0]
     assert (result.ok, result.reason) == (False, "the command failed")
 
 
-def test_a_host_that_says_no_but_succeeded_has_failed(fleet: Fleet, agents: Agents) -> None:
+def test_a_host_that_reports_a_failure_but_succeeded_has_failed(fleet: Fleet, agents: Agents) -> None:
     agents.did(COMMAND, HOSTS[0], "Success", report(HOSTS[0], ok=False, reason="no"))
     result = fleet.results(STEPPING, COMMAND)[0]
     assert (result.ok, result.reason) == (False, "no")
@@ -334,9 +334,7 @@ def test_a_killed_host_is_explained_by_both_its_status_and_what_it_printed(
     assert '"half a rep"' in reason
 
 
-def test_hosts_are_asked_for_a_report_that_belongs_to_no_deployment(
-    fleet: Fleet, ssm: SSMClient, ec2: EC2Client
-) -> None:
+def test_a_requested_report_belongs_to_no_deployment(fleet: Fleet, ssm: SSMClient, ec2: EC2Client) -> None:
     hosts = tuple(launch(ec2, "shop", 2))
     command = fleet.request_reports("shop", hosts)
     (sent,) = ssm.list_commands(CommandId=command)["Commands"]

@@ -129,7 +129,7 @@ def test_a_recorded_deployment_is_found_and_its_last_record_counts(store: Store)
     assert store.deployment("billing", identity(1)) is None
 
 
-def test_history_is_newest_first_and_as_long_as_asked(store: Store) -> None:
+def test_history_is_newest_first_and_at_most_the_limit(store: Store) -> None:
     saved(store, *(deployment(number) for number in (3, 1, 4, 2)))
     assert [found.id for found in store.history("shop", 3)] == [identity(4), identity(3), identity(2)]
     assert len(store.history("shop", 100)) == 4
@@ -172,7 +172,7 @@ def test_a_join_made_nothing_live(store: Store) -> None:
     assert store.was_live("shop", identity(2)) is None
 
 
-def test_an_app_that_is_held_before_its_first_release_is_idle_while_an_upload_waits(store: Store) -> None:
+def test_an_app_that_is_frozen_before_its_first_release_is_idle_while_an_upload_waits(store: Store) -> None:
     shop = store.load("shop")
     waiting = deployment(1, "1.0")
     store.save(shop, Decision(replace(shop, freeze=Freeze("ann", "because", NOW), waiting=waiting)))
@@ -280,7 +280,7 @@ def cancelled(dynamodb: DynamoDBClient, *codes: str) -> Exception:
         (("ItemCollectionSizeLimitExceeded",), GiveUp),
     ],
 )
-def test_a_cancelled_transaction_is_told_by_its_reasons(
+def test_a_cancelled_transaction_is_explained_by_its_reasons(
     dynamodb: DynamoDBClient, codes: tuple[str, ...], expected: type[Exception]
 ) -> None:
     client: Any = Refusing(dynamodb, cancelled(dynamodb, *codes))

@@ -125,7 +125,7 @@ def test_a_save_whose_answer_was_lost_is_sent_again_and_does_not_lose_to_itself(
     assert way.sent[0]["ClientRequestToken"]
 
 
-def test_two_saves_bear_two_tokens_though_they_say_the_same(local: DynamoDBClient) -> None:
+def test_two_equal_saves_have_two_tokens(local: DynamoDBClient) -> None:
     """Else the second of two controllers that decide alike would believe that it won."""
     way = LosesAnswers(0)
     one, other = local_store(local.meta.endpoint_url, way), local_store(local.meta.endpoint_url, way)

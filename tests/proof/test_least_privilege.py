@@ -111,7 +111,7 @@ class Life:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     logs = tmp_path_factory.mktemp("logs")
     judgements = Judgements()
-    # Ticks come when the flow asks for them; agents never count as lost.
+    # Schedules are due when the flow wants them; agents never count as lost.
     pace = Pace(schedule_factor=0.0001, retry_seconds=(0.2, 1.0), agent_latency=0.1, agent_silence=600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(iam_permissions, "check", judgements.check)

@@ -1,6 +1,6 @@
 """All that the functions and hosts do in their lives, done once, each under its own role; every call is kept.
 
-Nothing ticks by itself here and no event comes by chance: the flow asks for what it needs.
+No schedule is due by itself here, and no event arrives by chance: the flow triggers what it needs.
 """
 
 import json

@@ -39,7 +39,7 @@ def met(application: Application, *results: HostResult, known: tuple[str, ...] =
     return decide(application, HostsReported(results, known), 5.0).application
 
 
-def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
+def test_a_host_in_the_expected_state_does_not_differ() -> None:
     assert difference(stands("i-0a"), LIVE) is None
 
 
@@ -58,7 +58,7 @@ def test_a_host_that_is_as_the_table_says_differs_in_nothing() -> None:
         (HostResult("i-0a", False, "its agent does not answer"), "its agent does not answer"),
     ],
 )
-def test_a_difference_says_what_users_get_and_what_they_should_get(result: HostResult, words: str) -> None:
+def test_a_difference_names_what_users_get_and_what_they_should_get(result: HostResult, words: str) -> None:
     found = difference(result, LIVE)
     assert found
     assert words in found.what
@@ -93,7 +93,7 @@ def test_what_is_known_of_a_host_goes_with_the_host() -> None:
     assert met(found, known=("i-0b",)).drift == ()
 
 
-def test_a_host_under_a_deployment_is_judged_by_that_and_not_by_an_inspection() -> None:
+def test_a_host_under_a_deployment_is_judged_by_that_and_not_by_other_reports() -> None:
     release = Release("b", "shop/3.jar", "v3", 10, "3.0.0")
     arrived = UploadArrived("D3", "shop", release, At("shop/3.jar", "0A", 9.0), "ann")
     deploying = decide(SHOP, arrived, 9.0).application

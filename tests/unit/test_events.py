@@ -96,7 +96,7 @@ def test_commands_of_other_documents_do_not_pass(resources: Resources) -> None:
     assert not is_taken(resources, "SsmAndScheduleOnCommandEnded", event)
 
 
-def test_an_association_that_ended_well_on_an_instance_passes_the_rule_of_new_hosts_alone(
+def test_an_association_that_succeeded_on_an_instance_passes_the_rule_of_new_hosts_alone(
     resources: Resources,
 ) -> None:
     event = payload("ssm-association")
@@ -120,7 +120,7 @@ def test_other_ends_and_other_associations_do_not_pass(resources: Resources, cha
     )
 
 
-def test_the_upload_and_the_command_tell_of_one_deployment() -> None:
+def test_the_upload_and_the_command_are_of_one_deployment() -> None:
     upload = parse(payload("s3-object-created"), default_app="")
     assert upload is not None
     assert upload.app == "shop"
@@ -136,7 +136,7 @@ def test_the_upload_and_the_command_tell_of_one_deployment() -> None:
     )
 
 
-def test_the_tick_is_what_the_clocks_rule_sends() -> None:
+def test_the_scheduled_check_is_what_the_schedules_rule_sends() -> None:
     tick = payload("schedule")
     assert tick["source"] == "aws.events"
     assert "SsmAndScheduleEachMinute" in tick["resources"][0]

@@ -37,7 +37,7 @@ def test_an_upload_stages_flips_bakes_and_is_live(driver: LifecycleDriver) -> No
     assert driver.application.current is None
 
 
-def test_seconds_are_told_for_each_phase(driver: LifecycleDriver) -> None:
+def test_seconds_are_summed_for_each_phase(driver: LifecycleDriver) -> None:
     driver.deploy("v1")
     assert driver.announced[0].deployment.seconds() == {
         "waiting": 0.0,
@@ -125,7 +125,9 @@ def test_a_host_that_fails_the_bake_is_not_waited_for_by_the_others(running: Lif
     assert running.current.phase is Phase.REVERTING
 
 
-def test_going_back_is_tried_three_times_and_then_says_who_did_not_confirm(running: LifecycleDriver) -> None:
+def test_a_revert_is_tried_three_times_and_then_names_the_hosts_that_did_not_confirm(
+    running: LifecycleDriver,
+) -> None:
     running.receive(upload("v3", running.now))
     running.survey()
     running.end()
@@ -262,7 +264,7 @@ def test_a_rollback_after_the_flip_was_commanded_goes_to_what_was_live_before(
     assert running.current.release == jar("v2")
 
 
-def test_a_rollback_stands_over_what_was_uploaded_before_it(running: LifecycleDriver) -> None:
+def test_a_rollback_is_newer_than_what_was_uploaded_before_it(running: LifecycleDriver) -> None:
     uploaded = running.now
     running.receive(RollbackRequested("Dback", "shop", running.now + 5, "ann"))
     running.receive(upload("v3", uploaded))
@@ -370,7 +372,7 @@ def test_an_act_stays_in_the_outbox_until_its_answer_comes(driver: LifecycleDriv
     assert not driver.application.busy
 
 
-def test_a_tick_repeats_an_act_only_when_its_lease_is_over(driver: LifecycleDriver) -> None:
+def test_a_scheduled_check_repeats_an_act_only_when_its_lease_is_over(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", 1.0))
     assert driver.receive(ScheduledCheck(), after=LEASE_SECONDS - 1).acts == ()
     (survey,) = driver.receive(ScheduledCheck(), after=1).acts
@@ -378,7 +380,7 @@ def test_a_tick_repeats_an_act_only_when_its_lease_is_over(driver: LifecycleDriv
     assert driver.receive(ScheduledCheck(), after=1).acts == ()
 
 
-def test_a_start_is_told_after_the_hosts_were_commanded_to_stage(driver: LifecycleDriver) -> None:
+def test_a_start_is_announced_after_the_hosts_were_commanded_to_stage(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", driver.now))
     assert driver.told == []
     decision = driver.survey()
@@ -388,7 +390,7 @@ def test_a_start_is_told_after_the_hosts_were_commanded_to_stage(driver: Lifecyc
     assert (start.deployment.hosts, start.deployment.outcome, start.live) == (HOSTS, None, None)
 
 
-def test_a_start_that_could_not_be_told_stays_until_it_is(running: LifecycleDriver) -> None:
+def test_a_start_that_could_not_be_announced_stays_until_it_is(running: LifecycleDriver) -> None:
     running.receive(upload("v3", running.now))
     running.survey()
     running.end()
@@ -398,14 +400,14 @@ def test_a_start_that_could_not_be_told_stays_until_it_is(running: LifecycleDriv
     assert "Dv3/started" not in [act.id for act in running.application.outbox]
 
 
-def test_a_start_is_not_told_after_the_end(driver: LifecycleDriver) -> None:
+def test_a_start_is_not_announced_after_the_end(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", driver.now))
     driver.survey()
     driver.end(result("i-0a", False))
     assert [act.id for act in driver.application.outbox] == ["Dv1/announce"]
 
 
-def test_a_deployment_that_cannot_begin_has_no_start_to_tell(driver: LifecycleDriver) -> None:
+def test_a_deployment_that_cannot_begin_announces_no_start(driver: LifecycleDriver) -> None:
     driver.receive(upload("v1", driver.now))
     driver.survey((), refusal="bad settings")
     assert driver.told == []

@@ -29,7 +29,7 @@ def test_while_it_is_frozen_the_newest_upload_waits_and_the_older_one_is_superse
     assert running.outcomes()["Dv3"] is Outcome.SUPERSEDED
 
 
-def test_the_clock_does_not_look_after_what_is_kept_frozen(running: LifecycleDriver) -> None:
+def test_the_scheduled_check_skips_what_is_kept_frozen(running: LifecycleDriver) -> None:
     running.receive(freeze())
     running.receive(upload("v3", running.now))
     for act in running.application.outbox:
@@ -38,7 +38,9 @@ def test_the_clock_does_not_look_after_what_is_kept_frozen(running: LifecycleDri
     assert running.receive(ScheduledCheck()).acts == ()
 
 
-def test_what_stages_when_it_is_held_goes_on_and_what_waits_does_not_follow(running: LifecycleDriver) -> None:
+def test_what_stages_when_it_is_frozen_goes_on_and_what_waits_does_not_follow(
+    running: LifecycleDriver,
+) -> None:
     running.receive(upload("v3", running.now))
     running.receive(freeze())
     running.receive(upload("v4", running.now + 1))
@@ -102,7 +104,7 @@ def test_asking_for_the_same_twice_changes_nothing(running: LifecycleDriver) -> 
     assert running.receive(UnfreezeRequested("bob")).application == resumed
 
 
-def test_another_reason_is_told_and_the_freeze_keeps_its_beginning(running: LifecycleDriver) -> None:
+def test_another_reason_is_announced_and_the_freeze_keeps_its_beginning(running: LifecycleDriver) -> None:
     running.receive(freeze())
     assert running.application.freeze
     since = running.application.freeze.since
@@ -112,7 +114,7 @@ def test_another_reason_is_told_and_the_freeze_keeps_its_beginning(running: Life
 
 
 @pytest.mark.parametrize("asked", [FreezeRequested("ann", "typo"), UnfreezeRequested("ann")])
-def test_an_app_that_nobody_ever_heard_of_is_not_frozen(
+def test_an_unknown_app_is_not_frozen(
     driver: LifecycleDriver, asked: FreezeRequested | UnfreezeRequested
 ) -> None:
     with pytest.raises(UnknownApp, match="shop"):

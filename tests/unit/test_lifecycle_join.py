@@ -105,7 +105,7 @@ def test_a_host_that_fails_to_join_touches_nothing_and_the_others_join_without_i
     assert running.current.fence > running.recorded[id].fence
 
 
-def test_a_host_whose_join_failed_is_told_of_once_and_not_tried_again_while_the_same_release_is_live(
+def test_a_host_whose_join_failed_is_announced_once_and_not_tried_again_while_the_same_release_is_live(
     running: LifecycleDriver,
 ) -> None:
     join(running, "i-0c")
@@ -176,7 +176,7 @@ def test_a_new_host_on_which_an_upload_failed_gets_what_is_still_live(running: L
     assert running.current.release and running.current.release.label == "v2"
 
 
-def test_a_new_host_that_dies_before_its_join_stages_is_told_and_the_others_join(
+def test_a_new_host_that_dies_before_its_join_stages_is_announced_and_the_others_join(
     running: LifecycleDriver,
 ) -> None:
     id = join(running, "i-0c", "i-0d")
@@ -225,7 +225,7 @@ def test_a_join_is_not_kept_frozen(running: LifecycleDriver) -> None:
     join(running, "i-0c")
 
 
-def test_without_a_live_release_nobody_joins(driver: LifecycleDriver) -> None:
+def test_without_a_live_release_no_host_joins(driver: LifecycleDriver) -> None:
     driver.receive(hosts_reported(fresh("i-0c")))
     assert driver.application.current is None
     assert driver.application.newcomers == ()

@@ -282,3 +282,11 @@ def test_a_deployment_keeps_its_unknown_fields_through_its_phases() -> None:
     assert driver.current.phase is Phase.FLIPPING
     assert codec.encode_fields(driver.current)["weights"] == {"L": [{"N": "5"}]}
     assert isinstance(driver.current, Deployment)
+
+
+def test_an_unknown_setting_is_kept_beside_the_known_ones() -> None:
+    item = stored(busy())
+    item["current"]["M"]["settings"]["M"]["drain_seconds"] = {"N": "7"}
+    application = read(copy.deepcopy(item))
+    assert application.current and application.current.settings == Settings()
+    assert stored(application) == item

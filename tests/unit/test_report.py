@@ -67,7 +67,7 @@ def refusal(output: str) -> str:
     return str(raised.value)
 
 
-def test_a_report_of_the_document_before_tells_of_no_restarts() -> None:
+def test_a_report_of_an_older_document_has_no_restarts() -> None:
     slot = {name: value for name, value in REPORT["slots"]["blue"].items() if name != "restarts"}
     assert read(changed(slots={"blue": slot})).slots["blue"].restarts == 0
 
@@ -94,7 +94,7 @@ def test_a_report_of_the_agreed_shape_is_read() -> None:
     )
 
 
-def test_what_stands_around_the_report_is_passed_over() -> None:
+def test_text_around_the_report_is_ignored() -> None:
     output = (
         "warning: something\n"
         + json.dumps(REPORT)
@@ -133,7 +133,7 @@ def test_what_is_not_json_is_refused(output: str) -> None:
     refusal(output)
 
 
-def test_what_stands_on_standard_error_is_told_when_there_is_no_report() -> None:
+def test_standard_error_is_quoted_when_there_is_no_report() -> None:
     assert "python3: not found" in refusal("\n----------ERROR-------\n/bin/sh: python3: not found")
 
 

@@ -91,7 +91,7 @@ def test_an_act_that_is_put_off_counts(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @given(text=TEXT)
-def test_nothing_that_was_uploaded_or_said_is_a_dimension(text: str) -> None:
+def test_no_text_from_users_is_a_dimension(text: str) -> None:
     hostile = replace(
         ENDED,
         by=text,

@@ -48,12 +48,12 @@ def test_nothing_goes_over_an_open_line(resources: Resources, policy: str, actio
     assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_the_denial_covers_the_bucket_and_all_that_lies_in_it(resources: Resources) -> None:
+def test_the_denial_covers_the_bucket_and_its_objects(resources: Resources) -> None:
     (denial,) = properties(resources, "ArtifactsPolicy")["PolicyDocument"]["Statement"]
     assert denial["Resource"] == [{"Fn::GetAtt": ["Artifacts", "Arn"]}, {"Fn::Sub": "${Artifacts.Arn}/*"}]
 
 
-def test_the_bucket_tells_eventbridge(resources: Resources) -> None:
+def test_the_bucket_sends_its_events_to_eventbridge(resources: Resources) -> None:
     notifications = properties(resources, "Artifacts")["NotificationConfiguration"]
     assert notifications == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
@@ -93,7 +93,7 @@ def test_each_function_logs_into_a_group_that_forgets(resources: Resources, func
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_function_is_told_what_its_environment_reads(resources: Resources, function: str) -> None:
+def test_each_function_has_the_variables_that_it_reads(resources: Resources, function: str) -> None:
     variables = properties(resources, function)["Environment"]["Variables"]
     telemetry = {name for name in variables if name.startswith("POWERTOOLS_")}
     assert telemetry == {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
@@ -129,7 +129,7 @@ def test_announcements_are_encrypted(resources: Resources) -> None:
     assert properties(resources, "Announcements") == {"KmsMasterKeyId": "alias/aws/sns"}
 
 
-def test_somebody_may_read_both_topics_by_mail(resources: Resources) -> None:
+def test_both_topics_can_be_read_by_mail(resources: Resources) -> None:
     for reader, topic in (("AnnouncementsReader", "Announcements"), ("AlarmsReader", "Alarms")):
         assert resources[reader]["Condition"] == "HasReader"
         assert properties(resources, reader)["TopicArn"] == {"Ref": topic}

@@ -43,7 +43,7 @@ def test_every_function_has_its_edges_here_but_slacks_and_the_widget_which_only_
     assert "AWS::Lambda::Url" not in {resource["Type"] for resource in resources.values()}
 
 
-def test_uploads_commands_and_the_clock_reach_the_functions(resources: Resources) -> None:
+def test_uploads_commands_and_schedules_reach_the_functions(resources: Resources) -> None:
     edges = {
         name: [target["Arn"] for target in rule["Targets"]]
         for name, rule in of_type(resources, "AWS::Events::Rule").items()
@@ -66,7 +66,7 @@ def test_people_get_a_mail_of_everything_but_a_start(resources: Resources, outco
     assert policy.matches(attributes, "") is (outcome != "STARTED")
 
 
-def test_the_rule_that_inspects_says_what_the_function_understands(resources: Resources) -> None:
+def test_the_schedule_of_reports_sends_what_the_function_understands(resources: Resources) -> None:
     (target,) = resources["SsmAndScheduleEachQuarter"]["Properties"]["Targets"]
     assert json.loads(target["Input"]) == json.loads((ROOT / "events" / "report.json").read_text())
 
@@ -127,7 +127,7 @@ def test_events_are_repeated_when_their_function_fails(resources: Resources, fun
 
 
 @pytest.mark.parametrize("function", ["Rollback", "Freeze"])
-def test_what_a_person_asks_for_is_never_repeated(resources: Resources, function: str) -> None:
+def test_what_a_person_invokes_is_never_retried(resources: Resources, function: str) -> None:
     assert resources[f"{function}EventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
 
 
@@ -139,7 +139,9 @@ def test_the_rule_for_new_hosts_hears_of_this_stacks_document_alone(resources: R
     assert set(pattern["detail"]) <= set(event["detail"])
 
 
-def test_every_queue_is_for_dead_letters_encrypted_and_keeps_them_for_14_days(resources: Resources) -> None:
+def test_every_queue_is_a_dead_letter_queue_encrypted_and_keeps_messages_for_14_days(
+    resources: Resources,
+) -> None:
     queues = of_type(resources, "AWS::SQS::Queue")
     assert set(queues) == dead_letter_queues(resources)
     for queue in queues.values():
@@ -147,7 +149,7 @@ def test_every_queue_is_for_dead_letters_encrypted_and_keeps_them_for_14_days(re
         assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
 
 
-def test_the_first_dead_letter_in_any_queue_raises_an_alarm(resources: Resources) -> None:
+def test_the_first_message_in_any_dead_letter_queue_raises_an_alarm(resources: Resources) -> None:
     watched = set()
     for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
         if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible":
@@ -172,14 +174,14 @@ def test_errors_and_throttles_of_every_function_raise_an_alarm(
     assert {part["Dimensions"][0]["Value"]["Ref"] for part in summed} == set(FUNCTIONS)
 
 
-def test_a_clock_that_stands_still_raises_an_alarm(resources: Resources) -> None:
+def test_a_schedule_that_stops_raises_an_alarm(resources: Resources) -> None:
     alarm = resources["ScheduleAlarm"]["Properties"]
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SsmAndSchedule"}}]
     assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("Invocations", "LessThanThreshold")
     assert alarm["TreatMissingData"] == "breaching"
 
 
-def test_every_alarm_tells_somebody(resources: Resources) -> None:
+def test_every_alarm_is_sent_to_the_topic(resources: Resources) -> None:
     for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
     (allow,) = (

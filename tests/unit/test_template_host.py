@@ -43,7 +43,7 @@ def tags(node: list[dict[str, Any]]) -> dict[str, Any]:
     return {tag["Key"]: tag["Value"] for tag in node}
 
 
-def test_a_host_is_made_only_where_it_is_asked_for(stack: dict[str, Any], resources: Resources) -> None:
+def test_a_host_is_created_only_where_it_is_requested(stack: dict[str, Any], resources: Resources) -> None:
     assert stack["Parameters"]["CreateHost"]["Default"] == "no"
     assert stack["Conditions"]["CreatesHost"] == {"Fn::Equals": [{"Ref": "CreateHost"}, "yes"]}
     conditional = {name for name, one in resources.items() if one.get("Condition") == "CreatesHost"}
@@ -82,7 +82,7 @@ def test_types_that_cannot_boot_that_image_are_refused(stack: dict[str, Any], ki
     assert not re.fullmatch(stack["Parameters"]["HostType"]["AllowedPattern"], kind)
 
 
-def test_the_metadata_are_told_by_version_2_and_to_the_host_alone(launched: dict[str, Any]) -> None:
+def test_the_metadata_need_version_2_and_do_not_leave_the_host(launched: dict[str, Any]) -> None:
     assert launched["MetadataOptions"] == {
         "HttpEndpoint": "enabled",
         "HttpTokens": "required",
@@ -95,7 +95,7 @@ def test_the_disk_is_encrypted(launched: dict[str, Any]) -> None:
     assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["VolumeType"]) == (True, "gp3")
 
 
-def test_users_reach_80_and_443_and_nobody_anything_else(resources: Resources) -> None:
+def test_only_ports_80_and_443_are_open(resources: Resources) -> None:
     rules = resources["HostFirewall"]["Properties"]["SecurityGroupIngress"]
     assert {rule["IpProtocol"] for rule in rules} == {"tcp"}
     opened = {(rule["FromPort"], rule["ToPort"], rule.get("CidrIp") or rule["CidrIpv6"]) for rule in rules}
@@ -103,7 +103,7 @@ def test_users_reach_80_and_443_and_nobody_anything_else(resources: Resources) -
     assert "KeyName" not in resources["HostTemplate"]["Properties"]["LaunchTemplateData"]
 
 
-def test_the_host_bears_the_tag_by_which_it_gets_jars_and_commands(
+def test_the_host_has_the_tag_by_which_it_gets_jars_and_commands(
     resources: Resources, launched: dict[str, Any]
 ) -> None:
     app = {"Ref": "HostApp"}
@@ -131,7 +131,7 @@ def test_hosts_that_come_later_do_not_wait_for_the_schedule(resources: Resources
     assert described["ScheduleExpression"] == "rate(1 day)"
 
 
-def test_sam_deploy_is_allowed_all_that_the_stack_asks_for(resources: Resources) -> None:
+def test_sam_deploy_is_allowed_all_that_the_stack_needs(resources: Resources) -> None:
     samconfig = tomllib.loads((ROOT / "samconfig.toml").read_text())
     capabilities = set(samconfig["default"]["deploy"]["parameters"]["capabilities"])
     assert capabilities == {"CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"}

@@ -118,9 +118,7 @@ def test_only_this_stacks_table_topic_and_settings_are_touched(resources: Resour
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_lies_below_an_applications_settings_is_its_hosts_to_read(
-    resources: Resources, function: str
-) -> None:
+def test_only_hosts_read_what_is_below_an_applications_settings(resources: Resources, function: str) -> None:
     (denial,) = (one for one in statements(resources, function) if one["Effect"] == "Deny")
     below = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/twinslot/apps/*/*"
     assert denial["Action"] == "ssm:GetParameter"

@@ -33,7 +33,7 @@ def test_without_a_parameter_there_is_nothing_of_it(resources: Resources) -> Non
     assert {resource["Condition"] for resource in own.values()} == {"HasSlack"}
 
 
-def test_either_parameter_asks_for_it_and_a_bot_needs_its_channel(stack: dict[str, Any]) -> None:
+def test_either_parameter_enables_it_and_a_bot_needs_its_channel(stack: dict[str, Any]) -> None:
     conditions = stack["Conditions"]
     assert conditions["HasSlackBot"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SlackTokenParameter"}, ""]}]}
     assert conditions["HasSlack"]["Fn::Or"] == [

@@ -129,7 +129,7 @@ def test_a_key_in_other_characters_is_refused_in_the_name_of_its_app(key: str) -
         "-/a.jar",
     ],
 )
-def test_a_key_that_names_no_app_is_refused_in_nobodys_name(key: str) -> None:
+def test_a_key_that_names_no_app_is_refused_without_an_app(key: str) -> None:
     upload = parsed(key)
     assert upload.app == NO_APP
     assert "does not begin with the name of an app" in upload.problem
@@ -213,7 +213,7 @@ def test_a_bucket_or_version_that_s3_does_not_know_is_refused(part: str, field: 
         parse(broken, "")
 
 
-def test_the_number_of_an_account_is_told_as_one() -> None:
+def test_the_number_of_an_account_is_labelled() -> None:
     assert parsed("shop/shop-1.4.2.jar").by == "account 123456789012"
     service = event()
     service["detail"]["requester"] = "s3.amazonaws.com"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lab.sandbox.demo.summary import Ended
+from lab.sandbox.demo.summary import PHASES, Ended
 from lab.sandbox.traffic.records import LOST, Traffic
 
 BIN_SECONDS = 1.0
@@ -20,7 +20,7 @@ TEXT_COLOUR = "#22272e"
 RELEASE_COLOURS = ("#1f4e79", "#6aa5dc", "#2a9d8f", "#a3d5c9")
 ERROR_COLOUR = "#f4a259"
 LOST_COLOUR = "#c00000"
-PHASE_COLOURS = {"staging": "#d9dde2", "flipping": "#22272e", "baking": "#adb5be", "reverting": "#747d88"}
+PHASE_COLOURS = dict(zip(PHASES, ("#d9dde2", "#22272e", "#adb5be", "#747d88"), strict=True))
 
 
 def draw(path: Path, deployments: Sequence[Ended], traffic: Traffic) -> None:

@@ -1,1 +1,1 @@
-"""twinslot's controller: what follows from an upload, a command's end, a tick or a person's call."""
+"""twinslot's controller: handles uploads, the ends of commands, schedules and requests of people."""
