@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from twinslot.shared.constants import VERSION
 
 from lab.sandbox.api.requests import ApiError, ApiRequest
 from tests.cli.conftest import Run, World
+from tests.waiting import wait_until
 
 Twinslot = Callable[..., Run]
 
@@ -137,7 +139,7 @@ def test_an_upload_that_a_newer_one_overtakes_is_superseded(
         )
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
-    assert re.search(r"^SUPERSEDED after .*: something newer took its place", out, re.MULTILINE)
+    assert re.search(r"^SUPERSEDED after .*\. A newer upload or a rollback took its place", out, re.MULTILINE)
 
 
 def test_a_deployment_that_a_rollback_ends_is_cancelled(world: World, twinslot: Twinslot, app: str) -> None:
@@ -162,3 +164,37 @@ def until(process: "subprocess.Popen[str]", mark: str) -> str:
     """The line of its output that bears the mark."""
     assert process.stdout
     return next(line for line in process.stdout if mark in line)
+
+
+def test_what_another_version_wrote_is_named_and_the_rest_is_shown(
+    world: World, twinslot: Twinslot, app: str
+) -> None:
+    """One app whose state, and one deployment whose record, this version cannot read."""
+    client, table = world.aws.client("dynamodb"), world.aws.outputs["StateTable"]
+    (first,) = twinslot("history", app, "--json").json["deployments"]
+    assert twinslot("deploy", str(world.jar("1.1.0")), "--app", app).code == 0
+
+    def change(sk: str, **changed: Any) -> None:
+        key = {"pk": {"S": f"APP#{app}"}, "sk": {"S": sk}}
+        item = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        client.put_item(TableName=table, Item={**item, "written_by": {"S": "0.2.0"}, **changed})
+
+    change(f"DEPLOYMENT#{first['deployment']}", order={"L": []})
+    note = rf"written by twinslot 0\.2\.0, this is {re.escape(VERSION)}"
+    history = twinslot("history", app)
+    assert re.search(rf"^deployment {first['deployment']} cannot be read: {note}", history.out, re.MULTILINE)
+    assert "1.1.0" in history.out
+
+    wait_until(lambda: twinslot("status", app, "--json").json["apps"][0]["current"] is None)
+    other = world.app()
+    assert twinslot("deploy", str(world.jar("1.0.0")), "--app", other).code == 0
+    change("STATE", live={"L": []})
+    try:
+        one, every = twinslot("status", app), twinslot("status")
+        assert (one.code, one.out) == (2, "")
+        assert re.search(rf"{app}: the state cannot be read: {note}", one.err)
+        assert every.code == 0
+        assert re.search(rf"^{app}: the state cannot be read: {note}", every.out, re.MULTILINE)
+        assert re.search(rf"^{other} +1\.0\.0 ", every.out, re.MULTILINE)
+    finally:
+        client.delete_item(TableName=table, Key={"pk": {"S": f"APP#{app}"}, "sk": {"S": "STATE"}})

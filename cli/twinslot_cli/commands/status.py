@@ -27,7 +27,7 @@ class AppStatus:
 
     application: Application
     reports: Sequence[HostSnapshot]
-    unreadable: Sequence[str]
+    unreadable: Sequence[str] = ()
 
 
 def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
