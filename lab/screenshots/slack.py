@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from twinslot.announce.parse import parse
+from twinslot.announce.wording import TABLE, TONES, Tone
 
 from functions.slack.message import Block, compose
 from lab.screenshots.picture import Picture
@@ -93,20 +94,28 @@ def _with_emoji(text: str) -> str:
     return text
 
 
-EMOJI = {
-    "✅": ("✓", "#2e9e44"),
-    "❌": ("✗", "#d1242f"),
-    "↩️": ("↩", "#3b82c4"),
-    "⛔": ("–", "#d1242f"),
-    "⏭️": ("»", "#3b82c4"),
-    "⏹️": ("■", "#3b82c4"),
-    "🚀": ("↑", "#7c5cbf"),
-    "⏪": ("«", "#3b82c4"),
-    "⚠️": ("!", "#e0a100"),
-    "⏸️": ("=", "#3b82c4"),
-    "▶️": ("▶", "#3b82c4"),
+SIGNS = {
+    "✅": "✓",
+    "❌": "✗",
+    "❗": "!",
+    "✋": "–",
+    "⏭️": "»",
+    "⏹️": "■",
+    "🚀": "↑",
+    "⏪": "«",
+    "⚠️": "!",
+    "⏸️": "=",
+    "▶️": "▶",
 }
-"""What each emoji of a headline is drawn as: a sign on a colour."""
+COLOURS = {
+    Tone.GOOD: "#2e9e44",
+    Tone.BAD: "#d1242f",
+    Tone.WARN: "#e0a100",
+    Tone.ACTIVE: "#3b82c4",
+    Tone.NEUTRAL: "#616061",
+}
+EMOJI = {row.icon: (SIGNS[row.icon], COLOURS[TONES[row.outcome]]) for row in TABLE}
+"""What each emoji of a headline is drawn as: a sign, on the colour of its outcome."""
 
 STYLE = """
 * { box-sizing: border-box; margin: 0 }

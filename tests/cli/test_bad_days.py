@@ -137,7 +137,7 @@ def test_an_upload_that_a_newer_one_overtakes_is_superseded(
         )
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
-    assert re.search(r"^SUPERSEDED after .*: something newer took its place", out, re.MULTILINE)
+    assert re.search(r"^SUPERSEDED after .*\. A newer upload or a rollback took its place", out, re.MULTILINE)
 
 
 def test_a_deployment_that_a_rollback_ends_is_cancelled(world: World, twinslot: Twinslot, app: str) -> None:

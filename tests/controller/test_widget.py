@@ -96,7 +96,7 @@ def test_hosts_and_deployments_are_told_from_their_own_items(
     store.save_reports("shop", [report])
     html = ask(dashboard)
     assert f"{HOST} <span" in html
-    assert "reported 1 min ago" in html
+    assert "last report 1 min ago" in html
     assert ">FAILED<" in html
 
 

@@ -1,5 +1,6 @@
 """The dashboard shows what is there: its body is JSON, and whatever it names exists in the template."""
 
+import colorsys
 import json
 import re
 from dataclasses import replace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from twinslot import telemetry
+from twinslot.announce.wording import TONES, Tone
 from twinslot.domain.model import Outcome, Survey
 
 from tests.unit.test_telemetry import ENDED, metrics
@@ -150,3 +152,22 @@ def test_where_slack_is_not_set_up_the_dashboard_has_no_line_of_it(resources: Re
 def test_the_outputs_say_where_the_dashboard_is(stack: dict[str, Any]) -> None:
     assert stack["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${Dashboard}")
     assert stack["Outputs"]["WidgetFunctionName"]["Value"] == {"Ref": "Widget"}
+
+
+HUES = {Tone.GOOD: (90, 150), Tone.BAD: (350, 10), Tone.WARN: (35, 55)}
+"""Degrees; the hue of red wraps around."""
+
+
+def test_an_outcome_has_the_colour_of_its_tone_in_the_chart(widgets: list[dict[str, Any]]) -> None:
+    for line in series(widgets):
+        if line[1] != "Deployments":
+            continue
+        red, green, blue = (int(line[-1]["color"][at : at + 2], 16) / 255 for at in (1, 3, 5))
+        hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+        tone = TONES[dimensions(line)["outcome"]]
+        if tone is Tone.NEUTRAL:
+            assert saturation == 0
+        else:
+            least, most = HUES[tone]
+            degrees = hue * 360
+            assert least <= degrees <= most or (least > most and (degrees >= least or degrees <= most))

@@ -1,4 +1,4 @@
-"""The widget's page: it says how things stand, and no text of anybody's can become a part of it."""
+"""The widget's page: it shows the state of the apps, and no text from outside becomes a part of it."""
 
 import json
 from dataclasses import replace
@@ -82,7 +82,7 @@ def read(*apps: Shown, more: int = 0) -> Read:
 def test_an_app_shows_what_is_live_and_what_is_warm() -> None:
     text = read(QUIET).text
     assert "shop 1.4.2 live for 31 min" in text
-    assert f"{HOST} reported 3 min ago" in text
+    assert f"{HOST} last report 3 min ago" in text
     assert "blue warm 1.4.1 running, went live 2 h ago" in text
     assert "green LIVE 1.4.2 running, live for 31 min" in text
 
@@ -139,7 +139,7 @@ def test_going_back_is_a_phase_of_its_own() -> None:
 def test_a_freeze_says_who_why_and_what_waits() -> None:
     text = read(FROZEN).text
     assert "Frozen by anna for 1 h : the database is being moved" in text
-    assert "Uploads wait until somebody unfreezes it; 1.6.0 waits." in text
+    assert "Uploads wait until the app is unfrozen; 1.6.0 waits." in text
 
 
 def button(shown: Read) -> tuple[str, dict[str, str]]:
@@ -204,7 +204,7 @@ def test_a_silent_host_looks_so_and_one_that_is_long_gone_is_left_out() -> None:
     silent = snapshot("green", slots, "i-silent", ago=SILENT_SECONDS + 1)
     gone = snapshot("green", slots, "i-gone", ago=GONE_SECONDS + 1)
     text = read(replace(QUIET, snapshots=(silent, gone))).text
-    assert "i-silent silent for 1 h" in text
+    assert "i-silent no report for 1 h" in text
     assert "i-gone" not in text
 
 
@@ -279,9 +279,15 @@ def test_a_deployment_without_a_timeline_is_drawn() -> None:
         (Outcome.FAILED, "pill bad"),
         (Outcome.REVERTED, "pill bad"),
         (Outcome.REFUSED, "pill warn"),
-        (Outcome.SUPERSEDED, "pill"),
-        (Outcome.CANCELLED, "pill"),
+        (Outcome.SUPERSEDED, "pill neutral"),
+        (Outcome.CANCELLED, "pill neutral"),
     ],
 )
 def test_each_colour_of_an_outcome_has_one_meaning(outcome: Outcome, tone: str) -> None:
-    assert outcome_pill(outcome) == f'<span class="{tone}">{outcome}</span>'
+    assert outcome_pill(replace(BAD, outcome=outcome)).startswith(f'<span class="{tone}" title=')
+
+
+def test_an_outcome_has_its_meaning_as_a_tooltip() -> None:
+    assert "It failed after traffic had moved to it. The previous release is live again." in page(
+        [QUIET], 0, VIEW
+    )

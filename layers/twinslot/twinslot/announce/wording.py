@@ -97,7 +97,7 @@ TABLE = (
     Words(Outcome.FAILED, Kind.JOIN, ANY, "❌", "did not go live on {hosts}", NOT_JOINED),
     Words(Outcome.FAILED, ANY, Case.AFTER_TRAFFIC, "❌", "failed", NO_WAY_BACK),
     Words(Outcome.FAILED, ANY, ANY, "❌", "failed", "It did not go live, and no user saw it."),
-    Words(Outcome.REVERTED, ANY, ANY, "↩️", "was rolled back automatically", WENT_BACK),
+    Words(Outcome.REVERTED, ANY, ANY, "❗", "was rolled back automatically", WENT_BACK),
     Words(Outcome.REFUSED, Kind.JOIN, ANY, "✋", "did not go to {hosts}", NOT_JOINED),
     Words(Outcome.REFUSED, ANY, ANY, "✋", "was refused", "Nothing was changed."),
     Words(
