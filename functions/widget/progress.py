@@ -46,14 +46,14 @@ def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Marku
     if current.phase is phase and entered is not None:
         so_far = max(view.now - entered, 0.0)
         share = min(so_far / _expected(phase, current, shown), FULLEST)
-        shade, told = "now", f" {so_far:.0f} s"
+        shade, length = "now", f" {so_far:.0f} s"
     elif spent is not None:
-        share, shade, told = 1.0, "done", f" {spent:.1f} s"
+        share, shade, length = 1.0, "done", f" {spent:.1f} s"
     else:
-        share, shade, told = 0.0, "ahead", ""
+        share, shade, length = 0.0, "ahead", ""
     fill = element("div", class_="fill", style=f"width: {share:.0%}")
     track = element("div", fill, class_="track")
-    return element("div", track, phase.value + told, class_=f"phase {phase.value} {shade}")
+    return element("div", track, phase.value + length, class_=f"phase {phase.value} {shade}")
 
 
 def _expected(phase: Phase, current: Deployment, shown: Shown) -> float:

@@ -21,7 +21,7 @@ COLUMNS = 24
 
 
 def body_of(resources: Resources, conditions: set[str]) -> str:
-    """The dashboard's JSON where these conditions hold, in which each value of the stack stands as ${NAME} or
+    """The dashboard's JSON where these conditions hold, in which each value of the stack is ${NAME} or
     ${NAME.ATTRIBUTE}."""
     text: str
     text, variables = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
@@ -39,7 +39,7 @@ def body(resources: Resources) -> str:
 
 @pytest.fixture
 def widgets(body: str) -> list[dict[str, Any]]:
-    """The dashboard's widgets; references stand in them as they stand in the template."""
+    """The dashboard's widgets; references in them are those of the template."""
     parsed: list[dict[str, Any]] = json.loads(body)["widgets"]
     return parsed
 
@@ -70,7 +70,7 @@ def test_no_value_of_the_stack_can_break_out_of_the_json(body: str) -> None:
     assert json.loads(filled)["widgets"]
 
 
-def test_the_widgets_lie_side_by_side_and_never_over_each_other(widgets: list[dict[str, Any]]) -> None:
+def test_the_widgets_do_not_overlap(widgets: list[dict[str, Any]]) -> None:
     taken: set[tuple[int, int]] = set()
     for widget in widgets:
         assert widget["x"] + widget["width"] <= COLUMNS
@@ -120,7 +120,7 @@ def test_every_metric_of_twinslots_own_is_one_that_the_functions_print(
         assert (search["metric"], frozenset(names) - {"service"}) in schemas
 
 
-def test_every_function_and_every_queue_of_dead_letters_is_watched(
+def test_every_function_and_every_dead_letter_queue_is_watched(
     widgets: list[dict[str, Any]], resources: Resources
 ) -> None:
     watched: dict[str, set[str]] = {}
@@ -149,7 +149,7 @@ def test_where_slack_is_not_set_up_the_dashboard_has_no_line_of_it(resources: Re
     assert "slack" not in without
 
 
-def test_the_outputs_say_where_the_dashboard_is(stack: dict[str, Any]) -> None:
+def test_the_outputs_have_the_address_of_the_dashboard(stack: dict[str, Any]) -> None:
     assert stack["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${Dashboard}")
     assert stack["Outputs"]["WidgetFunctionName"]["Value"] == {"Ref": "Widget"}
 
