@@ -1,6 +1,6 @@
 """CloudWatch's custom widget: what is live, what is under way, and a button to roll back.
 
-The dashboard invokes it with the rights of whoever looks at it, and removes scripts from what it answers.
+The dashboard invokes it with the permissions of its viewer, and removes scripts from what it answers.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_about.html
 """
 
@@ -28,14 +28,14 @@ DESCRIPTION = """\
 ## twinslot
 
 Each app's two slots on each host, which of them is live, the deployment under way and the last ones, and a
-button that makes the release before live again. It takes no parameters.
+button that rolls back to the previous release. It takes no parameters.
 """
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> str:
-    """The widget's HTML; for `{"describe": true}` what it is, in Markdown."""
+    """Return the widget's HTML; for `{"describe": true}` its description, in Markdown."""
     if isinstance(event, Mapping) and event.get("describe"):
         return DESCRIPTION
     try:
@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str:
 
 
 def _view(event: object, context: LambdaContext) -> View:
-    """How the dashboard wants it; what it does not say as it should is left at its default."""
+    """Return how the dashboard wants it; what is missing or malformed has its default."""
     asked = event.get("widgetContext") if isinstance(event, Mapping) else None
     about = asked if isinstance(asked, Mapping) else {}
     zone = about.get("timezone")
@@ -60,7 +60,7 @@ def _view(event: object, context: LambdaContext) -> View:
 
 
 def _minutes(offset: object) -> int:
-    """Minutes east of Greenwich, of a text such as "+09:00"; 0 for any other."""
+    """Return the minutes east of UTC, of a text such as "+09:00"; 0 for any other."""
     found = OFFSET.fullmatch(offset) if isinstance(offset, str) else None
     if not found:
         return 0

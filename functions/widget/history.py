@@ -1,4 +1,4 @@
-"""The last deployments of an app: outcome, release, when, how long, by whom, and why not."""
+"""Draws the last deployments of an app: outcome, release, when, how long, by whom, and why not."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from .view import View, name, outcome_pill
 
 
 def history(deployments: Sequence[Deployment], view: View) -> Markup | None:
-    """The table of those that have ended; None when there is none."""
+    """Draw the table of those that have ended; None when there are none."""
     ended = [deployment for deployment in deployments if deployment.outcome]
     if not ended:
         return None
@@ -27,15 +27,14 @@ def history(deployments: Sequence[Deployment], view: View) -> Markup | None:
 
 
 def _rows(deployment: Deployment, longest: float, view: View) -> Markup:
-    """A line for how it ended, and one for why where it did not go live."""
-    outcome, seconds = deployment.outcome, deployment.seconds()
-    assert outcome
+    """Draw a line for how it ended, and one for why where it did not go live."""
+    seconds = deployment.seconds()
     at = deployment.timeline[-1].at if deployment.timeline else deployment.order.at
     kind = None if deployment.kind is Kind.UPLOAD else element("span", f" {deployment.kind}", class_="muted")
     why = _why(deployment.failure)
     row = element(
         "tr",
-        element("td", outcome_pill(outcome)),
+        element("td", outcome_pill(deployment)),
         element("td", element("span", name(deployment), class_="label"), kind),
         element("td", view.clock(at), class_="number"),
         element("td", f"{sum(seconds.values()):.1f}", class_="number"),
@@ -55,7 +54,7 @@ def _why(failure: Failure | None) -> str:
 
 
 def _bar(seconds: dict[str, float], longest: float) -> Markup:
-    """What each phase took, to the scale of the longest deployment of the table."""
+    """Draw what each phase took, to the scale of the longest deployment of the table."""
     pieces, at = [], 0.0
     for phase, spent in seconds.items():
         width = 100 * max(spent, 0.0) / longest if longest > 0 else 0.0

@@ -1,10 +1,10 @@
-"""The widget as HTML: what is read goes in, a page comes out. No I/O, no clock.
+"""Draws the widget as HTML from what was read. No I/O, no clock.
 
 CloudWatch takes scripts, iframes and SVG's <use> out of a widget and leaves styles and SVG
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_security.html).
 Its <cwdb-action> is a behaviour of the element just before it: here, after a confirmation, a call of the
-rollback function with the rights of whoever clicks. Nothing here is a script, and every text goes through
-markup.text.
+rollback function with the permissions of the viewer who clicks. Nothing here is a script, and every text goes
+through markup.text.
 
 CloudWatch names no limit for what a widget answers; Lambda's is 6 MB. Each app's card is bounded (deployments
 by reading.py, hosts by slots.py, texts by markup.py), and cards are drawn as long as they fit.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+from twinslot.announce.wording import DRIFT, FROZEN, STARTED, TONES, Tone
 from twinslot.domain.model import Application
 
 from .history import history
@@ -26,18 +27,18 @@ from .view import View, label, name, outcome_pill, pill
 
 STYLE = element("style", Markup(Path(__file__).with_name("style.css").read_text()))
 MAX_UNFOLDED = 3
-"""With more apps than these, only those that want to be looked at are unfolded."""
+"""With more apps than these, only those that need attention are unfolded."""
 
 CALM = 2
 BY = "the dashboard"
-"""CloudWatch tells a widget nothing of who clicks; CloudTrail's data events know it."""
+"""CloudWatch does not give a widget the name of the person who clicks; CloudTrail's data events hold it."""
 
 MAX_BYTES = 2_000_000
 """Of all cards together, as JSON spells them: a browser draws this in a moment."""
 
 
 def page(apps: Sequence[Shown], more: int, view: View) -> str:
-    """The whole widget; `more` apps are there besides."""
+    """Draw the whole widget; there are `more` apps besides."""
     if not apps:
         return _frame(view, _nothing_yet())
     ordered = sorted(apps, key=lambda shown: _urgency(shown.application))
@@ -51,13 +52,13 @@ def page(apps: Sequence[Shown], more: int, view: View) -> str:
 
 
 def _fitting(cards: Sequence[Markup]) -> list[Markup]:
-    """As many of them, in their order, as the answer has room for."""
+    """Return as many of them, in their order, as the answer has room for."""
     lengths = accumulate(len(json.dumps(card)) for card in cards)
     return [card for card, length in zip(cards, lengths, strict=True) if length <= MAX_BYTES]
 
 
 def trouble(reason: str, view: View) -> str:
-    """The widget when nothing could be read."""
+    """Draw the widget when nothing could be read."""
     return _frame(view, element("div", element("b", "Nothing can be shown: "), reason, class_="note"))
 
 
@@ -82,7 +83,7 @@ def _nothing_yet() -> Markup:
 
 
 def _urgency(application: Application) -> tuple[int, str]:
-    """What stands first: what is under way, then what somebody has to look after; the rest by name."""
+    """Return the sort key: what is under way first, then what needs attention; the rest by name."""
     if application.current:
         return 0, application.name
     return (1 if application.freeze or application.drift else CALM), application.name
@@ -98,11 +99,11 @@ def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
         element("span", "live for ", view.since(live.since), class_="muted")
         if live
         else element("span", "" if shown.unreadable else "nothing is live", class_="muted"),
-        element("span", _standing(shown), class_="right"),
+        element("span", _state(shown), class_="right"),
     )
     body = element(
         "div",
-        _hold(application, view),
+        _freeze(application, view),
         *[element("div", note, class_="note") for note in shown.unreadable[:MAX_HOSTS]],
         *[
             element("div", element("b", found.host), f": {found.what}", class_="note")
@@ -117,22 +118,22 @@ def _card(shown: Shown, view: View, unfolded: bool) -> Markup:
     return element("details", summary, body, class_="app", open="" if unfolded else None)
 
 
-def _standing(shown: Shown) -> Markup:
-    """The app in one word."""
+def _state(shown: Shown) -> Markup:
+    """Draw the state of the app in one word."""
     application = shown.application
     if application.current:
-        return pill(application.current.phase.value, "warn")
+        return pill(application.current.phase.value, TONES[STARTED])
     if application.freeze:
-        return pill("frozen", "warn")
+        return pill("frozen", TONES[FROZEN])
     if application.drift:
-        return pill("drift", "bad")
+        return pill("drift", TONES[DRIFT])
     if shown.unreadable:
-        return pill("another version", "bad")
-    last = shown.history[0].outcome if shown.history else None
-    return outcome_pill(last, "last: ") if last else pill("idle")
+        return pill("another version", Tone.WARN)
+    last = shown.history[0] if shown.history else None
+    return outcome_pill(last, "last: ") if last and last.outcome else pill("idle")
 
 
-def _hold(application: Application, view: View) -> Markup | None:
+def _freeze(application: Application, view: View) -> Markup | None:
     freeze, waiting = application.freeze, application.waiting
     if not freeze:
         return None
@@ -143,13 +144,13 @@ def _hold(application: Application, view: View) -> Markup | None:
         f" by {freeze.by} for ",
         view.since(freeze.since),
         f": {freeze.why}",
-        element("div", f"Uploads wait until somebody unfreezes it{waits}", class_="muted"),
+        element("div", f"Uploads wait until the app is unfrozen{waits}", class_="muted"),
         class_="note",
     )
 
 
 def _back(shown: Shown, view: View) -> Markup | None:
-    """The button: it says from what to what, and goes to exactly that, also when the page is an old one."""
+    """Draw the button: it names both releases, and goes to exactly that one, also on an old page."""
     application = shown.application
     live, previous = application.live, application.previous
     if not live or not previous:

@@ -1,4 +1,4 @@
-"""The deployment under way: who deploys what, and its phases as a bar that fills."""
+"""Draws the deployment under way: who deploys what, and its phases as a bar that fills."""
 
 from twinslot.domain.model import Deployment, Kind, Outcome, Phase
 
@@ -6,7 +6,7 @@ from .markup import Markup, element
 from .reading import Shown
 from .view import View, name, span
 
-DOING = {Kind.UPLOAD: "Deploying", Kind.ROLLBACK: "Rolling back to", Kind.JOIN: "A new host gets"}
+DOING = {Kind.UPLOAD: "Deploying", Kind.ROLLBACK: "Rolling back to", Kind.JOIN: "Joining a new host to"}
 FULLEST = 0.95
 """How full the piece of a phase gets that takes longer than expected."""
 
@@ -14,7 +14,7 @@ SHORTEST_SECONDS = 2.0
 
 
 def progress(shown: Shown, view: View) -> Markup | None:
-    """The bar; None when nothing is under way."""
+    """Draw the bar; None when nothing is under way."""
     current, waiting = shown.application.current, shown.application.waiting
     if not current:
         return None
@@ -34,26 +34,26 @@ def progress(shown: Shown, view: View) -> Markup | None:
 
 
 def _phases(current: Deployment) -> list[Phase]:
-    """All that it will pass through, as far as it is known now."""
+    """Return the phases that it will pass through, as far as they are known now."""
     if current.phase is Phase.REVERTING:
         return [phase for phase in Phase if phase.has_step and _entered(current, phase)]
     return [phase for phase in Phase if phase.working]
 
 
 def _phase(phase: Phase, current: Deployment, shown: Shown, view: View) -> Markup:
-    """One piece of the bar: full when it was left, filled by experience while it lasts."""
+    """Draw one piece of the bar: full when the phase was left, else by the seconds that it should take."""
     spent, entered = current.seconds().get(phase.value), _entered(current, phase)
     if current.phase is phase and entered is not None:
         so_far = max(view.now - entered, 0.0)
         share = min(so_far / _expected(phase, current, shown), FULLEST)
-        shade, told = "now", f" {so_far:.0f} s"
+        shade, length = "now", f" {so_far:.0f} s"
     elif spent is not None:
-        share, shade, told = 1.0, "done", f" {spent:.1f} s"
+        share, shade, length = 1.0, "done", f" {spent:.1f} s"
     else:
-        share, shade, told = 0.0, "ahead", ""
+        share, shade, length = 0.0, "ahead", ""
     fill = element("div", class_="fill", style=f"width: {share:.0%}")
     track = element("div", fill, class_="track")
-    return element("div", track, phase.value + told, class_=f"phase {phase.value} {shade}")
+    return element("div", track, phase.value + length, class_=f"phase {phase.value} {shade}")
 
 
 def _expected(phase: Phase, current: Deployment, shown: Shown) -> float:

@@ -1,5 +1,6 @@
-"""The two slots of each host, as the host reported them last."""
+"""Draws the two slots of each host, as in its last report."""
 
+from twinslot.announce.wording import Tone
 from twinslot.aws.store import HostSnapshot
 from twinslot.domain.model import Application, SlotReport
 
@@ -9,7 +10,7 @@ from .view import View, pill, span
 
 MAX_HOSTS = 12
 SILENT_SECONDS = 3600
-"""Hosts are asked every quarter of an hour."""
+"""Hosts report every quarter of an hour."""
 
 GONE_SECONDS = 7 * 86_400
 """A terminated host's last report stays in the table; after so long it is no longer drawn."""
@@ -19,7 +20,7 @@ STATES = {"active": "running", "activating": "starting", "deactivating": "stoppi
 
 
 def slots(shown: Shown, view: View) -> Markup | None:
-    """All hosts; None when there is none to draw."""
+    """Draw all hosts; None when there are none."""
     recent = [each for each in shown.snapshots if view.now - each.at < GONE_SECONDS]
     more = len(recent) - MAX_HOSTS
     if not recent:
@@ -35,7 +36,7 @@ def slots(shown: Shown, view: View) -> Markup | None:
 def _host(snapshot: HostSnapshot, application: Application, view: View) -> Markup:
     report, age = snapshot.report, view.now - snapshot.at
     silent = age > SILENT_SECONDS
-    last = f"silent for {span(age)}" if silent else f"reported {span(age)} ago"
+    last = f"no report for {span(age)}" if silent else f"last report {span(age)} ago"
     return element(
         "div",
         element("div", f"{report.host} ", element("span", last, class_="muted"), class_="whose"),
@@ -54,7 +55,7 @@ def _slot(name: str, slot: SlotReport | None, is_live: bool, application: Applic
     if is_live:
         badge = element("span", "LIVE", class_="pill traffic")
     else:
-        badge = pill("warm", "good") if slot.state == "active" and slot.verified else pill("idle")
+        badge = pill("warm", Tone.GOOD) if slot.state == "active" and slot.verified else pill("idle")
     state, since = STATES.get(slot.state, slot.state), _since(slot, is_live, application, view)
     return element(
         "div",
@@ -66,7 +67,7 @@ def _slot(name: str, slot: SlotReport | None, is_live: bool, application: Applic
 
 
 def _since(slot: SlotReport, is_live: bool, application: Application, view: View) -> Markup | None:
-    """When what the slot holds went live, if it is one of the two releases of which the app tells that."""
+    """Draw when the slot's release went live, if it is the live or the previous one."""
     for live in (application.live, application.previous):
         if live and live.release.sha256 and live.release.sha256 == slot.release:
             since = view.since(live.since)

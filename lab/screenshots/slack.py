@@ -1,4 +1,4 @@
-"""What people see in Slack on a phone: the messages of the run, drawn from the very Block Kit that is posted.
+"""Slack on a phone: the messages of the run, drawn from the same Block Kit that is posted.
 
 Only what functions/slack/message.py uses is drawn; anything else is an error. Nothing is prettier here than
 Slack makes it: long lines of code break, long words too.
@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from twinslot.announce.parse import parse
+from twinslot.announce.wording import TABLE, TONES, Tone
 
 from functions.slack.message import Block, compose
 from lab.screenshots.picture import Picture
@@ -23,14 +24,14 @@ SHOWN = ("LIVE", "REVERTED")
 
 def pictures(story: Story) -> Iterator[Picture]:
     """The last release that was rolled back and the last that went live, the newest message at the bottom."""
-    told = story.sandbox.announcements.all()
-    newest = {each.data["outcome"]: each for each in told if each.data.get("outcome") in SHOWN}
+    announcements = story.sandbox.announcements.all()
+    newest = {each.data["outcome"]: each for each in announcements if each.data.get("outcome") in SHOWN}
     shown = sorted(newest.values(), key=lambda each: each.at)
     yield Picture("slack", page((each.at, compose(parse(each.data))) for each in shown), WIDTH)
 
 
 def page(messages: Iterable[tuple[float, Block]]) -> str:
-    """A channel on a phone that shows these messages, each with its time (seconds since the epoch).
+    """Return a channel on a phone with these messages, each with its time (seconds since the epoch).
 
     Raises ValueError for a block that is not drawn here.
     """
@@ -87,26 +88,34 @@ def _plain(text: dict[str, Any]) -> str:
 
 
 def _with_emoji(text: str) -> str:
-    """Slack has pictures of its own for emoji, wherever it runs; a machine without such a font has none."""
+    """Draw the emoji: Slack has its own pictures of them, and this machine may lack a font."""
     for emoji, (sign, colour) in EMOJI.items():
         text = text.replace(emoji, f'<i style="background: {colour}">{sign}</i>')
     return text
 
 
-EMOJI = {
-    "✅": ("✓", "#2e9e44"),
-    "❌": ("✗", "#d1242f"),
-    "↩️": ("↩", "#3b82c4"),
-    "⛔": ("–", "#d1242f"),
-    "⏭️": ("»", "#3b82c4"),
-    "⏹️": ("■", "#3b82c4"),
-    "🚀": ("↑", "#7c5cbf"),
-    "⏪": ("«", "#3b82c4"),
-    "⚠️": ("!", "#e0a100"),
-    "⏸️": ("=", "#3b82c4"),
-    "▶️": ("▶", "#3b82c4"),
+SIGNS = {
+    "✅": "✓",
+    "❌": "✗",
+    "❗": "!",
+    "✋": "–",
+    "⏭️": "»",
+    "⏹️": "■",
+    "🚀": "↑",
+    "⏪": "«",
+    "⚠️": "!",
+    "⏸️": "=",
+    "▶️": "▶",
 }
-"""What each emoji of a headline is drawn as: a sign on a colour."""
+COLOURS = {
+    Tone.GOOD: "#2e9e44",
+    Tone.BAD: "#d1242f",
+    Tone.WARN: "#e0a100",
+    Tone.ACTIVE: "#3b82c4",
+    Tone.NEUTRAL: "#616061",
+}
+EMOJI = {row.icon: (SIGNS[row.icon], COLOURS[TONES[row.outcome]]) for row in TABLE}
+"""What each emoji of a headline is drawn as: a sign, on the colour of its outcome."""
 
 STYLE = """
 * { box-sizing: border-box; margin: 0 }

@@ -1,4 +1,4 @@
-"""The commands of docs/https.md about the load balancer, typed as they stand there."""
+"""The commands of docs/https.md about the load balancer, typed as they are written there."""
 
 import json
 import re
@@ -67,5 +67,5 @@ def test_the_load_balancer_of_the_page_sends_users_of_both_ports_to_the_host_by_
         "TargetHealthDescriptions"
     ]
     assert (target["Target"]["Id"], target["Target"]["Port"]) == (account["HOST"], 80)
-    said = boto3.client("ssm").get_parameter(Name="/twinslot/apps/shop")["Parameter"]["Value"]
-    assert set(json.loads(said)) == {"server_name", "tls_certificate", "tls_key"}
+    settings = boto3.client("ssm").get_parameter(Name="/twinslot/apps/shop")["Parameter"]["Value"]
+    assert set(json.loads(settings)) == {"server_name", "tls_certificate", "tls_key"}

@@ -94,7 +94,7 @@ def test_a_webhook_gets_the_message_as_it_is(slack: Slack) -> None:
     assert "authorization" not in sent.headers
 
 
-def test_a_bot_posts_into_its_channel_and_tells_the_messages_name(slack: Slack) -> None:
+def test_a_bot_posts_into_its_channel_and_returns_the_messages_name(slack: Slack) -> None:
     name = send(bot())
     (sent,) = slack.posts
     assert name and name.replace(".", "").isdigit()
@@ -103,7 +103,7 @@ def test_a_bot_posts_into_its_channel_and_tells_the_messages_name(slack: Slack) 
     assert sent.message == {**MESSAGE, "channel": CHANNEL, "unfurl_links": False, "unfurl_media": False}
 
 
-def test_a_bots_answer_stands_in_the_thread_and_what_is_urgent_in_the_channel_too(slack: Slack) -> None:
+def test_a_bots_answer_is_in_the_thread_and_what_is_urgent_in_the_channel_too(slack: Slack) -> None:
     send(bot(), thread="1794441600.000100")
     send(bot(), thread="1794441600.000100", broadcast=True)
     assert [sent.message["thread_ts"] for sent in slack.posts] == ["1794441600.000100"] * 2
@@ -119,7 +119,7 @@ def test_a_thread_that_is_gone_costs_the_thread_and_not_the_message(slack: Slack
 
 
 @pytest.mark.parametrize(
-    ("reply", "error", "says"),
+    ("reply", "error", "expected"),
     [
         (Reply(404, "no_service"), AddressGone, "404 no_service. Make a new one and put its address into"),
         (Reply(410, "channel_is_archived"), AddressGone, "/twinslot/slack"),
@@ -131,19 +131,19 @@ def test_a_thread_that_is_gone_costs_the_thread_and_not_the_message(slack: Slack
         (Reply(307, "", {"Location": "http://127.0.0.1:1/"}), Redirected, "307"),
     ],
 )
-def test_what_will_not_change_is_said_and_not_tried_again(
-    slack: Slack, reply: Reply, error: type[GiveUp], says: str
+def test_what_will_not_change_is_raised_and_not_retried(
+    slack: Slack, reply: Reply, error: type[GiveUp], expected: str
 ) -> None:
     slack.answer = answering(reply)
     with pytest.raises(error) as raised:
         send(webhook())
-    assert says in str(raised.value)
+    assert expected in str(raised.value)
     assert SECRET not in str(raised.value)
     assert len(slack.posts) == 1
 
 
 @pytest.mark.parametrize(
-    ("told", "error", "says"),
+    ("reason", "error", "expected"),
     [
         ("invalid_auth", AddressGone, "Put a new one into the parameter /twinslot/slack"),
         ("token_revoked", AddressGone, "token_revoked"),
@@ -154,10 +154,10 @@ def test_what_will_not_change_is_said_and_not_tried_again(
     ],
 )
 def test_what_slack_refuses_a_bot_names_the_remedy(
-    slack: Slack, told: str, error: type[GiveUp], says: str
+    slack: Slack, reason: str, error: type[GiveUp], expected: str
 ) -> None:
-    slack.answer = answering(Reply(200, json.dumps({"ok": False, "error": told})))
-    with pytest.raises(error, match=says):
+    slack.answer = answering(Reply(200, json.dumps({"ok": False, "error": reason})))
+    with pytest.raises(error, match=expected):
         send(bot())
     assert len(slack.posts) == 1
 
@@ -173,7 +173,7 @@ def test_an_answer_to_a_bot_that_is_not_slacks_is_no_success(slack: Slack, body:
     "reply", [Reply(500, "rollup_error"), Reply(502, "<html>bad gateway</html>"), Reply(429), Reply(0)]
 )
 @pytest.mark.parametrize("client", [webhook, bot])
-def test_what_may_pass_is_tried_again_with_pauses(
+def test_what_is_temporary_is_retried_with_pauses(
     slack: Slack, client: Callable[[], SlackClient], reply: Reply
 ) -> None:
     good = Reply(200, "ok") if client is webhook else Reply(200, '{"ok":true,"ts":"1.2"}')
@@ -187,7 +187,7 @@ def test_what_may_pass_is_tried_again_with_pauses(
     ("reply", "error"),
     [(Reply(500, "<html>"), SlackFailed), (Reply(0), Unreachable), (Reply(429), TooManyMessages)],
 )
-def test_after_three_attempts_it_is_lambdas_turn(slack: Slack, reply: Reply, error: type[TryAgain]) -> None:
+def test_after_three_attempts_lambda_retries(slack: Slack, reply: Reply, error: type[TryAgain]) -> None:
     slack.answer = answering(reply)
     with pytest.raises(error):
         send(webhook())
@@ -227,12 +227,12 @@ def test_silence_ends_in_a_timeout(slack: Slack, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("SLACK_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("SLACK_ENDPOINT_URL", f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(Unreachable, match="ConnectionError") as raised:
             send(webhook())
-    # The library's own error, which names the address, is not told along with it.
+    # The library's own error, which names the address, is not chained to it.
     assert SECRET not in "".join(traceback.format_exception(raised.value))
 
 
@@ -298,11 +298,11 @@ def test_what_is_no_channel_is_refused(channel: str) -> None:
 @given(st.integers(100, 599), TEXT, st.none() | TEXT)
 def test_any_answer_is_a_success_or_a_named_error(status: int, body: str, after: str | None) -> None:
     for client in (webhook(), bot()):
-        said: Any = ""
+        refusal: Any = ""
         try:
             client.posted(Answer(status, body, after))
         except (GiveUp, TryAgain) as error:
-            said = str(error)
-        assert status == 200 or said
-        assert said.isprintable()
-        assert len(said) < 400
+            refusal = str(error)
+        assert status == 200 or refusal
+        assert refusal.isprintable()
+        assert len(refusal) < 400

@@ -67,7 +67,7 @@ def dashboard() -> dict[str, Any]:
     return event
 
 
-def test_the_page_tells_of_every_app_that_the_table_knows(
+def test_the_page_shows_every_app_of_the_table(
     store: Store, ask: Callable[[Any], str], dashboard: dict[str, Any]
 ) -> None:
     keep(store, Application("shop", live=live("1.4.2", 2), previous=live("1.4.1", 1)))
@@ -85,7 +85,7 @@ def test_the_button_calls_the_rollback_function_of_the_same_account(
     assert 'endpoint="arn:aws:lambda:eu-central-1:123456789012:function:rollback"' in ask(dashboard)
 
 
-def test_hosts_and_deployments_are_told_from_their_own_items(
+def test_hosts_and_deployments_are_read_from_their_own_items(
     store: Store, ask: Callable[[Any], str], dashboard: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_module().time, "time", lambda: NOW + 60)
@@ -96,11 +96,11 @@ def test_hosts_and_deployments_are_told_from_their_own_items(
     store.save_reports("shop", [report])
     html = ask(dashboard)
     assert f"{HOST} <span" in html
-    assert "reported 1 min ago" in html
+    assert "last report 1 min ago" in html
     assert ">FAILED<" in html
 
 
-def test_an_empty_table_says_what_to_do(ask: Callable[[Any], str], dashboard: dict[str, Any]) -> None:
+def test_an_empty_table_explains_what_to_do(ask: Callable[[Any], str], dashboard: dict[str, Any]) -> None:
     assert "No app has been deployed yet" in ask(dashboard)
 
 
@@ -116,7 +116,7 @@ def test_a_dashboard_that_asks_what_this_is_gets_words(ask: Callable[[Any], str]
     assert ask({"describe": True}).startswith("## twinslot")
 
 
-def test_a_table_that_does_not_answer_is_said_on_the_page(
+def test_a_table_that_does_not_answer_is_an_error_on_the_page(
     store: Store, ask: Callable[[Any], str], dynamodb: DynamoDBClient, dashboard: dict[str, Any]
 ) -> None:
     dynamodb.delete_table(TableName=TABLE)

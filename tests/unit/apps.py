@@ -104,21 +104,21 @@ FROZEN = replace(
 
 
 def written_by_a_stranger(text: str) -> Shown:
-    """An app in every place of which that a stranger has a hand in stands this text."""
-    said = replace(release("1.0.0", 9), label=text, key=text, bucket=text, version=text)
+    """Return an app with this text in every field that a stranger can write."""
+    hostile = replace(release("1.0.0", 9), label=text, key=text, bucket=text, version=text)
     past = replace(
         ended(5, "1.0.0", Outcome.FAILED, 500, "why"),
-        release=said,
+        release=hostile,
         by=text,
         order=UploadOrder(text, text, NOW),
         failure=Failure(Phase.STAGING, text, text, (text,)),
     )
-    now = replace(NEXT, release=said, by=text, order=past.order)
+    now = replace(NEXT, release=hostile, by=text, order=past.order)
     slots = {name: SlotReport("0" * 64, text, text, True, 1) for name in ("blue", "green")}
     application = Application(
         "shop",
-        live=Live(said, past.id, NOW - 60),
-        previous=Live(said, past.id, NOW - 90),
+        live=Live(hostile, past.id, NOW - 60),
+        previous=Live(hostile, past.id, NOW - 90),
         current=now,
         waiting=replace(now, phase=Phase.WAITING, release=None),
         drift=(Difference(text, text),),

@@ -224,8 +224,8 @@ def test_no_text_from_outside_breaks_the_message(key: str, host: str, reason: st
     assert announcement.subject.isprintable()
     assert all(line.isprintable() for line in announcement.text.split("\n"))
     assert len(announcement.text.encode()) + len(announcement.json) < 200_000
-    said = json.loads(announcement.json)["failure"]
-    assert all(text.isprintable() for text in (said["reason"], said["host"] or "", *said["log"]))
+    failed = json.loads(announcement.json)["failure"]
+    assert all(text.isprintable() for text in (failed["reason"], failed["host"] or "", *failed["log"]))
 
 
 BEGUN = replace(LIVE, phase=Phase.STAGING, outcome=None, timeline=LIVE.timeline[:2])

@@ -1,5 +1,6 @@
 """The dashboard shows what is there: its body is JSON, and whatever it names exists in the template."""
 
+import colorsys
 import json
 import re
 from dataclasses import replace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from twinslot import telemetry
+from twinslot.announce.wording import TONES, Tone
 from twinslot.domain.model import Outcome, Survey
 
 from tests.unit.test_telemetry import ENDED, metrics
@@ -19,7 +21,7 @@ COLUMNS = 24
 
 
 def body_of(resources: Resources, conditions: set[str]) -> str:
-    """The dashboard's JSON where these conditions hold, in which each value of the stack stands as ${NAME} or
+    """The dashboard's JSON where these conditions hold, in which each value of the stack is ${NAME} or
     ${NAME.ATTRIBUTE}."""
     text: str
     text, variables = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
@@ -37,7 +39,7 @@ def body(resources: Resources) -> str:
 
 @pytest.fixture
 def widgets(body: str) -> list[dict[str, Any]]:
-    """The dashboard's widgets; references stand in them as they stand in the template."""
+    """The dashboard's widgets; references in them are those of the template."""
     parsed: list[dict[str, Any]] = json.loads(body)["widgets"]
     return parsed
 
@@ -68,7 +70,7 @@ def test_no_value_of_the_stack_can_break_out_of_the_json(body: str) -> None:
     assert json.loads(filled)["widgets"]
 
 
-def test_the_widgets_lie_side_by_side_and_never_over_each_other(widgets: list[dict[str, Any]]) -> None:
+def test_the_widgets_do_not_overlap(widgets: list[dict[str, Any]]) -> None:
     taken: set[tuple[int, int]] = set()
     for widget in widgets:
         assert widget["x"] + widget["width"] <= COLUMNS
@@ -118,7 +120,7 @@ def test_every_metric_of_twinslots_own_is_one_that_the_functions_print(
         assert (search["metric"], frozenset(names) - {"service"}) in schemas
 
 
-def test_every_function_and_every_queue_of_dead_letters_is_watched(
+def test_every_function_and_every_dead_letter_queue_is_watched(
     widgets: list[dict[str, Any]], resources: Resources
 ) -> None:
     watched: dict[str, set[str]] = {}
@@ -147,6 +149,25 @@ def test_where_slack_is_not_set_up_the_dashboard_has_no_line_of_it(resources: Re
     assert "slack" not in without
 
 
-def test_the_outputs_say_where_the_dashboard_is(stack: dict[str, Any]) -> None:
+def test_the_outputs_have_the_address_of_the_dashboard(stack: dict[str, Any]) -> None:
     assert stack["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"].endswith("#dashboards/dashboard/${Dashboard}")
     assert stack["Outputs"]["WidgetFunctionName"]["Value"] == {"Ref": "Widget"}
+
+
+HUES = {Tone.GOOD: (90, 150), Tone.BAD: (350, 10), Tone.WARN: (35, 55)}
+"""Degrees; the hue of red wraps around."""
+
+
+def test_an_outcome_has_the_colour_of_its_tone_in_the_chart(widgets: list[dict[str, Any]]) -> None:
+    for line in series(widgets):
+        if line[1] != "Deployments":
+            continue
+        red, green, blue = (int(line[-1]["color"][at : at + 2], 16) / 255 for at in (1, 3, 5))
+        hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+        tone = TONES[dimensions(line)["outcome"]]
+        if tone is Tone.NEUTRAL:
+            assert saturation == 0
+        else:
+            least, most = HUES[tone]
+            degrees = hue * 360
+            assert least <= degrees <= most or (least > most and (degrees >= least or degrees <= most))

@@ -47,7 +47,7 @@ TEXTS: dict[str, Any] = {
     "person": lambda text: replace(LIVE, kind=Kind.ROLLBACK, by=text),
     "hosts": lambda text: replace(LIVE, unconfirmed=(text, "i-9")),
 }
-"""Where a text from outside stands in a deployment."""
+"""Each place of a deployment that holds a text from outside."""
 
 
 def lines_of(deployment: Deployment) -> list[str]:

@@ -86,7 +86,7 @@ def judge(announcement: Sample) -> None:
 
 
 def judge_fallback(text: str) -> None:
-    """The notification is markup: nothing in it may stand for a mention or a link."""
+    """The notification is markup: nothing in it is a mention or a link."""
     assert 0 < len(text) < 3_000
     assert "<" not in text
     assert ">" not in text
@@ -98,7 +98,7 @@ def test_each_announcement_is_a_message_within_slacks_limits(name: str) -> None:
     judge(EACH[name])
 
 
-def test_what_went_live_tells_who_what_how_long_and_the_way_back() -> None:
+def test_what_went_live_has_who_what_how_long_and_the_way_back() -> None:
     assert lines(EACH["LIVE"]) == [
         "✅ shop 1.4.2 is live",
         "It is live on all its hosts.",
@@ -126,14 +126,14 @@ def test_a_failure_begins_with_the_cause_and_shows_the_log_as_code() -> None:
     assert message(EACH["FAILED"])["text"] == "❌ shop 1.4.2 failed: never answered /actuator/health"
 
 
-def test_the_way_back_says_what_it_leads_away_from_when_nothing_new_went_live() -> None:
+def test_the_way_back_names_what_it_leads_away_from_when_nothing_new_went_live() -> None:
     before = {"label": "1.4.0", "since": 1.0}
     assert "To go back from 1.4.1 to 1.4.0:" in lines({**REVERTED, "previous": before})
     # What was announced before announcements named it.
     assert "To go back from 1.4.1:" in lines({**REVERTED, "previous": None})
 
 
-def test_a_freeze_says_why_and_how_it_ends() -> None:
+def test_a_freeze_has_its_reason_and_how_it_ends() -> None:
     frozen = lines(EACH["FROZEN"])
     assert frozen[:3] == [
         "⏸️ shop is frozen",
@@ -144,7 +144,7 @@ def test_a_freeze_says_why_and_how_it_ends() -> None:
     assert frozen[-2].startswith("aws lambda invoke --function-name twinslot-freeze ")
 
 
-def test_hosts_that_nobody_knows_of_are_named() -> None:
+def test_hosts_that_are_not_confirmed_are_named() -> None:
     assert "Not confirmed on: i-0a1b2c3d4e5f60719" in lines(REVERTED)
 
 
@@ -153,7 +153,7 @@ def test_each_host_that_differs_has_a_line() -> None:
     assert any(line.startswith("Should be live: 1.4.2") for line in lines(EACH["DRIFT"]))
 
 
-def test_where_nothing_is_live_it_says_so() -> None:
+def test_where_nothing_is_live_the_message_has_it() -> None:
     assert "Live now: nothing" in lines(ended(live=None, previous=None))
 
 

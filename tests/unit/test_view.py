@@ -53,7 +53,7 @@ def texts(value: object) -> list[str]:
     [
         ("LIVE", "✅ shop 1.4.2 is live"),
         ("FAILED", "❌ shop 1.4.2 failed"),
-        ("REVERTED", "↩️ shop 1.4.2 was rolled back automatically"),
+        ("REVERTED", "❗ shop 1.4.2 was rolled back automatically"),
         ("REFUSED", "✋ shop/shop-1.4.2.jar was refused"),
         ("SUPERSEDED", "⏭️ shop 1.4.2 was superseded"),
         ("CANCELLED", "⏹️ shop 1.4.2 was cancelled"),

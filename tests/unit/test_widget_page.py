@@ -1,4 +1,4 @@
-"""The widget's page: it says how things stand, and no text of anybody's can become a part of it."""
+"""The widget's page: it shows the state of the apps, and no text from outside becomes a part of it."""
 
 import json
 from dataclasses import replace
@@ -32,7 +32,7 @@ from tests.unit.apps import (
 )
 
 MAX_ANSWER_BYTES = 6 * 1024 * 1024
-"""Lambda's limit for an answer that somebody waits for (Lambda quotas)."""
+"""Lambda's limit for the answer of a synchronous invocation (Lambda quotas)."""
 
 
 class Read(HTMLParser):
@@ -82,12 +82,12 @@ def read(*apps: Shown, more: int = 0) -> Read:
 def test_an_app_shows_what_is_live_and_what_is_warm() -> None:
     text = read(QUIET).text
     assert "shop 1.4.2 live for 31 min" in text
-    assert f"{HOST} reported 3 min ago" in text
+    assert f"{HOST} last report 3 min ago" in text
     assert "blue warm 1.4.1 running, went live 2 h ago" in text
     assert "green LIVE 1.4.2 running, live for 31 min" in text
 
 
-def test_the_history_says_how_each_ended_when_how_long_and_by_whom_and_why_not() -> None:
+def test_the_history_shows_how_each_ended_when_how_long_and_by_whom_and_why_not() -> None:
     text = read(QUIET).text
     assert "LIVE 1.4.2" in text
     assert "18:58:23 39.5" in text
@@ -96,7 +96,7 @@ def test_the_history_says_how_each_ended_when_how_long_and_by_whom_and_why_not()
     assert f"{HOST}: 12 of 96 answers were 5xx" in text
 
 
-def test_a_slot_that_holds_nothing_or_is_stopped_says_so() -> None:
+def test_a_slot_that_is_empty_or_stopped_looks_so() -> None:
     empty = SlotReport(None, None, "inactive", False, 0)
     stopped = slot(FIRST, "inactive", verified=False)
     assert (
@@ -108,7 +108,7 @@ def test_a_slot_that_holds_nothing_or_is_stopped_says_so() -> None:
     )
 
 
-def test_the_deployment_under_way_is_told_with_the_seconds_of_its_phases() -> None:
+def test_the_deployment_under_way_has_the_seconds_of_its_phases() -> None:
     shown = read(MOVING)
     assert "Deploying 1.6.0 by ci, for 23 s so far" in shown.text
     assert "staging 8.9 s flipping 1.0 s baking 13 s" in shown.text
@@ -136,10 +136,10 @@ def test_going_back_is_a_phase_of_its_own() -> None:
     assert "baking 12.0 s reverting 1 s" in text
 
 
-def test_a_freeze_says_who_why_and_what_waits() -> None:
+def test_a_freeze_shows_who_why_and_what_waits() -> None:
     text = read(FROZEN).text
     assert "Frozen by anna for 1 h : the database is being moved" in text
-    assert "Uploads wait until somebody unfreezes it; 1.6.0 waits." in text
+    assert "Uploads wait until the app is unfrozen; 1.6.0 waits." in text
 
 
 def button(shown: Read) -> tuple[str, dict[str, str]]:
@@ -156,12 +156,12 @@ def test_the_button_asks_before_it_goes_back_to_exactly_what_it_names() -> None:
     assert sent == {"app": "shop", "by": "the dashboard", "to": FIRST.id}
 
 
-def test_the_button_stands_just_before_its_action() -> None:
+def test_the_button_is_just_before_its_action() -> None:
     tags = [tag for tag, _ in read(QUIET).elements]
     assert tags[tags.index("cwdb-action") - 1] == "a"
 
 
-def test_the_button_says_that_what_is_under_way_is_cancelled() -> None:
+def test_the_button_warns_that_what_is_under_way_is_cancelled() -> None:
     confirmation, _ = button(read(MOVING))
     assert confirmation.endswith("This cancels the deployment of 1.6.0, which is under way.")
 
@@ -177,14 +177,14 @@ def test_without_a_release_to_go_back_to_there_is_no_button() -> None:
     assert not [tag for tag, _ in read(first).elements if tag in ("a", "cwdb-action")]
 
 
-def test_an_account_without_an_app_says_what_to_do() -> None:
+def test_an_account_without_an_app_explains_what_to_do() -> None:
     text = read().text
     assert "No app has been deployed yet" in text
     assert "twinslot=shop" in text
     assert "UploadCommand" in text
 
 
-def test_what_is_under_way_and_what_is_frozen_stands_first_and_unfolded_among_many() -> None:
+def test_what_is_under_way_and_what_is_frozen_is_first_and_unfolded_among_many() -> None:
     many = [replace(QUIET, application=replace(QUIET.application, name=f"app-{n:02}")) for n in range(48)]
     shown = read(*many, FROZEN, replace(MOVING, application=replace(MOVING.application, name="zoo")), more=7)
     folded = [("open" in names) for tag, names in shown.elements if tag == "details"]
@@ -204,11 +204,11 @@ def test_a_silent_host_looks_so_and_one_that_is_long_gone_is_left_out() -> None:
     silent = snapshot("green", slots, "i-silent", ago=SILENT_SECONDS + 1)
     gone = snapshot("green", slots, "i-gone", ago=GONE_SECONDS + 1)
     text = read(replace(QUIET, snapshots=(silent, gone))).text
-    assert "i-silent silent for 1 h" in text
+    assert "i-silent no report for 1 h" in text
     assert "i-gone" not in text
 
 
-def test_times_are_those_of_the_onlookers_clock() -> None:
+def test_times_are_in_the_viewers_time_zone() -> None:
     html = page([QUIET], 0, replace(VIEW, offset=540))
     assert "as of 04:29:23 UTC+0900" in html
     assert "2026-11-23 03:58:23 UTC+0900" in html
@@ -219,7 +219,7 @@ def test_a_dark_dashboard_gets_a_dark_page() -> None:
     assert 'class="twinslot"' in page([QUIET], 0, VIEW)
 
 
-def test_what_cannot_be_read_is_said() -> None:
+def test_what_cannot_be_read_is_shown() -> None:
     assert "loading shop: throttled &lt;b&gt;" in trouble("loading shop: throttled <b>", VIEW)
 
 
@@ -279,9 +279,15 @@ def test_a_deployment_without_a_timeline_is_drawn() -> None:
         (Outcome.FAILED, "pill bad"),
         (Outcome.REVERTED, "pill bad"),
         (Outcome.REFUSED, "pill warn"),
-        (Outcome.SUPERSEDED, "pill"),
-        (Outcome.CANCELLED, "pill"),
+        (Outcome.SUPERSEDED, "pill neutral"),
+        (Outcome.CANCELLED, "pill neutral"),
     ],
 )
 def test_each_colour_of_an_outcome_has_one_meaning(outcome: Outcome, tone: str) -> None:
-    assert outcome_pill(outcome) == f'<span class="{tone}">{outcome}</span>'
+    assert outcome_pill(replace(BAD, outcome=outcome)).startswith(f'<span class="{tone}" title=')
+
+
+def test_an_outcome_has_its_meaning_as_a_tooltip() -> None:
+    assert "It failed after traffic had moved to it. The previous release is live again." in page(
+        [QUIET], 0, VIEW
+    )

@@ -83,7 +83,13 @@ NO_WAY_BACK = (
     "It failed after traffic had moved to it. Users stay on it: there is no previous release to go back to."
 )
 WENT_BACK = "It failed after traffic had moved to it. The previous release is live again."
-FREEZE = "Uploads wait, and the newest goes live when the app is unfrozen. Rollbacks do not wait."
+DIFFERS = (
+    "Hosts differ from the expected state. Nothing was changed; the next deployment starts from what these"
+    " hosts serve."
+)
+OVERTAKEN = "A newer upload or a rollback took its place before it began."
+ONE_WAITS = "{waiting} waits until the app is unfrozen. Rollbacks do not wait."
+ALL_WAIT = "Uploads wait, and the newest goes live when the app is unfrozen. Rollbacks do not wait."
 
 TABLE = (
     Words(STARTED, Kind.ROLLBACK, ANY, "⏪", "is coming back", UNTOUCHED),
@@ -97,35 +103,14 @@ TABLE = (
     Words(Outcome.FAILED, Kind.JOIN, ANY, "❌", "did not go live on {hosts}", NOT_JOINED),
     Words(Outcome.FAILED, ANY, Case.AFTER_TRAFFIC, "❌", "failed", NO_WAY_BACK),
     Words(Outcome.FAILED, ANY, ANY, "❌", "failed", "It did not go live, and no user saw it."),
-    Words(Outcome.REVERTED, ANY, ANY, "↩️", "was rolled back automatically", WENT_BACK),
+    Words(Outcome.REVERTED, ANY, ANY, "❗", "was rolled back automatically", WENT_BACK),
     Words(Outcome.REFUSED, Kind.JOIN, ANY, "✋", "did not go to {hosts}", NOT_JOINED),
     Words(Outcome.REFUSED, ANY, ANY, "✋", "was refused", "Nothing was changed."),
-    Words(
-        Outcome.SUPERSEDED,
-        ANY,
-        ANY,
-        "⏭️",
-        "was superseded",
-        "A newer upload or a rollback took its place before it began.",
-    ),
+    Words(Outcome.SUPERSEDED, ANY, ANY, "⏭️", "was superseded", OVERTAKEN),
     Words(Outcome.CANCELLED, ANY, ANY, "⏹️", "was cancelled", "A rollback cancelled it."),
-    Words(
-        DRIFT,
-        ANY,
-        ANY,
-        "⚠️",
-        "differs from the expected state on {hosts}",
-        "Nothing was changed. The next deployment starts from what these hosts serve.",
-    ),
-    Words(
-        FROZEN,
-        ANY,
-        Case.WAITING,
-        "⏸️",
-        "is frozen",
-        "{waiting} waits until the app is unfrozen. Rollbacks do not wait.",
-    ),
-    Words(FROZEN, ANY, ANY, "⏸️", "is frozen", FREEZE),
+    Words(DRIFT, ANY, ANY, "⚠️", "differs from the expected state on {hosts}", DIFFERS),
+    Words(FROZEN, ANY, Case.WAITING, "⏸️", "is frozen", ONE_WAITS),
+    Words(FROZEN, ANY, ANY, "⏸️", "is frozen", ALL_WAIT),
     Words(UNFROZEN, ANY, Case.WAITING, "▶️", "is unfrozen", "{waiting} was waiting and begins now."),
     Words(UNFROZEN, ANY, ANY, "▶️", "is unfrozen", "Nothing was waiting. Uploads are deployed again."),
 )
