@@ -9,7 +9,7 @@ from lab.screenshots.browser import SCALE, Browser
 
 MAX_BYTES = 400_000
 COLOURS = 256
-"""With this many, a picture has 40 % of the bytes and looks the same."""
+"""Of a picture's palette. It takes 40 % of the bytes of full colour and looks the same."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What people see in Slack on a phone: the messages of the run, drawn from the very Block Kit that is posted.
+"""What people see in Slack on a phone: the messages of the run, drawn from the Block Kit that is posted.
 
-Only what functions/slack/message.py uses is drawn; anything else is an error. Nothing is prettier here than
-Slack makes it: long lines of code break, long words too.
+Only what functions/slack/message.py uses is drawn; anything else is an error. As in Slack, long lines of code
+and long words are wrapped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ SHOWN = ("LIVE", "REVERTED")
 
 
 def pictures(story: Story) -> Iterator[Picture]:
-    """The last release that was rolled back and the last that went live, the newest message at the bottom."""
+    """Yield the last release that was rolled back and the last that went live, the newest at the bottom."""
     told = story.sandbox.announcements.all()
     newest = {each.data["outcome"]: each for each in told if each.data.get("outcome") in SHOWN}
     shown = sorted(newest.values(), key=lambda each: each.at)
@@ -30,7 +30,7 @@ def pictures(story: Story) -> Iterator[Picture]:
 
 
 def page(messages: Iterable[tuple[float, Block]]) -> str:
-    """A channel on a phone that shows these messages, each with its time (seconds since the epoch).
+    """Return a channel on a phone with these messages, each with its time (seconds since the epoch).
 
     Raises ValueError for a block that is not drawn here.
     """
@@ -87,7 +87,7 @@ def _plain(text: dict[str, Any]) -> str:
 
 
 def _with_emoji(text: str) -> str:
-    """Slack has pictures of its own for emoji, wherever it runs; a machine without such a font has none."""
+    """Draw emoji as signs: Slack brings pictures of its own, this machine may have no font with emoji."""
     for emoji, (sign, colour) in EMOJI.items():
         text = text.replace(emoji, f'<i style="background: {colour}">{sign}</i>')
     return text
