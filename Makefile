@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
-TIERS := unit controller sandbox cli proof host e2e
+TIERS := unit controller sandbox cli proof host e2e screenshots
 
 # The hosts are machines of their own: booting them takes root.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
@@ -108,7 +108,7 @@ test: setup  ## all tiers; one alone: test-unit, test-controller and so on
 	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-.PHONY: test-unit test-controller test-sandbox test-cli test-proof test-host test-e2e
+.PHONY: test-unit test-controller test-sandbox test-cli test-proof test-host test-e2e test-screenshots
 test-controller: build/setup/dynamodb-local/installed
 # One test asks the SAM CLI; elsewhere it is skipped without it.
 test-unit: $(if $(CI),.venv-sam/installed)
@@ -116,7 +116,7 @@ test-unit test-controller test-sandbox test-cli test-proof: $(VENV)/installed
 	@mkdir -p build/test
 	@$(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 
-test-host test-e2e: setup
+test-host test-e2e test-screenshots: setup
 	@mkdir -p build/test
 	@$(AS_ROOT) $(PY) -m pytest tests/$(@:test-%=%) 2>&1 | tee build/test/$(@:test-%=%).log
 

@@ -38,6 +38,7 @@ TIERS = {
     "proof": "the model checker, whole flows and least privilege, on simulated hosts",
     "host": "the host program on machines that are booted (root)",
     "e2e": "everything together on machines that are booted, and in a browser (root)",
+    "screenshots": "the demo and the pictures of the pages, on machines that are booted, in a browser (root)",
     "cli": "the command line against the simulated AWS",
 }
 """The folders of tests, each of which is a marker as well, in the order in which one run takes them.

@@ -1,9 +1,9 @@
 """`make screenshots`: the pictures of the pages, taken in Chromium during one real run of the sandbox, and
 the demo's traffic.
 
-scenes.py takes those of what is under way. Any other module adds pictures of what the run has left: its
+scenes.py takes those of deployments in progress. Other modules add pictures of what the run has left: their
 `pictures(story)` yields them. The sandbox still runs then: `story.sandbox` has the announcements, an endpoint
-for the command line and the like.
+for the command line and so on.
 """
 
 import argparse
@@ -33,7 +33,7 @@ MODULES: tuple[Callable[[Story], Iterator[Picture]], ...] = (slack.pictures, cli
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Take all pictures; the exit code."""
+    """Take all pictures; return the exit code."""
     arguments = _parser().parse_args(argv)
     reason = no_sandbox() or no_browser()
     if reason:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _take(folder: Path, seconds: float) -> Iterator[Path]:
-    """Each picture as soon as it is taken, after so many seconds of deployments."""
+    """Yield each picture's path when it is taken, after so many seconds of deployments."""
     with Browser() as browser, Sandbox(parameters=PARAMETERS) as sandbox, Story(sandbox) as story:
         story.mix(seconds)
         yield from take_scenes(story, browser, folder)

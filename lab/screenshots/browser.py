@@ -1,4 +1,4 @@
-"""Chromium without a window and without a network, to look at pages as people do.
+"""Headless Chromium without a network, to see pages as people do.
 
     with Browser() as browser:
         browser.show("<p>Hello</p>", width=600)         # or browser.open("http://127.0.0.1:8080/")
@@ -31,7 +31,7 @@ CHARSET = '<!doctype html><meta charset="utf-8">'
 
 
 def unavailable() -> str | None:
-    """Why there is no browser here, or None when there is one."""
+    """Return why there is no browser here; None when there is one."""
     missing = [names[0] for names, path in ((BROWSERS, _browser()), (DRIVERS, _driver())) if path is None]
     if missing:
         return f"missing here: {', '.join(missing)}; on Debian lab/setup.sh packages installs them"
@@ -39,9 +39,9 @@ def unavailable() -> str | None:
 
 
 class Browser:
-    """One browser, from entering to leaving. It finds no host but this machine's loopback.
+    """One browser, from entering to leaving. It reaches this machine's loopback and nothing else.
 
-    Raises RuntimeError on entering where it cannot start: `unavailable()` says why beforehand.
+    Raises RuntimeError on entering where it cannot start: `unavailable()` returns the reason beforehand.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Browser:
 
     @property
     def driver(self) -> webdriver.Chrome:
-        """Selenium's driver. Raises RuntimeError outside of the context."""
+        """Return Selenium's driver. Raises RuntimeError outside of the context."""
         if self._driver is None:
             raise RuntimeError("the browser is not running: use it as a context manager")
         return self._driver
@@ -106,7 +106,7 @@ class Browser:
         return top
 
     def _resize(self, width: int, height: int) -> None:
-        """The page's own size: the window has no frame, but a size below some minimum only this obeys."""
+        """Set the page's own size: Chromium's windows have a minimum width, an emulated screen has none."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": SCALE, "mobile": False},
@@ -130,8 +130,8 @@ class Browser:
         options.add_argument("--disable-background-networking")
         options.add_argument("--disable-component-update")
         options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-        # Chromium's sandbox gives rights away by becoming somebody else; as root Chromium refuses to start
-        # with it. A bare container of CI has only root, and the pages are our own. Anybody else keeps it.
+        # Chromium refuses to start its sandbox as root, and a container of CI has only root. The pages are
+        # our own. Other users keep the sandbox.
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")
         return options

@@ -1,4 +1,4 @@
-"""What the command line prints: a deployment that it followed, what is live then, and what doctor finds."""
+"""What the command line prints: a deployment that it follows, the status after it, and doctor's checks."""
 
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PROGRAM = f"""twinslot() {{ {sys.executable} -m twinslot_cli "$@"; }}
 
 
 def pictures(story: Story) -> Iterator[Picture]:
-    """A release that the command line deploys, then a fault of nginx that doctor finds."""
+    """Yield a deployment by the command line with the status after it, and a fault that doctor finds."""
     jar = story.jar("1.7.0")
     yield _terminal(story, "cli", f"twinslot deploy {jar.name} --app {APP}", f"twinslot status {APP}")
     run = story.host.machine.run
@@ -29,13 +29,13 @@ def pictures(story: Story) -> Iterator[Picture]:
 
 
 def _terminal(story: Story, name: str, *commands: str) -> Picture:
-    """A terminal on which these commands were typed."""
+    """Return a terminal on which these commands were typed."""
     shown = "\n".join(f"<b>$ {escape(each)}</b>\n{_seen(story, each)}" for each in commands)
     return Picture(name, f"<style>{STYLE}</style><pre>{shown}</pre>", WIDTH)
 
 
 def _seen(story: Story, command: str) -> str:
-    """What is on the terminal after this command."""
+    """Run a command; return what is on the terminal after it."""
     environment = {
         **story.sandbox.variables(),
         "PATH": "/usr/bin:/bin",

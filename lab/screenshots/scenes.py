@@ -28,7 +28,7 @@ DARK = '<body style="margin: 16px; background: #0e151d">{}</body>'
 
 
 def take_scenes(story: Story, browser: Browser, folder: Path) -> Iterator[Path]:
-    """Deploy a release before the camera, then freeze the app; each picture when it is taken."""
+    """Deploy a release, then freeze the app; yield each picture's path when it is taken."""
     with Page(story.sandbox) as page:
         browser.open(page.address, WIDTH)
         key = story.upload("1.6.0")
@@ -48,5 +48,5 @@ def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"what the picture is of did not come in {DEADLINE_SECONDS} s")
+            raise TimeoutError(f"the scene was not ready within {DEADLINE_SECONDS} s")
         time.sleep(0.1)

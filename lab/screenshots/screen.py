@@ -1,4 +1,4 @@
-"""What a program leaves on a terminal: its real output, with what it drew anew drawn over, as HTML."""
+"""What a program leaves on a terminal, as HTML: its real output, with overwritten lines gone."""
 
 import fcntl
 import io
@@ -21,7 +21,7 @@ UP, CLEARED, STYLED = re.compile(r"\x1b\[(\d*)A"), "\x1b[2K", "m"
 
 
 def output(argv: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int) -> str:
-    """All that a program writes to a terminal of that width, until it ends."""
+    """Run a program on a terminal of that width; return all that it writes."""
     ours, theirs = pty.openpty()
     try:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
@@ -39,9 +39,9 @@ def output(argv: Sequence[str], environment: Mapping[str, str], folder: Path, co
 
 
 def screen(text: str) -> list[str]:
-    """The lines that are seen in the end, their colours still in them.
+    """Return the lines that are visible at the end, with the escape codes of their colours.
 
-    Nothing is understood but what Rich writes: colours, "up", "clear this line". Raises ValueError for more.
+    Supports what Rich writes: colours, "up", "clear this line". Raises ValueError for anything else.
     """
     lines, row = [""], 0
     for part in CONTROL.split(text):
@@ -53,16 +53,16 @@ def screen(text: str) -> list[str]:
         elif up := UP.fullmatch(part):
             row -= int(up[1] or 1)
         elif part == "\r" or part.startswith("\x1b[?25"):
-            continue  # every line that is begun again was cleared; the cursor is not drawn
+            continue  # Rich clears each line before it rewrites it; the cursor is not drawn
         elif part.startswith("\x1b[") and not part.endswith(STYLED):
-            raise ValueError(f"a terminal would do more on {part!r} than is drawn here")
+            raise ValueError(f"the escape code {part!r} is not supported")
         else:
             lines[row] += part
     return lines
 
 
 def html(lines: Sequence[str]) -> str:
-    """The lines as they look on a dark terminal, as long as they are."""
+    """Return the lines as they look on a dark terminal, without wrapping them."""
     width = max(map(len, lines), default=1)
     console = Console(file=io.StringIO(), record=True, width=width, markup=False, highlight=False)
     for line in lines:
@@ -71,7 +71,7 @@ def html(lines: Sequence[str]) -> str:
 
 
 def _read(descriptor: int) -> bytes:
-    """What comes next; nothing when whoever wrote has gone, which Linux tells by an error."""
+    """Return what comes next; nothing after the writer has exited, which Linux reports as an error."""
     try:
         return os.read(descriptor, 65536)
     except OSError:

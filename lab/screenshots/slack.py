@@ -1,7 +1,7 @@
 """Slack on a phone: the messages of the run, drawn from the same Block Kit that is posted.
 
-Only what functions/slack/message.py uses is drawn; anything else is an error. Nothing is prettier here than
-Slack makes it: long lines of code break, long words too.
+Only what functions/slack/message.py uses is drawn; anything else is an error. As in Slack, long lines of code
+and long words are wrapped.
 """
 
 from collections.abc import Iterable, Iterator

@@ -22,7 +22,7 @@ ERRORS = "errors-after=live+0"
 NEVER_HEALTHY = "never-healthy"
 PERSON = "anna"
 PLAIN = "-plain"
-"""How the name of a jar ends that Spring Boot's build makes beside the runnable one: it is refused."""
+"""The end of a label whose jar is refused: so Spring Boot names the jar that cannot be run."""
 
 REQUESTS_PER_SECOND = 40
 CONNECTIONS = 8
@@ -71,11 +71,11 @@ class Story:
             time.sleep(PAUSE_SECONDS)
 
     def jar(self, label: str, faults: str = GOOD) -> Path:
-        """The release with this label, built once."""
+        """Return the jar of the release with this label."""
         return build(JARS, label, faults)
 
     def upload(self, label: str, faults: str = GOOD) -> str:
-        """Begin to deploy it; the key."""
+        """Upload a release; return its key."""
         jar = self.jar(label, faults)
         key = f"{APP}/{jar.name}"
         bucket = self.sandbox.outputs["ArtifactBucket"]
@@ -83,11 +83,11 @@ class Story:
         return key
 
     def deploy(self, label: str, faults: str = GOOD) -> Announcement:
-        """Deploy it, and wait for the outcome, whatever it is."""
+        """Deploy a release; return the announcement of its outcome."""
         return self.ended(self.upload(label, faults))
 
     def roll_back(self) -> Announcement:
-        """Have a person go back to the previous release, and wait for the outcome."""
+        """Have a person go back to the previous release; return the announcement of the outcome."""
         asked = self.sandbox.invoke("Rollback", {"app": APP, "by": PERSON})
         return self.sandbox.announcements.wait_for(
             lambda each: each.tells_an_end and each.data["deployment"] == asked["deployment"],
@@ -99,11 +99,11 @@ class Story:
         self.sandbox.invoke("Freeze", {"app": APP, "freeze": True, "why": why, "by": PERSON})
 
     def unfreeze(self) -> None:
-        """Have a person unfreeze it: what waits begins."""
+        """Have a person unfreeze the app: the upload that waits begins."""
         self.sandbox.invoke("Freeze", {"app": APP, "freeze": False, "by": PERSON})
 
     def ended(self, key: str) -> Announcement:
-        """How the deployment of this upload ended, as soon as it has."""
+        """Wait until the deployment of this upload has ended; return its announcement."""
         return self.sandbox.announcements.wait_for(
             lambda each: each.tells_an_end and each.data["key"] == key, DEADLINE_SECONDS
         )

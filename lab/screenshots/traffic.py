@@ -10,8 +10,8 @@ from lab.sandbox.demo.__main__ import RESULTS
 
 
 def take_traffic(folder: Path) -> Path:
-    """Run the demo; its picture. Raises RuntimeError when the demo did not go as it should."""
+    """Run the demo; return the path of its picture. Raises RuntimeError when the demo failed."""
     ended = subprocess.run([sys.executable, "-m", "lab.sandbox.demo"], cwd=ROOT, check=False)
     if ended.returncode:
-        raise RuntimeError(f"the demo ended with {ended.returncode}")
+        raise RuntimeError(f"the demo exited with {ended.returncode}")
     return Path(shutil.copy(RESULTS / "traffic.png", folder))
