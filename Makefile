@@ -181,6 +181,7 @@ check-security: $(VENV)/installed .venv-checkov/installed build/translated.json 
 
 .PHONY: build
 build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
+	@mkdir -p build
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build --region $(REGION) >build/sam-build.log 2>&1 \
 		|| { cat build/sam-build.log; exit 1; }
 
