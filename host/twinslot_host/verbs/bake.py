@@ -77,8 +77,8 @@ def bake(command: Command) -> None:
     slot = live_slot(paths)
     content = read_content(paths, slot) if slot else None
     if not slot or not content or content.sha256 != sha256:
-        note = unreadable(paths) and f"; {unreadable(paths)}"
-        raise StepFailed(f"{paths.app} {command.release.label} is not live on this host: flip it first{note}")
+        reason = f"{paths.app} {command.release.label} is not live on this host: flip it first"
+        raise StepFailed("; ".join(filter(None, [reason, unreadable(paths)])))
     fault = ""
     if not is_verified(paths, slot, units[slot]):
         fault = f"the process of {slot} is not the one that was verified"

@@ -30,10 +30,8 @@ def flip(command: Command) -> None:
     command.sha256 = sha256
     slot = slot_of(command, sha256, units) if sha256 else None
     if not slot:
-        note = unreadable(paths) and f"; {unreadable(paths)}"
-        raise StepFailed(
-            f"no slot of this host holds {paths.app} {command.release.label}: stage it first{note}"
-        )
+        reason = f"no slot of this host holds {paths.app} {command.release.label}: stage it first"
+        raise StepFailed("; ".join(filter(None, [reason, unreadable(paths)])))
     if not serves(paths, slot, units[slot]):
         ensure_serving(command, slot, units[slot])
     if not units[slot].enabled:
