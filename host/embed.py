@@ -91,7 +91,7 @@ def sources() -> dict[str, str]:
 def undocumented(source: str) -> str:
     """Return the source with each docstring and each string below a name replaced by an empty one.
 
-    Lines are cut by their numbers, not written anew by `ast.unparse`, whose output differs between versions
+    Lines are cut by their numbers, not written again by `ast.unparse`, whose output differs between versions
     of Python: `--check` compares the result.
     """
     lines = source.splitlines(keepends=True)

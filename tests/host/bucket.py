@@ -1,8 +1,8 @@
 """What a host asks of AWS while it stages: its role's credentials (IMDSv2), one version of an object (S3),
 its app's environment (Parameter Store, two parameters a page).
 
-A small HTTP server that hands out what `put` was given, records every request, and can be told to fail.
-The signature itself is judged by tests/unit/test_host_s3.py against botocore's; here it has to be there.
+A small HTTP server that hands out what `put` was given, records every request, and fails on demand.
+tests/unit/test_host_s3.py compares the signature with botocore's; here it only has to be present.
 """
 
 import hashlib

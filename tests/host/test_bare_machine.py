@@ -20,7 +20,7 @@ PACKAGES = (
 """How the names begin of what brings them."""
 
 pytestmark = pytest.mark.timeout(300)
-"""Whoever comes first waits until its image is built."""
+"""Boot a bare machine; the first test waits until its image is built."""
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ def test_the_live_slot_and_the_time_of_the_warm_one_survive_a_reboot(
     host.until(lambda: host.release() == "2.0")
     report = host.go("report", fence=0)
     assert (report["live"], report["standby"]) == (before, False)
-    # Nobody waited for what the boot started; a report looks at the live one by itself.
+    # No verb verified what the boot started; a report checks the live process.
     assert {slot["label"] for slot in report["slots"].values() if slot["verified"]} == {"2.0"}
     assert host.shell("cat /var/lib/twinslot/shop/retire_at") == due
     assert host.shell("systemctl is-active twinslot-shop-retire.timer") == "active\n"

@@ -1,4 +1,4 @@
-"""An app's environment: from Parameter Store into its process, exactly, and to nobody else."""
+"""An app's environment: from Parameter Store into its process, exactly, and nowhere else."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ VALUES = {
 
 
 NO_TIMER = "systemctl stop twinslot-shop-retire.timer twinslot-shop-retire.service"
-"""What retires by itself may not come between."""
+"""No slot must retire during a test."""
 
 
 @pytest.fixture(scope="module")

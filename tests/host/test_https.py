@@ -1,4 +1,4 @@
-"""HTTPS on a host: certificates, what the app is told, and that nobody loses anything. In this order."""
+"""HTTPS on a host: certificates, the headers that the app gets, and no lost request. In this order."""
 
 import contextlib
 import http.client
@@ -157,7 +157,7 @@ def test_with_a_certificate_users_get_https_and_are_sent_there(
 
 
 def told(answer: tuple[int, dict[str, str], str]) -> dict[str, str]:
-    """What the app was told of who asks, by its own account."""
+    """Return the headers about the client that the app received."""
     headers = {name.lower(): value for name, value in json.loads(answer[2])["headers"].items()}
     wanted = ("host", "forwarded", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto")
     return {name: value for name, value in headers.items() if name in wanted}
@@ -205,7 +205,7 @@ def test_flips_stagings_and_a_kill_lose_no_request_over_https(
         ended.set()
         for thread in users:
             thread.join()
-    # An answer that had begun when the process died can be given by nobody else.
+    # No other process can finish an answer that had begun when its process died.
     assert len(lost) <= MAX_BEGUN, lost
     assert not [each for each in lost if isinstance(each, int)], "a status is an answer"
     assert served == {"1.0", "2.0"}

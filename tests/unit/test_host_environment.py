@@ -10,7 +10,7 @@ from twinslot_host.slot.environment import (
     fingerprint,
     forget_environments,
     keep,
-    lay_environment,
+    link_environment,
 )
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.paths import Paths
@@ -81,7 +81,7 @@ def mode(path: str) -> int:
 
 def test_an_environment_is_kept_where_only_its_owner_reads(paths: Paths) -> None:
     mark = keep(paths, 'A="1"\n')
-    assert lay_environment(paths, "blue", mark)
+    assert link_environment(paths, "blue", mark)
     assert Path(paths.environment("blue")).read_text() == 'A="1"\n'
     assert mode(paths.secrets) == 0o700
     assert {mode(f"{paths.secrets}/{name}") for name in os.listdir(paths.secrets)} == {0o600}
@@ -96,9 +96,9 @@ def test_a_fingerprint_tells_environments_apart_and_means_nothing_on_another_hos
 
 def test_what_no_slot_was_staged_with_is_forgotten(paths: Paths) -> None:
     old, new = keep(paths, "old"), keep(paths, "new")
-    lay_environment(paths, "blue", old)
-    lay_environment(paths, "green", new)
+    link_environment(paths, "blue", old)
+    link_environment(paths, "green", new)
     forget_environments(paths, new)
     assert sorted(os.listdir(paths.secrets)) == sorted([new, "green.env", "key"])
-    assert not lay_environment(paths, "blue", old)
-    assert not lay_environment(paths, "blue", None)
+    assert not link_environment(paths, "blue", old)
+    assert not link_environment(paths, "blue", None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from twinslot_host.system import files
-from twinslot_host.system.files import drop_ballast, lay_ballast, write_file
+from twinslot_host.system.files import drop_ballast, write_ballast, write_file
 
 
 class Disk:
@@ -28,7 +28,7 @@ class Disk:
 
 
 def test_a_full_disk_takes_what_is_needed_to_go_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay_ballast(str(tmp_path))
+    write_ballast(str(tmp_path))
     disk = Disk(tmp_path, monkeypatch)
     for number in range(20):
         write_file(f"{tmp_path}/fence", str(number))
@@ -48,14 +48,14 @@ def test_without_ballast_a_full_disk_is_an_error_and_nothing_is_left(
 
 
 def test_ballast_that_was_dropped_is_laid_again(tmp_path: Path) -> None:
-    lay_ballast(str(tmp_path))
+    write_ballast(str(tmp_path))
     assert drop_ballast(str(tmp_path / "live"))
-    lay_ballast(str(tmp_path))
+    write_ballast(str(tmp_path))
     assert len(list((tmp_path / "ballast").iterdir())) == files.BALLAST_FILES
 
 
 def test_another_error_drops_no_ballast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay_ballast(str(tmp_path))
+    write_ballast(str(tmp_path))
 
     def refuse(path: str, text: str, mode: int, group: int) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", path)

@@ -12,7 +12,7 @@ from twinslot_host.command.context import Command
 from twinslot_host.command.fence import raise_fence
 from twinslot_host.command.request import Release, Request
 from twinslot_host.slot import releases
-from twinslot_host.slot.releases import place, placed, prune
+from twinslot_host.slot.releases import find_release, prune, store_release
 from twinslot_host.slot.state import SlotContent, write_content
 from twinslot_host.system.errors import NotExecuted, StepFailed
 from twinslot_host.system.paths import Paths
@@ -57,12 +57,12 @@ def test_a_release_is_fetched_once_and_known_by_its_version(
     bucket: Bucket, paths: Paths, tmp_path: Path
 ) -> None:
     wanted = release(bucket, tmp_path, sha256=None)
-    assert placed(paths, wanted) is None
-    sha256 = place(command(paths, wanted))
+    assert find_release(paths, wanted) is None
+    sha256 = store_release(command(paths, wanted))
     assert sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert Path(paths.release(sha256), "app.jar").read_bytes() == CONTENT
     asked = len(bucket.requests)
-    assert place(command(paths, wanted)) == sha256 == placed(paths, wanted)
+    assert store_release(command(paths, wanted)) == sha256 == find_release(paths, wanted)
     assert len(bucket.requests) == asked
 
 
@@ -72,7 +72,11 @@ def test_the_same_bytes_uploaded_again_are_the_same_release(
     first = release(bucket, tmp_path, sha256=None)
     second = release(bucket, tmp_path, sha256=None)
     assert first.version != second.version
-    assert place(command(paths, first)) == place(command(paths, second)) == placed(paths, first)
+    assert (
+        store_release(command(paths, first))
+        == store_release(command(paths, second))
+        == find_release(paths, first)
+    )
     assert len(os.listdir(paths.releases)) == 1
 
 
@@ -81,7 +85,7 @@ def test_a_passing_fault_of_s3_is_tried_again(
     bucket: Bucket, paths: Paths, tmp_path: Path, fault: int | str
 ) -> None:
     bucket.faults = [fault]
-    assert place(command(paths, release(bucket, tmp_path)))
+    assert store_release(command(paths, release(bucket, tmp_path)))
     assert litter(paths) == []
 
 
@@ -91,7 +95,7 @@ def test_a_lasting_fault_of_s3_is_reported(
     monkeypatch.setattr(Command, "pause", lambda *_: None)
     bucket.faults = [503] * 9
     with pytest.raises(StepFailed, match="S3 answered 503 SlowDown"):
-        place(command(paths, release(bucket, tmp_path)))
+        store_release(command(paths, release(bucket, tmp_path)))
     assert os.listdir(paths.releases) == []
 
 
@@ -108,13 +112,13 @@ def test_another_object_than_the_controller_saw_is_refused_and_leaves_nothing(
     bucket: Bucket, paths: Paths, tmp_path: Path, changes: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(StepFailed, match=reason):
-        place(command(paths, release(bucket, tmp_path, **changes)))
+        store_release(command(paths, release(bucket, tmp_path, **changes)))
     assert os.listdir(paths.releases) == []
 
 
 def test_a_full_disk_is_found_before_the_download(bucket: Bucket, paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="bytes free"):
-        place(command(paths, release(bucket, tmp_path, size=1024**4)))
+        store_release(command(paths, release(bucket, tmp_path, size=1024**4)))
     assert bucket.requests == []
 
 
@@ -126,7 +130,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
 
     monkeypatch.setattr(releases.os, "fsync", full)
     with pytest.raises(StepFailed, match="is full"):
-        place(command(paths, release(bucket, tmp_path)))
+        store_release(command(paths, release(bucket, tmp_path)))
     assert os.listdir(paths.releases) == []
 
 
@@ -136,15 +140,15 @@ def test_what_an_earlier_try_left_is_swept_away(bucket: Bucket, paths: Paths, tm
     (incoming / "app.jar").write_bytes(b"half")
     (incoming / "release.json").write_text("{")
     wanted = release(bucket, tmp_path)
-    assert placed(paths, wanted) is None
-    place(command(paths, wanted))
+    assert find_release(paths, wanted) is None
+    store_release(command(paths, wanted))
     assert litter(paths) == []
 
 
 def test_a_download_gives_way_to_a_newer_command(bucket: Bucket, paths: Paths, tmp_path: Path) -> None:
     raise_fence(paths, 8)
     with pytest.raises(NotExecuted, match="fence 8 over 7"):
-        place(command(paths, release(bucket, tmp_path), fence=7))
+        store_release(command(paths, release(bucket, tmp_path), fence=7))
     assert os.listdir(paths.releases) == []
 
 
@@ -153,7 +157,7 @@ def test_the_newest_releases_stay_and_those_that_a_slot_holds(
 ) -> None:
     made = []
     for number in range(8):
-        made.append(place(command(paths, release(bucket, tmp_path, content=bytes([number])))))
+        made.append(store_release(command(paths, release(bucket, tmp_path, content=bytes([number])))))
         os.utime(paths.release(made[-1]), (number, number))
     write_content(paths, "blue", SlotContent(made[0], "0", [], Settings()))
     prune(paths, made[1])

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twinslot_host.nginx.sites import rivals_in, yielding_in
+from twinslot_host.nginx.sites import rivals_in, sites_replaced_in
 
 CONF = "/etc/nginx/conf.d/twinslot-shop.conf"
 SITE = "/etc/nginx/conf.d/shop.conf"
@@ -76,17 +76,17 @@ PASS = "location / { proxy_pass $service_url; }"
     ],
 )
 def test_a_process_whose_users_would_come_to_us_is_found(text: str, comes: bool) -> None:
-    assert yielding_in(site(text), CONF, ["shop.example.com"]) == ([SITE] if comes else [])
+    assert sites_replaced_in(site(text), CONF, ["shop.example.com"]) == ([SITE] if comes else [])
 
 
 @pytest.mark.parametrize("name", ["/etc/nginx/snippets/app.conf", "snippets/app.conf", "snippets/*.conf"])
 def test_a_process_in_an_included_file_is_found(name: str) -> None:
     included = ["# configuration file /etc/nginx/snippets/app.conf:", PASS]
-    assert yielding_in(site(f"server {{ include {name}; }}", *included), CONF, ["_"]) == [SITE]
+    assert sites_replaced_in(site(f"server {{ include {name}; }}", *included), CONF, ["_"]) == [SITE]
 
 
 @given(st.lists(WORDS, max_size=30))
 def test_no_text_breaks_the_reading(words: list[str]) -> None:
     text = site(" ".join(words))
     rivals_in(text, CONF)
-    yielding_in(text, CONF, ["_"])
+    sites_replaced_in(text, CONF, ["_"])

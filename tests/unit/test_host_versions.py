@@ -14,8 +14,8 @@ from twinslot.shared.settings_schema import Settings
 from twinslot_host.command.ledger import Report, finish, finished, read_ledger
 from twinslot_host.command.request import Release, Request, read_request
 from twinslot_host.main import carry_out
-from twinslot_host.nginx.applied_settings import keep_settings, settings_of
-from twinslot_host.slot.releases import note_source, placed, prune
+from twinslot_host.nginx.applied_settings import applied_settings, record_settings
+from twinslot_host.slot.releases import find_release, prune, record_source
 from twinslot_host.slot.state import (
     SlotContent,
     forget_unused_environments,
@@ -57,9 +57,9 @@ def store(path: str, value: object) -> None:
 
 def test_what_a_host_keeps_carries_the_version_that_wrote_it(paths: Paths) -> None:
     write_content(paths, "blue", CONTENT)
-    keep_settings(paths, Settings())
+    record_settings(paths, Settings())
     finish(paths, Request("stage", "shop", "stage", "D"), Report(True, "{}"))
-    note_source(paths.release(SHA256), SHA256, Release("b", "k", "v", 1, "l", None))
+    record_source(paths.release(SHA256), SHA256, Release("b", "k", "v", 1, "l", None))
     for path in (
         paths.content("blue"),
         paths.settings,
@@ -133,8 +133,8 @@ def test_no_content_of_a_file_stops_what_reads_it(
         store(path, value)
     read_content(paths, "blue")
     assert not is_verified(paths, "blue", RUNNING)
-    assert isinstance(settings_of(paths, request), Settings)
-    assert placed(paths, release) in (None, value.get("sha256") if isinstance(value, dict) else None)
+    assert isinstance(applied_settings(paths, request), Settings)
+    assert find_release(paths, release) in (None, value.get("sha256") if isinstance(value, dict) else None)
     assert finished(paths, request) is None
     finish(paths, request, Report(True, "report"))
     assert finished(paths, request) == Report(True, "report")
@@ -151,10 +151,10 @@ def test_no_field_that_a_newer_version_adds_changes_what_is_read(
         Release("b", "k", "v", 1, "l", None),
     )
     write_content(paths, "blue", CONTENT)
-    keep_settings(paths, CONTENT.settings)
+    record_settings(paths, CONTENT.settings)
     finish(paths, request, Report(False, "report"))
     record_verified(paths, "blue", CONTENT, os.getpid())
-    note_source(paths.release(SHA256), SHA256, release)
+    record_source(paths.release(SHA256), SHA256, release)
     content = stored(paths.content("blue"))
     content["settings"] |= more
     store(paths.content("blue"), more | content)
@@ -165,9 +165,9 @@ def test_no_field_that_a_newer_version_adds_changes_what_is_read(
         store(path, more | stored(path))
     assert read_content(paths, "blue") == CONTENT
     assert is_verified(paths, "blue", RUNNING)
-    assert settings_of(paths, request) == CONTENT.settings
+    assert applied_settings(paths, request) == CONTENT.settings
     assert finished(paths, request) == Report(False, "report")
-    assert placed(paths, release) == SHA256
+    assert find_release(paths, release) == SHA256
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,13 @@ def test_the_verbs_that_need_an_unreadable_slot_name_who_wrote_it(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, module: Any, verb: str
 ) -> None:
     store(paths.content("blue"), {"written_by": "0.2.0"})
-    note_source(paths.release(SHA256), SHA256, Release("artifacts", "shop/shop-1.4.2.jar", "v", 1, "l", None))
+    record_source(
+        paths.release(SHA256), SHA256, Release("artifacts", "shop/shop-1.4.2.jar", "v", 1, "l", None)
+    )
     monkeypatch.setattr("twinslot_host.main.Paths", lambda app: paths)
     monkeypatch.setattr("twinslot_host.main.host_status", lambda paths: {})
     monkeypatch.setattr(module, "both_units", lambda paths: {"blue": RUNNING, "green": RUNNING})
-    monkeypatch.setattr(module, "placed", lambda paths, release: SHA256)
+    monkeypatch.setattr(module, "find_release", lambda paths, release: SHA256)
     request = read_request(environment(verb=verb, step=verb))
     report = json.loads(carry_out(request, "i-1").text)
     assert report["ok"] is False

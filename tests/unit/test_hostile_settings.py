@@ -70,7 +70,7 @@ def writes_no_line_of_its_own(given: Settings) -> None:
 
 
 def judge_on_host(value: object) -> None:
-    """The host believes nobody: whoever may send it commands says what stands here."""
+    """The host validates settings, too: every caller with the right to send commands can choose them."""
     with suppress(NotExecuted):
         writes_no_line_of_its_own(read_settings(encoded(value)))
 

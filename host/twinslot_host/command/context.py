@@ -22,7 +22,7 @@ RETRY_SECONDS = (0.2, 1.0, 3.0)
 FENCE_SECONDS = 0.4  # how often a verb that runs checks for a higher fence
 
 
-def step(name: str) -> None:
+def log_step(name: str) -> None:
     """Write a lasting change to the journal. A verb can be killed between any two of these."""
     syslog.syslog(syslog.LOG_INFO, name)
 

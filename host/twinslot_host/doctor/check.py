@@ -46,17 +46,10 @@ class Check(NamedTuple):
         try:
             ok, what, remedy = self.judge(self.probe(host), host.app)
         except Exception as error:  # one probe that fails must not hide the other checks
-            ok, what, remedy = (
-                False,
-                f"could not be checked: {error}",
-                "correct the other failed checks first",
-            )
-        remedy = (
-            ""
-            if ok
-            else sanitize(remedy.replace("--instance-ids HOST", f"--instance-ids {host.id}"), TEXT_CHARACTERS)
-        )
-        return Result(self.name, ok, sanitize(what, TEXT_CHARACTERS), remedy)
+            what, remedy = f"could not be checked: {error}", "correct the other failed checks first"
+            ok = False
+        remedy = "" if ok else remedy.replace("--instance-ids HOST", f"--instance-ids {host.id}")
+        return Result(self.name, ok, sanitize(what, TEXT_CHARACTERS), sanitize(remedy, TEXT_CHARACTERS))
 
 
 Judge = Callable[[Found, str], Verdict]

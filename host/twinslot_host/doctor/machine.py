@@ -10,7 +10,7 @@ from typing import NamedTuple
 from twinslot_host.doctor.check import Checks, Verdict
 from twinslot_host.doctor.host import Host
 from twinslot_host.nginx.control import live_slot
-from twinslot_host.slot.releases import SPARE_BYTES, folders_of
+from twinslot_host.slot.releases import SPARE_BYTES, release_folders
 from twinslot_host.system.files import read_text
 from twinslot_host.system.paths import OTHER
 from twinslot_host.system.subprocesses import run
@@ -79,7 +79,7 @@ def disk(host: Host) -> Disk:
     path = host.paths.releases
     while not os.path.isdir(path):
         path = os.path.dirname(path)
-    jars = [folder + "/app.jar" for folder in folders_of(host.paths)]
+    jars = [folder + "/app.jar" for folder in release_folders(host.paths)]
     return Disk(path, shutil.disk_usage(path).free, max(map(os.path.getsize, jars), default=0))
 
 

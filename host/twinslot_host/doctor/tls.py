@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from twinslot_host.doctor.check import Checks, Verdict
 from twinslot_host.doctor.host import Host
-from twinslot_host.nginx.applied_settings import settings_of
+from twinslot_host.nginx.applied_settings import applied_settings
 from twinslot_host.system.subprocesses import run
 
 CERTIFICATE_DAYS = 14.0  # certbot renews 30 days before the end
@@ -27,7 +27,7 @@ class Certificate(NamedTuple):
 
 def certificate(host: Host) -> Certificate:
     """Return the certificate of the command's settings, else of those that nginx was configured with."""
-    path = settings_of(host.paths, host.request).tls_certificate or ""
+    path = applied_settings(host.paths, host.request).tls_certificate or ""
     if not path:
         return Certificate("", None, "")
     ran = run("openssl", "x509", "-noout", "-enddate", "-in", path)

@@ -13,12 +13,12 @@ from twinslot_host.system.files import read_object, write_file
 from twinslot_host.system.paths import Paths
 
 
-def keep_settings(paths: Paths, settings: Settings) -> None:
+def record_settings(paths: Paths, settings: Settings) -> None:
     """Record the settings that nginx is configured with."""
     write_file(paths.settings, json.dumps(dict(asdict(settings), written_by=VERSION)))
 
 
-def settings_of(paths: Paths, request: Request) -> Settings:
+def applied_settings(paths: Paths, request: Request) -> Settings:
     """Return the command's settings, else the recorded ones, else the defaults.
 
     Another version of twinslot may have recorded them: what this one does not know is ignored.

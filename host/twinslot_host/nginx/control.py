@@ -10,7 +10,7 @@ from typing import NamedTuple
 from twinslot.shared.constants import PORTS
 from twinslot.shared.settings_schema import Settings
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.nginx.certificate import check_certificate
 from twinslot_host.nginx.config import LIVE_PATH, configuration, http2_syntax
 from twinslot_host.system.errors import StepFailed
@@ -63,10 +63,10 @@ def clear_default_site() -> None:
     if site:
         remove(site)
         check_run("systemctl", "try-reload-or-restart", "nginx.service")
-        step("removed the default site")
+        log_step("removed the default site")
 
 
-def planned(paths: Paths, settings: Settings) -> tuple[str, str]:
+def expected_configuration(paths: Paths, settings: Settings) -> tuple[str, str]:
     """Return the expected configuration and its digest. Raises StepFailed when it cannot serve TLS."""
     http2 = ""
     if settings.tls_certificate and settings.tls_key:
@@ -84,7 +84,7 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
     Raises StepFailed, with the old configuration restored, when nginx rejects or does not load the new one.
     """
     paths = command.paths
-    text, digest = planned(paths, command.request.settings)
+    text, digest = expected_configuration(paths, command.request.settings)
     old = read_text(paths.conf)
     pointer = ask_proxy()
     if old == text and pointer and pointer.digest == digest and unit.enabled:
@@ -102,7 +102,7 @@ def ensure_proxy(command: Command, unit: Unit) -> None:
             raise StepFailed(
                 f"nginx rejects its configuration, so nothing was changed; `nginx -t` prints: {why}"
             )
-        step("configured nginx")
+        log_step("configured nginx")
         if not unit.enabled:
             check_run("systemctl", "enable", "--no-reload", "nginx.service")
         if old != text or not (pointer and pointer.digest == digest):  # nginx may run what was added by hand
@@ -130,7 +130,7 @@ def load(unit: Unit, digest: str) -> None:
             )
         time.sleep(0.02)
         pointer = ask_proxy()
-    step("loaded the configuration of nginx")
+    log_step("loaded the configuration of nginx")
 
 
 def wake_proxy() -> Pointer | None:
@@ -139,7 +139,7 @@ def wake_proxy() -> Pointer | None:
     if pointer:
         return pointer
     if run("systemctl", "start", "nginx.service").code == 0:
-        step("started nginx")
+        log_step("started nginx")
     return ask_proxy()
 
 
@@ -165,7 +165,7 @@ def point(paths: Paths, slot: str) -> None:
         write_file(paths.green, "")
     else:
         remove(paths.green)
-    step(f"pointed nginx to {slot}")
+    log_step(f"pointed nginx to {slot}")
 
 
 def move_traffic(command: Command, slot: str) -> None:

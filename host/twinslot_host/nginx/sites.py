@@ -64,7 +64,7 @@ def rivals_in(text: str, own: str) -> list[str]:
     return found
 
 
-def yielding_in(text: str, own: str, names: list[str]) -> list[str]:
+def sites_replaced_in(text: str, own: str, names: list[str]) -> list[str]:
     """Return the files of servers on port 80 whose requests our server would get instead.
 
     Ours answers to these names, and to all names that no other server has. Only servers that pass requests to

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from typing import NamedTuple
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text, remove, write_file
 from twinslot_host.system.subprocesses import Ran, run
@@ -44,10 +44,10 @@ def ensure(command: Command, *needs: Need) -> None:
     lock = command.paths.installing_lock
     os.makedirs(os.path.dirname(lock), mode=0o755, exist_ok=True)
     with command.lock(lock, LOCK_SECONDS):
-        ensure_alone(command, *needs)
+        install_missing(command, *needs)
 
 
-def ensure_alone(command: Command, *needs: Need) -> None:
+def install_missing(command: Command, *needs: Need) -> None:
     """Install what is missing, with the lock.
 
     An installation that was killed is repeated: it was recorded.
@@ -78,7 +78,7 @@ def ensure_alone(command: Command, *needs: Need) -> None:
         how = f"failed with {ran.code}: {said}" if ran.code else "did not install it"
         advice = ", and ".join(need.advice for need in absent or missing)
         raise StepFailed(f"{names} missing, and `{installer} install {' '.join(packages)}` {how}; {advice}")
-    step("installed packages")
+    log_step("installed packages")
 
 
 def install(installer: str, packages: list[str]) -> Ran:

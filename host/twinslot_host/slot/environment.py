@@ -106,7 +106,7 @@ def keep(paths: Paths, text: str) -> str:
     return mark
 
 
-def lay_environment(paths: Paths, slot: str, mark: str | None) -> bool:
+def link_environment(paths: Paths, slot: str, mark: str | None) -> bool:
     """Link the slot's unit to the environment that it was staged with.
 
     Returns False when that is not stored.
@@ -117,7 +117,7 @@ def lay_environment(paths: Paths, slot: str, mark: str | None) -> bool:
     return True
 
 
-def lay_none(paths: Paths, slot: str) -> None:
+def write_empty_environment(paths: Paths, slot: str) -> None:
     """Write an empty environment for a slot that has none: systemd starts no unit whose file is missing."""
     if not os.path.lexists(paths.environment(slot)):
         os.makedirs(paths.secrets, mode=0o700, exist_ok=True)

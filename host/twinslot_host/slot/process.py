@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from twinslot.shared.constants import PORTS
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.command.request import management_port
 from twinslot_host.nginx.control import live_slot
 from twinslot_host.slot.environment import keep, read_environment
@@ -18,11 +18,11 @@ from twinslot_host.slot.health import HEALTH_SECONDS, HealthStreak, health_port
 from twinslot_host.slot.state import (
     SlotContent,
     clear_verified,
-    lay_out,
     port_mismatch,
     read_content,
     record_verified,
     write_content,
+    write_start_files,
 )
 from twinslot_host.system.errors import NotExecuted, StepFailed
 from twinslot_host.system.procfs import owner, sockets, started_at
@@ -55,7 +55,7 @@ def stop_slot(command: Command, slot: str) -> None:
         raise StepFailed(
             f"systemd could not stop {command.paths.unit(slot)}: see `systemctl status` on the host"
         )
-    step(f"stopped {slot}")
+    log_step(f"stopped {slot}")
 
 
 def fail_start(command: Command, slot: str, invocation: str, reason: str) -> NoReturn:
@@ -83,7 +83,7 @@ def start_slot(command: Command, slot: str) -> None:
         text = command.with_retries(lambda: read_environment(paths.app))
         content = content._replace(environment=keep(paths, text))
         write_content(paths, slot, content)
-    lay_out(paths, slot, content)
+    write_start_files(paths, slot, content)
     for port in filter(None, (PORTS[slot], management_port(content.settings, slot))):
         occupant = owner(port)
         if occupant:
@@ -97,7 +97,7 @@ def start_slot(command: Command, slot: str) -> None:
     shown = show_units(unit)[0]
     if started.code:
         fail_start(command, slot, shown.invocation, f"systemd could not start {unit}")
-    step(f"started {slot}")
+    log_step(f"started {slot}")
     verify(command, slot, shown, began)
 
 
@@ -131,7 +131,7 @@ def verify(command: Command, slot: str, unit: Unit, began: float) -> None:
     if mistake:
         fail_start(command, slot, unit.invocation, f"{what} is not served: {mistake}")
     record_verified(paths, slot, content, unit.pid)
-    step(f"verified {slot}")
+    log_step(f"verified {slot}")
 
 
 def unhealthy_reason(command: Command, content: SlotContent, slot: str, problem: str) -> str:

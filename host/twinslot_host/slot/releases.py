@@ -12,7 +12,7 @@ import shutil
 from twinslot.shared.constants import PORTS, VERSION
 
 from twinslot_host.aws.s3 import open_object
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.command.request import Release
 from twinslot_host.slot.state import read_content, unreadable
 from twinslot_host.system.errors import StepFailed, Transient
@@ -64,23 +64,23 @@ def copy_object(command: Command, path: str) -> str:
     return digest.hexdigest()
 
 
-def folders_of(paths: Paths) -> list[str]:
+def release_folders(paths: Paths) -> list[str]:
     """Return the folders of the releases on this host."""
     if not os.path.isdir(paths.releases):
         return []
     return [f"{paths.releases}/{name}" for name in os.listdir(paths.releases) if not name.startswith(".")]
 
 
-def placed(paths: Paths, release: Release) -> str | None:
+def find_release(paths: Paths, release: Release) -> str | None:
     """Return the sha-256 of this release if it is on this host."""
-    for folder in folders_of(paths):
-        sha256, sources = read_sources(folder)
+    for folder in release_folders(paths):
+        sha256, sources = read_record(folder)
         if sha256 and (sha256 == release.sha256 or release.source in sources):
             return sha256
     return None
 
 
-def read_sources(folder: str) -> tuple[str | None, list[list[str]]]:
+def read_record(folder: str) -> tuple[str | None, list[list[str]]]:
     """Return the sha-256 of the release in a folder and its sources in S3; None: its record is unreadable."""
     about = read_object(folder + "/release.json") or {}
     sha256, sources = about.get("sha256"), about.get("sources")
@@ -89,7 +89,7 @@ def read_sources(folder: str) -> tuple[str | None, list[list[str]]]:
     return sha256, sources
 
 
-def place(command: Command) -> str:
+def store_release(command: Command) -> str:
     """Put the release on this host's disk, if it is not there, and return its sha-256.
 
     It appears by one rename, complete and flushed. Raises StepFailed: no space, or other bytes than uploaded.
@@ -97,7 +97,7 @@ def place(command: Command) -> str:
     paths, release = command.paths, command.release
     incoming = paths.releases + "/.incoming"
     shutil.rmtree(incoming, ignore_errors=True)
-    sha256 = placed(paths, release)
+    sha256 = find_release(paths, release)
     if sha256 is None:
         free = shutil.disk_usage(paths.releases).free
         if free < release.size + SPARE_BYTES:
@@ -108,7 +108,7 @@ def place(command: Command) -> str:
         try:
             sha256 = download(command, incoming + "/app.jar")
             if not os.path.isdir(paths.release(sha256)):
-                note_source(incoming, sha256, release)
+                record_source(incoming, sha256, release)
                 sync_directory(incoming)
                 os.rename(incoming, paths.release(sha256))
                 sync_directory(paths.releases)
@@ -120,13 +120,13 @@ def place(command: Command) -> str:
             ) from error
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
-        step("placed the release")
+        log_step("placed the release")
     command.sha256 = sha256
     if release.sha256 not in (None, sha256):
         raise StepFailed(
             f"{release.key} has the sha-256 {sha256} and not {release.sha256}: it is not what was uploaded"
         )
-    note_source(paths.release(sha256), sha256, release)
+    record_source(paths.release(sha256), sha256, release)
     os.utime(paths.release(sha256))
     return sha256
 
@@ -146,9 +146,9 @@ def download(command: Command, path: str) -> str:
     return sha256
 
 
-def note_source(folder: str, sha256: str, release: Release) -> None:
+def record_source(folder: str, sha256: str, release: Release) -> None:
     """Record the source of a release: the same bytes may have been uploaded more than once."""
-    recorded, sources = read_sources(folder)
+    recorded, sources = read_record(folder)
     if recorded not in (None, sha256):
         raise StepFailed(f"{folder} holds the release {recorded}, whose name collides with {sha256}")
     others = [source for source in sources if source != release.source]
@@ -171,11 +171,11 @@ def prune(paths: Paths, *needed: str) -> None:
     kept |= {
         paths.release(content.sha256) for content in (read_content(paths, slot) for slot in PORTS) if content
     }
-    folders = sorted(folders_of(paths), key=os.path.getmtime, reverse=True)
+    folders = sorted(release_folders(paths), key=os.path.getmtime, reverse=True)
     for folder in folders[RELEASES_KEPT:]:
         if folder not in kept:
             discarded = paths.releases + "/.incoming"
             shutil.rmtree(discarded, ignore_errors=True)
             os.rename(folder, discarded)
             shutil.rmtree(discarded, ignore_errors=True)
-            step("pruned a release")
+            log_step("pruned a release")

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from twinslot.shared.constants import PORTS, VERSION
 from twinslot.shared.settings_schema import Settings, accepted
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.command.request import management_port
 from twinslot_host.runtime.java import find
-from twinslot_host.slot.environment import forget_environments, lay_environment
+from twinslot_host.slot.environment import forget_environments, link_environment
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import point_link, read_object, read_text, remove, write_file
 from twinslot_host.system.paths import Paths
@@ -69,13 +69,13 @@ def write_content(paths: Paths, slot: str, content: SlotContent) -> None:
     write_file(paths.content(slot), json.dumps(value), 0o600)
 
 
-def lay_out(paths: Paths, slot: str, content: SlotContent) -> None:
+def write_start_files(paths: Paths, slot: str, content: SlotContent) -> None:
     """Write the files that the slot's unit reads at its start, all from what the slot holds.
 
     Raises StepFailed when the environment or the Java that it was staged with is gone.
     """
     group = pwd.getpwnam(paths.user()).pw_gid
-    if not lay_environment(paths, slot, content.environment):
+    if not link_environment(paths, slot, content.environment):
         raise StepFailed(
             f"the environment that {content.label} in {slot} was staged with is gone: upload the jar again"
         )
@@ -86,13 +86,13 @@ def lay_out(paths: Paths, slot: str, content: SlotContent) -> None:
     write_file(f"{paths.slots}/{slot}.env", "\n".join(lines) + "\n", 0o640, group)
     write_file(f"{paths.slots}/{slot}.args", argument_file(content.settings.java_options), 0o640, group)
     point_link(f"{paths.slots}/{slot}", os.path.relpath(paths.release(content.sha256), paths.slots))
-    if not lay_java(paths, slot, content):
+    if not link_java(paths, slot, content):
         raise StepFailed(
             f"Java {content.java}, which {content.label} in {slot} was staged with, is gone: install it again"
         )
 
 
-def lay_java(paths: Paths, slot: str, content: SlotContent) -> bool:
+def link_java(paths: Paths, slot: str, content: SlotContent) -> bool:
     """Link the slot to the Java that it was staged with. Returns False when that is not installed."""
     java = find(content.java)
     if java:
@@ -134,7 +134,7 @@ def port_mismatch(paths: Paths, slot: str, content: SlotContent, pid: int) -> st
 def clear_verified(paths: Paths, slot: str) -> None:
     """Remove the slot's standby flag and its record of verification, before anything changes its process."""
     if remove(f"{paths.standby}/{slot}"):
-        step(f"took the standby flag from {slot}")
+        log_step(f"took the standby flag from {slot}")
     remove(f"{paths.verified}/{slot}.json")
 
 

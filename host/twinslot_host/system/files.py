@@ -80,7 +80,7 @@ def write_new(path: str, text: str, mode: int, group: int) -> None:
         os.fsync(file.fileno())
 
 
-def lay_ballast(folder: str) -> None:
+def write_ballast(folder: str) -> None:
     """Write files that only reserve space: on a full disk they make room for what a rollback writes."""
     for number in range(BALLAST_FILES):
         write_file(f"{folder}/{BALLAST}/{number}", "." * BALLAST_BYTES, 0o600)

@@ -24,7 +24,7 @@ def started_at(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
-def spare_from_oom(pid: int, score: int) -> None:
+def set_oom_score(pid: int, score: int) -> None:
     """Set whether the kernel prefers to kill a process when memory is short: SPARED or EXPENDABLE."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
         file.write(str(score))

@@ -10,7 +10,7 @@ from typing import NoReturn
 from twinslot_host.command.context import Command
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
 from twinslot_host.slot.health import HealthStreak, serves
-from twinslot_host.slot.releases import placed
+from twinslot_host.slot.releases import find_release
 from twinslot_host.slot.state import is_verified, read_content, unreadable
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove
@@ -73,12 +73,12 @@ def bake(command: Command) -> None:
     """
     paths, settings = command.paths, command.request.settings
     units = both_units(paths)
-    sha256 = command.sha256 = placed(paths, command.release)
+    sha256 = command.sha256 = find_release(paths, command.release)
     slot = live_slot(paths)
     content = read_content(paths, slot) if slot else None
     if not slot or not content or content.sha256 != sha256:
-        note = unreadable(paths) and f"; {unreadable(paths)}"
-        raise StepFailed(f"{paths.app} {command.release.label} is not live on this host: flip it first{note}")
+        reason = f"{paths.app} {command.release.label} is not live on this host: flip it first"
+        raise StepFailed("; ".join(filter(None, [reason, unreadable(paths)])))
     fault = ""
     if not is_verified(paths, slot, units[slot]):
         fault = f"the process of {slot} is not the one that was verified"

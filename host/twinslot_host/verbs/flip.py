@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.nginx.control import live_slot, move_traffic, wake_proxy
 from twinslot_host.slot.health import serves
 from twinslot_host.slot.process import start_slot, stop_slot, verify
-from twinslot_host.slot.releases import placed
+from twinslot_host.slot.releases import find_release
 from twinslot_host.slot.state import clear_verified, is_verified, slot_of, unreadable
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import remove, write_file
 from twinslot_host.system.paths import OTHER
-from twinslot_host.system.procfs import EXPENDABLE, SPARED, spare_from_oom
+from twinslot_host.system.procfs import EXPENDABLE, SPARED, set_oom_score
 from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import Unit, both_units, show_units
 from twinslot_host.verbs.retire import retire_after
@@ -26,14 +26,12 @@ def flip(command: Command) -> None:
     """Move the traffic to the slot that holds the release, once it runs the release verified."""
     paths, request = command.paths, command.request
     units = both_units(paths)
-    sha256 = placed(paths, command.release)
+    sha256 = find_release(paths, command.release)
     command.sha256 = sha256
     slot = slot_of(command, sha256, units) if sha256 else None
     if not slot:
-        note = unreadable(paths) and f"; {unreadable(paths)}"
-        raise StepFailed(
-            f"no slot of this host holds {paths.app} {command.release.label}: stage it first{note}"
-        )
+        reason = f"no slot of this host holds {paths.app} {command.release.label}: stage it first"
+        raise StepFailed("; ".join(filter(None, [reason, unreadable(paths)])))
     if not serves(paths, slot, units[slot]):
         ensure_serving(command, slot, units[slot])
     if not units[slot].enabled:
@@ -74,15 +72,15 @@ def mark_standby(command: Command, slot: str, unit: Unit) -> None:
     flag = f"{command.paths.standby}/{slot}"
     if serves(command.paths, slot, unit) and not os.path.exists(flag):
         write_file(flag, "")
-        step(f"{slot} is the standby")
+        log_step(f"{slot} is the standby")
 
 
 def after_flip(command: Command, slot: str, failed: bool, warm_seconds: float) -> None:
     """Keep the other slot warm and as a standby after a flip, or let it stop soon when its release failed."""
     paths = command.paths
     unit, live = show_units(paths.unit(slot), paths.unit(OTHER[slot]))
-    spare_from_oom(live.pid, SPARED)
-    spare_from_oom(unit.pid, EXPENDABLE)
+    set_oom_score(live.pid, SPARED)
+    set_oom_score(unit.pid, EXPENDABLE)
     if unit.state == "inactive" and not unit.enabled:
         return
     if failed:

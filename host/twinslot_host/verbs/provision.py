@@ -9,18 +9,18 @@ import sys
 
 from twinslot.shared.constants import PORTS
 
-from twinslot_host.command.context import Command, step
-from twinslot_host.nginx.applied_settings import keep_settings, settings_of
+from twinslot_host.command.context import Command, log_step
+from twinslot_host.nginx.applied_settings import applied_settings, record_settings
 from twinslot_host.nginx.control import clear_default_site, ensure_proxy
 from twinslot_host.runtime.java import need
 from twinslot_host.runtime.packages import NGINX, Need, ensure
-from twinslot_host.slot.environment import lay_none
-from twinslot_host.slot.state import lay_java, read_content
+from twinslot_host.slot.environment import write_empty_environment
+from twinslot_host.slot.state import link_java, read_content
 from twinslot_host.system.errors import StepFailed
-from twinslot_host.system.files import lay_ballast, write_file
+from twinslot_host.system.files import write_ballast, write_file
 from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import show_units, unit_files
-from twinslot_host.verbs.takeover_guard import spare_users
+from twinslot_host.verbs.takeover_guard import refuse_interruption
 
 
 def provision(command: Command) -> None:
@@ -29,7 +29,7 @@ def provision(command: Command) -> None:
     Java is that of the settings, or any: a jar can need another version when it is staged. A command without
     settings, such as the one that doctor prints, keeps those that nginx was configured with.
     """
-    settings = settings_of(command.paths, command.request)
+    settings = applied_settings(command.paths, command.request)
     command.request = command.request._replace(settings=settings)
     java = need(settings.java)
     if command.paths.app:
@@ -50,7 +50,7 @@ def prepare(command: Command, *needs: Need) -> None:
             raise StepFailed(
                 f"this host already serves {name[9:-5]}, and its ports {list(PORTS.values())} serve one app"
             )
-    spare_users(paths, command.request.settings)
+    refuse_interruption(paths, command.request.settings)
     ensure(command, *needs)
     try:
         pwd.getpwnam(paths.user())
@@ -59,21 +59,21 @@ def prepare(command: Command, *needs: Need) -> None:
             "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", paths.work,
             "--shell", "/usr/sbin/nologin", paths.user(),
         )  # fmt: skip
-        step("created the user")
+        log_step("created the user")
     for folder in (paths.releases, paths.slots, paths.live, paths.acme, paths.standby, paths.verified):
         os.makedirs(folder, mode=0o755, exist_ok=True)
-    lay_ballast(paths.state)
+    write_ballast(paths.state)
     with open(sys.argv[0], encoding="utf-8") as own:
         write_file(paths.program, own.read(), 0o755)
     for slot in PORTS:
         content = read_content(paths, slot)
         if content:
-            lay_java(paths, slot, content)
-            lay_none(paths, slot)
+            link_java(paths, slot, content)
+            write_empty_environment(paths, slot)
     files = unit_files(paths)
     changed = [path for path, text in files.items() if write_file(path, text)]
     if changed:
-        step("wrote the units")
+        log_step("wrote the units")
     timer = paths.retire_unit + ".timer"
     *slots, timer_unit, nginx = show_units(*map(paths.unit, PORTS), timer, "nginx.service")
     if changed or any(unit.stale for unit in (*slots, timer_unit, nginx)):
@@ -81,4 +81,4 @@ def prepare(command: Command, *needs: Need) -> None:
     if not timer_unit.enabled:
         check_run("systemctl", "enable", "--no-reload", timer)
     ensure_proxy(command, nginx)
-    keep_settings(paths, command.request.settings)
+    record_settings(paths, command.request.settings)

@@ -6,7 +6,7 @@ import time
 
 from twinslot.shared.constants import PORTS
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.nginx.control import idle_slot
 from twinslot_host.slot.process import stop_slot
 from twinslot_host.slot.releases import prune
@@ -22,7 +22,7 @@ def retire_after(command: Command, seconds: float) -> None:
     """Let the idle slot run this much longer, also across a reboot."""
     write_file(command.paths.retire_at, str(int(time.time() + seconds)))
     check_run("systemctl", "start", command.paths.retire_unit + ".timer")
-    step(f"the idle slot has {seconds:.0f} s left")
+    log_step(f"the idle slot has {seconds:.0f} s left")
 
 
 def retire(command: Command) -> None:
@@ -45,5 +45,5 @@ def retire(command: Command) -> None:
         write_content(paths, old, content._replace(environment=None))
     forget_unused_environments(paths)
     remove(paths.retire_at)
-    step(f"retired {old}")
+    log_step(f"retired {old}")
     check_run("systemctl", "stop", paths.retire_unit + ".timer")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twinslot.shared.constants import PORTS
 
-from twinslot_host.command.context import Command, step
+from twinslot_host.command.context import Command, log_step
 from twinslot_host.nginx.control import idle_slot
 from twinslot_host.runtime.java import ensure_java, wanted
 from twinslot_host.runtime.packages import NGINX
@@ -17,7 +17,7 @@ from twinslot_host.slot.environment import (
 )
 from twinslot_host.slot.health import serves
 from twinslot_host.slot.process import start_slot, stop_slot
-from twinslot_host.slot.releases import place, prune
+from twinslot_host.slot.releases import prune, store_release
 from twinslot_host.slot.state import SlotContent, forget_unused_environments, read_content, write_content
 from twinslot_host.system.subprocesses import check_run
 from twinslot_host.system.systemd import both_units
@@ -48,7 +48,7 @@ def stage(command: Command) -> None:
     settings = command.request.settings
     with command.timed("provision"):
         prepare(command, NGINX)
-    sha256 = place(command)
+    sha256 = store_release(command)
     # A slot that holds this very upload is used as it is: a rollback needs no call of AWS.
     if is_ready(command, lambda content: (content.sha256, content.source) == (sha256, release.source)):
         return
@@ -78,7 +78,7 @@ def stage(command: Command) -> None:
     write_content(
         paths, idle, SlotContent(sha256, release.label, release.source, settings, java.version, mark)
     )
-    step(f"{idle} holds the release")
+    log_step(f"{idle} holds the release")
     prune(paths, sha256)
     forget_unused_environments(paths)
     start_slot(command, idle)

@@ -13,7 +13,7 @@ from twinslot.shared.constants import PORTS
 from twinslot.shared.settings_schema import Settings
 
 from twinslot_host.nginx.control import live_slot
-from twinslot_host.nginx.sites import yielding_in
+from twinslot_host.nginx.sites import sites_replaced_in
 from twinslot_host.system.errors import StepFailed
 from twinslot_host.system.files import read_text
 from twinslot_host.system.paths import Paths
@@ -24,23 +24,23 @@ from twinslot_host.system.systemd import both_units
 PAGE = "see docs/migrating.md"
 
 
-def is_ours(paths: Paths) -> bool:
+def is_managed(paths: Paths) -> bool:
     """Return whether twinslot already serves this host's users."""
     return read_text(paths.conf) is not None or live_slot(paths) is not None
 
 
 def cut_off(paths: Paths, settings: Settings) -> list[str]:
     """Return the files of nginx's servers whose requests would fail if our server replaced them now."""
-    if is_ours(paths) or owner(PORTS["blue"]) or not shutil.which("nginx"):
+    if is_managed(paths) or owner(PORTS["blue"]) or not shutil.which("nginx"):
         return []
-    if "(nginx)" not in (owner(80) or "") or is_dead(settings.server_name.split()[0]):
+    if "(nginx)" not in (owner(80) or "") or answers_bad_gateway(settings.server_name.split()[0]):
         return []
     dumped = run("nginx", "-T")
     # ensure_proxy reports a configuration that nginx rejects, and changes nothing either.
-    return [] if dumped.code else yielding_in(dumped.output, paths.conf, settings.server_name.split())
+    return [] if dumped.code else sites_replaced_in(dumped.output, paths.conf, settings.server_name.split())
 
 
-def is_dead(name: str) -> bool:
+def answers_bad_gateway(name: str) -> bool:
     """Return whether nginx answers 502 to this name: a site without a process has no users to interrupt."""
     connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=5)
     try:
@@ -52,9 +52,9 @@ def is_dead(name: str) -> bool:
         connection.close()
 
 
-def spare_users(paths: Paths, settings: Settings) -> None:
+def refuse_interruption(paths: Paths, settings: Settings) -> None:
     """Raise StepFailed, before anything is changed, if taking over this host would interrupt its service."""
-    if is_ours(paths):
+    if is_managed(paths):
         return
     green = PORTS["green"]
     occupant = owner(green)

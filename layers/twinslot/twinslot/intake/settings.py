@@ -43,17 +43,17 @@ def page() -> str:
 
 PAGE = """# Settings
 
-An app's settings are a JSON object in the Systems Manager parameter `/twinslot/apps/<app>`. Every key is
-optional, and so is the parameter. The settings are read when a deployment begins; a change takes effect with
-the next deployment.
+An app's settings are a JSON object in the Systems Manager parameter `/twinslot/apps/<app>`. Every
+key is optional, and so is the parameter. The settings are read when a deployment begins; a change
+takes effect with the next deployment.
 
 ```sh
 aws ssm put-parameter --type String --overwrite --name /twinslot/apps/shop \\
     --value '{{"health_path": "/actuator/health/readiness", "bake_seconds": 60}}'
 ```
 
-A deployment with an unknown key, or with a value that is not allowed, is REFUSED; the announcement names the
-key and the value.
+A deployment with an unknown key, or with a value that is not allowed, is REFUSED; the announcement
+names the key and the value.
 
 | key | default | meaning | allowed |
 | --- | --- | --- | --- |
@@ -61,8 +61,8 @@ key and the value.
 
 ## Environment and secrets
 
-The service's environment variables are the parameters directly below `/twinslot/apps/<app>/env/`, one per
-variable:
+The service's environment variables are the parameters directly below `/twinslot/apps/<app>/env/`,
+one per variable:
 
 ```sh
 aws ssm put-parameter --type SecureString --overwrite \\
@@ -71,20 +71,20 @@ aws ssm get-parameters-by-path --path /twinslot/apps/shop/env --query 'Parameter
 aws ssm delete-parameter --name /twinslot/apps/shop/env/SPRING_DATASOURCE_PASSWORD
 ```
 
-A change takes effect with the next deployment: uploading the same jar again restarts the service with the
-new values. A rollback to a release that is still warm keeps the values that it was started with.
-`--value file://FILE` keeps a secret out of your shell's history.
+A change takes effect with the next deployment: uploading the same jar again restarts the service
+with the new values. A rollback to a release that is still warm keeps the values that it was started
+with. `--value file://FILE` keeps a secret out of your shell's history.
 
-Each host reads its own application's parameters with its own role. twinslot's functions cannot read them, and
-no log, table, message or command line of twinslot contains them. SecureStrings under the account's default
-key need no further permission. For SecureStrings under a key of your own, allow the hosts' role `kms:Decrypt`
-with that key.
+Each host reads its own application's parameters with its own role. twinslot's functions cannot read
+them, and no log, table, message or command line of twinslot contains them. SecureStrings under the
+account's default key need no further permission. For SecureStrings under a key of your own, allow
+the hosts' role `kms:Decrypt` with that key.
 
-A name is a letter or `_`, then up to 63 letters, digits or `_`: `spring.datasource.password` is written
-`SPRING_DATASOURCE_PASSWORD`. `SERVER_PORT` and `MANAGEMENT_SERVER_PORT` belong to the slot; options of the
-JVM belong into `java_options`. A deployment that cannot read its environment, or finds a variable that is not
-allowed, fails before it changes a slot, and names the variable; [host.md](host.md#the-environment) lists
-them.
+A name is a letter or `_`, then up to 63 letters, digits or `_`: `spring.datasource.password` is
+written `SPRING_DATASOURCE_PASSWORD`. `SERVER_PORT` and `MANAGEMENT_SERVER_PORT` belong to the slot;
+options of the JVM belong into `java_options`. A deployment that cannot read its environment, or
+finds a variable that is not allowed, fails before it changes a slot, and names the variable;
+[host.md](host.md#the-environment) lists them.
 
 This page is generated from `Settings` in `layers/twinslot/twinslot/shared/settings_schema.py`:
 
