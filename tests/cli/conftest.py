@@ -1,7 +1,7 @@
-"""One account for the whole tier: the real template and functions, hosts that are simulated.
+"""One account for the whole tier: the real template and functions, simulated hosts.
 
-Each test has an application of its own. The command line runs in this process but for what needs one of its
-own: a signal, a pipe, a terminal.
+Each test has its own app. The command line runs in this process, except where a test needs a signal, a pipe
+or a terminal.
 """
 
 import itertools
@@ -27,7 +27,7 @@ NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True)
 class Run:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class World:
         self._jars = jars
 
     def app(self, hosts: int = 1) -> str:
-        """The name of a new application with so many hosts, which bakes for a second."""
+        """Create an app with so many hosts and a bake of one second; return its name."""
         name = f"app{next(NUMBERS)}"
         for _ in range(hosts):
             self.hosts.add(name)
@@ -61,14 +61,14 @@ class World:
         )
 
     def jar(self, label: str, size: int = 0) -> Path:
-        """A jar with this label, of at least so many bytes."""
+        """Write a jar with this label, of at least so many bytes; return its path."""
         path = self._jars / f"shop-{label}.jar"
         content = zipped(SPRING.replace(b"1.4.2", label.encode()))
         path.write_bytes(bytes(max(0, size - len(content))) + content)
         return path
 
     def process(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-        """The command line in a process of its own."""
+        """Start the command line as a separate process."""
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": f"{ROOT / 'cli'}:{ROOT / 'layers' / 'twinslot'}",
@@ -95,7 +95,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made = World(aws, folder)
         try:
             patch.setenv("AWS_REGION", "eu-central-1")
-            # The simulated hosts are in this process, and at work also between tests.
+            # The simulated hosts run in this process, also between tests.
             for service in ("S3", "SSM"):
                 patch.setenv(f"AWS_ENDPOINT_URL_{service}", aws.endpoint)
             patch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.host_services.endpoint)

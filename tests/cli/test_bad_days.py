@@ -1,4 +1,4 @@
-"""What goes wrong with AWS, or with a deployment, is told in one line, with a code that scripts can use."""
+"""Errors of AWS and failed deployments are reported in one line, with an exit code that scripts can use."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ Twinslot = Callable[..., Run]
 
 @pytest.fixture
 def app(world: World, twinslot: Twinslot) -> str:
-    """An application of which 1.0.0 is live."""
+    """An app whose release 1.0.0 is live."""
     app = world.app()
     assert twinslot("deploy", str(world.jar("1.0.0")), "--app", app).code == 0
     return app
@@ -26,7 +26,7 @@ def app(world: World, twinslot: Twinslot) -> str:
 
 @contextmanager
 def refusing(world: World, code: str, text: str, operation: str = "") -> Iterator[None]:
-    """AWS answers this operation with an error, or every one; the functions' own calls excepted."""
+    """AWS refuses this operation of the operator, or every one; the functions' calls are not affected."""
     answer = world.aws.gateway.around
     operator = world.aws.principals.administrator
 
@@ -47,7 +47,7 @@ def is_one_line(run: Run) -> bool:
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
-def test_credentials_that_have_expired_are_told_with_how_to_renew_them(
+def test_expired_credentials_are_an_error_that_names_how_to_renew_them(
     world: World, twinslot: Twinslot, code: str
 ) -> None:
     with refusing(world, code, "The security token included in the request is expired"):
@@ -70,7 +70,7 @@ DENIALS = [
 ]
 
 
-def test_what_the_credentials_may_not_do_is_named(world: World, twinslot: Twinslot, app: str) -> None:
+def test_a_denied_action_is_named(world: World, twinslot: Twinslot, app: str) -> None:
     for arguments, operation, action in DENIALS:
         given = [each.format(app=app, jar=world.jar("1.1.0")) for each in arguments]
         text = f"User: arn:aws:iam::123456789012:user/alice is not authorized to perform: {action} on: x"
@@ -161,7 +161,7 @@ def test_a_deployment_that_a_rollback_ends_is_cancelled(world: World, twinslot: 
 
 
 def until(process: "subprocess.Popen[str]", mark: str) -> str:
-    """The line of its output that bears the mark."""
+    """Return the first line of its output that contains the mark."""
     assert process.stdout
     return next(line for line in process.stdout if mark in line)
 

@@ -1,4 +1,4 @@
-"""What Tab does in bash, as `twinslot --install-completion` sets it up."""
+"""Completion in bash, as `twinslot --install-completion` sets it up."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Deployments and rollbacks by the command line, and what it tells of them afterwards."""
+"""Deployments and rollbacks by the command line, and their status and history."""
 
 import re
 import time
@@ -30,7 +30,7 @@ def test_a_deployment_is_followed_until_it_is_live(world: World, twinslot: Twins
 
 
 @pytest.mark.parametrize(("size", "caller"), [(0, "deployer/anna"), (20_000_000, "anna"), (0, "añna\u3042")])
-def test_the_history_says_whose_credentials_uploaded_it(
+def test_the_history_names_the_caller_of_an_upload(
     world: World, twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch, size: int, caller: str
 ) -> None:
     app = world.app()
@@ -80,7 +80,7 @@ def test_a_deployment_in_json_is_one_document(world: World, twinslot: Twinslot) 
     assert run.json["live"]["deployment"] == told["deployment"]
 
 
-def test_a_rollback_is_followed_and_history_tells_of_both(world: World, twinslot: Twinslot) -> None:
+def test_a_rollback_is_followed_and_listed_in_the_history(world: World, twinslot: Twinslot) -> None:
     app = world.app()
     for label in ("1.0.0", "1.1.0"):
         twinslot("deploy", str(world.jar(label)), "--app", app)
@@ -95,7 +95,7 @@ def test_a_rollback_is_followed_and_history_tells_of_both(world: World, twinslot
     told = twinslot("history", app, "--json").json
     last, *uploads = [(each["kind"], each["label"], each["outcome"]) for each in told["deployments"]]
     assert last == ("rollback", "1.0.0", "LIVE")
-    # S3 tells whole seconds: which of two in one second was the first, no history knows.
+    # S3's times are whole seconds: the order of two uploads in one second is not known.
     assert sorted(uploads) == [("upload", "1.0.0", "LIVE"), ("upload", "1.1.0", "LIVE")]
 
 
@@ -135,7 +135,7 @@ def test_history_refuses_invalid_options(twinslot: Twinslot, options: tuple[str,
         assert why in run.err
 
 
-def test_a_rollback_to_what_was_never_live_begins_nothing(world: World, twinslot: Twinslot) -> None:
+def test_a_rollback_to_what_was_never_live_starts_nothing(world: World, twinslot: Twinslot) -> None:
     app = world.app()
     twinslot("deploy", str(world.jar("1.0.0")), "--app", app)
 
@@ -145,7 +145,7 @@ def test_a_rollback_to_what_was_never_live_begins_nothing(world: World, twinslot
     assert run.err.startswith(f"twinslot: no rollback was started: {app}: no release '9.9.9' was ever live")
 
 
-def test_status_tells_what_is_live_and_what_each_host_holds(world: World, twinslot: Twinslot) -> None:
+def test_status_shows_what_is_live_and_the_slots_of_each_host(world: World, twinslot: Twinslot) -> None:
     app = world.app(hosts=2)
     for label in ("1.0.0", "1.1.0"):
         twinslot("deploy", str(world.jar(label)), "--app", app)

@@ -1,4 +1,4 @@
-"""What the person on call does: freeze, logs, doctor; and bad input, told in one line."""
+"""What the person on call uses: freeze, logs, doctor; and errors of the user, in one line."""
 
 import json
 import re
@@ -25,7 +25,7 @@ HEALTHY = json.dumps({"checks": [{"name": "nginx running", "ok": True, "what": "
 
 
 class Well:
-    """An application on which doctor finds nothing, until a test spoils something."""
+    """An app on which doctor finds nothing, until a test plants a fault."""
 
     def __init__(self, world: World) -> None:
         self.app = world.app(hosts=0)
@@ -51,7 +51,7 @@ def well(world: World) -> Well:
 
 
 def failed(run: Run) -> dict[str, str]:
-    """The checks that failed, and their remedies."""
+    """Return the failed checks and their remedies."""
     return {each["name"]: each["remedy"] for each in run.json["checks"] if each["ok"] is False}
 
 
@@ -235,7 +235,7 @@ def test_a_remedy_names_the_document_of_this_stack() -> None:
     assert check.remedy == "aws ssm send-command --document-name shops-host --instance-ids i-1"
 
 
-def test_logs_are_told_host_by_host(world: World, twinslot: Twinslot) -> None:
+def test_logs_are_shown_host_by_host(world: World, twinslot: Twinslot) -> None:
     app = world.app(hosts=0)
     hosts = [world.hosts.add(app), world.hosts.add(app)]
     for host in hosts:
@@ -297,7 +297,7 @@ def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> No
 
     def slowly(request: Any, ask: Any) -> Any:
         if request.service == "s3" and "partNumber" in request.query:
-            time.sleep(3)  # longer than it takes to be told of a signal
+            time.sleep(3)  # longer than a signal takes
         return answer(request, ask)
 
     world.aws.gateway.around = slowly
@@ -352,11 +352,11 @@ def test_a_jar_that_none_could_run_is_refused_before_it_is_uploaded(
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS cannot be reached"),
         ({"TWINSLOT_STACK": "other"}, 'there is no stack "other" in eu-central-1'),
         ({"AWS_ENDPOINT_URL": "no address"}, "check AWS_ENDPOINT_URL"),
-        ({"AWS_PROFILE": "nobody"}, "nobody"),
+        ({"AWS_PROFILE": "unknown"}, "unknown"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_keeps_it_from_aws_is_told_in_one_line(
+def test_what_keeps_it_from_aws_is_an_error_of_one_line(
     twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str | None], why: str
 ) -> None:
     for name, value in changed.items():
@@ -431,8 +431,8 @@ def test_the_version_names_the_program(twinslot: Twinslot) -> None:
     assert twinslot("--version").out == f"twinslot {VERSION}\n"
 
 
-def test_a_reader_that_has_had_enough_gets_no_traceback(world: World) -> None:
-    process = world.process("doctor", "nobody")
+def test_a_closed_pipe_causes_no_traceback(world: World) -> None:
+    process = world.process("doctor", "unknown")
     assert process.stdout
     process.stdout.close()
     assert process.wait(timeout=60) in (1, 2)
@@ -442,6 +442,6 @@ def test_a_reader_that_has_had_enough_gets_no_traceback(world: World) -> None:
 
 
 def _read_until(process: "subprocess.Popen[str]", mark: str) -> str:
-    """The line of its output that bears the mark."""
+    """Return the first line of its output that contains the mark."""
     assert process.stdout
     return next(line for line in process.stdout if mark in line)

@@ -1,4 +1,4 @@
-"""The policy for operators suffices for every verb, and each action of it is needed by one."""
+"""The policy for operators suffices for every command, and a command needs each of its actions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def _operator(world: World, name: str) -> Principal:
-    """Somebody who has the stack's OperatorPolicy and nothing else."""
+    """Return a principal that has the stack's OperatorPolicy and nothing else."""
     iam = world.aws.client("iam")
     host_role(world.aws, name, {})
     iam.detach_role_policy(RoleName=name, PolicyArn=world.aws.outputs["HostPolicyArn"])
@@ -91,7 +91,7 @@ def test_an_operator_may_not_read_secrets_or_write_the_table(
     assert not may(operator.statements, Permission(action, resource))
 
 
-def test_what_may_not_be_looked_at_is_unknown_and_names_the_action(
+def test_a_check_without_permission_is_unknown_and_names_the_action(
     world: World, twinslot: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = iam_permissions.check

@@ -1,4 +1,4 @@
-"""`pip install .` brings the program `twinslot`, and nothing reaches a terminal that is not fit for it."""
+"""`pip install .` installs the program `twinslot`, and all that reaches a terminal is sanitized."""
 
 import io
 import os
@@ -48,7 +48,7 @@ def test_the_wheel_installs_the_program(tmp_path: Path) -> None:
     folder = tmp_path / "venv"
     venv.create(folder, with_pip=False)
     site = next(folder.glob("lib/python*/site-packages"))
-    # The dependencies are those of the tests, wherever they were installed.
+    # The dependencies are those of the tests.
     (site / "tests.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
     python = folder / "bin" / "python"
     install = [*pip, "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
@@ -63,7 +63,7 @@ def test_the_wheel_installs_the_program(tmp_path: Path) -> None:
     assert "rollback" in told.stdout
 
 
-def test_the_page_is_the_programs_own_help() -> None:
+def test_the_page_is_generated_from_the_help() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == docs.page(), "generate it: python -m twinslot_cli.docs"
 
 
@@ -94,7 +94,7 @@ def test_no_text_from_outside_reaches_the_terminal_unchecked(texts: list[str]) -
         *watch.timeline_rows(deployment, application),
         *watch.phase_rows(deployment, application, 5.0),
         *history.rows([deployment], 80),
-        *status.rows(status.AppStatus(application, ()), 5.0),
+        *status.rows(status.AppStatus(application, ()), 5.0, 80),
         *doctor.rows([Check(name, False, what, remedy, host)]),
     ]:
         terminal.print(row)

@@ -1,5 +1,5 @@
-"""What somebody sees on a terminal: lines that hang where they are too long, a bar, a drawing that moves, and
-colours unless NO_COLOR is set. A pipe gets whole lines."""
+"""On a terminal, long lines are wrapped with an indent, a progress bar and a deployment are redrawn, and
+there are colours unless NO_COLOR is set. In a pipe, lines are whole."""
 
 import io
 import json
@@ -36,8 +36,8 @@ REMEDY = " && ".join(
 )
 
 
-class Glass(io.StringIO):
-    """A terminal's output that stays where a test can look at it."""
+class Screen(io.StringIO):
+    """The output of a terminal, kept for a test."""
 
     def isatty(self) -> bool:
         return True
@@ -45,24 +45,24 @@ class Glass(io.StringIO):
 
 @pytest.fixture
 def look(twinslot: Twinslot, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    """A command on a terminal with so many columns: its exit code, and all that it wrote."""
+    """Run a command on a terminal with so many columns; return its exit code and its output."""
 
     def look(columns: int, *arguments: str) -> tuple[int, str]:
-        glass = Glass()
+        output = Screen()
         with monkeypatch.context() as patch:
             patch.setenv("COLUMNS", str(columns))
             patch.setenv("TERM", "xterm-256color")
-            patch.setattr(sys, "stdout", glass)
+            patch.setattr(sys, "stdout", output)
             patch.setattr(sys, "argv", ["twinslot", *arguments])
             code = main.main()
-        return code, glass.getvalue()
+        return code, output.getvalue()
 
     return look
 
 
 @pytest.fixture(scope="module")
 def app(world: World) -> str:
-    """An application that has seen much: releases, a failure, a freeze, a sick host."""
+    """An app with releases, a failure, a freeze and a host with a fault."""
     app = world.app(hosts=0)
     world.set(app, json.dumps({"bake_seconds": 1}))
     host = world.hosts.add(app)
@@ -85,7 +85,7 @@ def app(world: World) -> str:
 
 
 @given(st.text(st.sampled_from("ab\u5bb6 -/"), max_size=200), st.integers(20, 130), st.integers(0, 30))
-def test_a_line_that_is_too_long_goes_on_below_and_loses_nothing(text: str, width: int, indent: int) -> None:
+def test_a_long_line_is_wrapped_and_loses_nothing(text: str, width: int, indent: int) -> None:
     parts = [part.plain for part in wrap(Text(text), width, indent)]
 
     assert "".join("".join(parts).split()) == "".join(text.split())
@@ -106,7 +106,7 @@ def test_no_line_is_broken_by_the_terminal(look: Any, app: str, columns: int) ->
 
         lines = STYLE.sub("", told).splitlines()
         assert max(map(cell_len, lines)) <= columns, verb
-        # Into 120 columns fits everything but what the host's doctor said.
+        # In 120 columns only the host's doctor has long lines.
         if verb == "doctor" or columns < 120:
             assert any(line.startswith(" " * indent) for line in lines), verb
 
@@ -118,7 +118,7 @@ def test_in_a_pipe_each_finding_and_each_remedy_is_one_line(twinslot: Twinslot, 
     assert lines[found + 1] == " " * doctor.WHAT_COLUMN + REMEDY
 
 
-def test_colours_are_for_terminals_and_for_those_who_want_them(
+def test_colours_are_used_on_terminals_without_no_color(
     look: Any, twinslot: Twinslot, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert COLOUR.search(look(80, "status", app)[1])
@@ -142,7 +142,7 @@ def test_on_a_terminal_json_is_one_document_and_nothing_else(look: Any, world: W
         assert json.loads(told)["twinslot"] == 1, arguments
 
 
-def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
+def test_an_upload_and_a_deployment_show_their_progress(
     look: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, answer = world.app(), world.aws.gateway.around
@@ -150,7 +150,7 @@ def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
 
     def slowly(request: Any, ask: Any) -> Any:
         if request.service == "s3" and "partNumber" in request.query:
-            # So long does a part take, that one sees it come and go.
+            # Slow enough that the bar is drawn for each part.
             time.sleep(0.3)
         return answer(request, ask)
 
@@ -162,13 +162,13 @@ def test_an_upload_shows_how_far_it_is_and_a_deployment_how_it_goes(
 
     plain = STYLE.sub("", told)
     assert code == 0, plain
-    assert {"33%", "67%"} <= set(re.findall(r"\d+%", plain)), "the bar tells of each part"
+    assert {"33%", "67%"} <= set(re.findall(r"\d+%", plain)), "the bar shows each part"
     assert "10.5/15.7 MB" in plain
-    assert len(set(re.findall(rf"[{terminal.FRAMES}]", plain))) > 1, "the spinner turns"
+    assert len(set(re.findall(rf"[{terminal.FRAMES}]", plain))) > 1, "the spinner moves"
     uploading, *seen = [STYLE.sub("", line).rstrip() for line in screen(told.rstrip())]
     assert uploading.startswith("uploading shop-1.0.0.jar (15.7 MB) to")
     text = "\n".join(seen)
-    assert "%" not in text, "the bar is gone in the end"
+    assert "%" not in text, "the bar is removed at the end"
     for phase in (phase for phase in Phase if phase.working):
         assert len(re.findall(rf"^  ✓ {phase.value} ", text, re.MULTILINE)) == 1
     assert re.search(r"^LIVE after .*(\n  .*)?\Z", text, re.MULTILINE), (

@@ -1,4 +1,4 @@
-"""The command line as a person types it: a process of its own, against real machines."""
+"""The command line as a person types it: a separate process, with real hosts."""
 
 import json
 import re

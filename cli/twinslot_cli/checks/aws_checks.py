@@ -129,7 +129,7 @@ class AwsChecks:
         if application.version == 0:
             yield Check("table", True, self._stack.never_deployed(self._app))
         else:
-            yield Check("table", True, f"{self._app}: version {application.version} of its state")
+            yield Check("table", True, f"{self._app}: state version {application.version}")
 
     def deployments(self) -> Iterator[Check]:
         """Nothing is overdue, and no host differs from the expected state."""

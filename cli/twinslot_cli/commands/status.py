@@ -47,7 +47,7 @@ def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
     for number, each in enumerate(found):
         if number:
             terminal.print("")
-        for row in rows(each, now):
+        for row in rows(each, now, terminal.width):
             terminal.print(row, indent=INDENT)
     for note in unreadable:
         terminal.print(styled(note, "yellow"))
@@ -55,7 +55,7 @@ def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
     return 0
 
 
-def rows(status: AppStatus, now: float) -> list[Text]:
+def rows(status: AppStatus, now: float, columns: int) -> list[Text]:
     """Return an app's status as lines of text."""
     application = status.application
     found = [_live(application, now)]
@@ -70,7 +70,7 @@ def rows(status: AppStatus, now: float) -> list[Text]:
         found.append(_row("waiting", heading(waiting) + (f": {why}" if why else "")))
     if freeze := application.freeze:
         found.append(_row("frozen", f"by {freeze.by} since {timestamp(freeze.since)}: {freeze.why}"))
-    found += [_host(report, now) for report in status.reports]
+    found += [row for report in status.reports for row in _host(report, now, columns)]
     found += [_row("drift", styled(f"{each.host}: {each.what}", "yellow")) for each in application.drift]
     found += [_row("unreadable", styled(note, "yellow")) for note in status.unreadable]
     return found
@@ -92,7 +92,8 @@ def _live(application: Application, now: float) -> Text:
     return line(name, styled(live.release.label, "bold green"), styled(since))
 
 
-def _host(snapshot: HostSnapshot, now: float) -> Text:
+def _host(snapshot: HostSnapshot, now: float, columns: int) -> list[Text]:
+    """Return the slots and the time of the report: in one row, or in two where one is too long."""
     report = snapshot.report
     slots: list[str | Text] = []
     for name, slot in sorted(report.slots.items()):
@@ -100,7 +101,10 @@ def _host(snapshot: HostSnapshot, now: float) -> Text:
         # An empty slot is never active, so its state is left out.
         state = "" if slot.state == "active" else f" ({slot.state})"
         slots += ["   ", mark, f" {name} {slot.label + state if slot.label else 'empty'}"]
-    return _row("host", line(report.host, *slots), f"   last report {duration(now - snapshot.at)} ago")
+    row = _row("host", line(report.host, *slots))
+    age = styled(f"last report {duration(now - snapshot.at)} ago", "dim")
+    beside = line(row, "   ", age)
+    return [beside] if beside.cell_len <= columns else [row, _row("", age)]
 
 
 def _row(name: str, text: str | Text, note: str = "") -> Text:
