@@ -39,7 +39,7 @@ def test_parameters_reach_the_script_as_variables() -> None:
         ({}, "verb is required"),
         ({"verb": ["flop"]}, "does not match"),
         ({"verb": ["flip\n"]}, "does not match"),
-        ({"verb": ["flip", "stage"]}, "takes one text"),
+        ({"verb": ["flip", "stage"]}, "takes one string"),
         ({"verb": ["flip"], "force": ["1"]}, "no parameter force"),
     ],
 )
@@ -63,5 +63,5 @@ def test_a_script_that_still_holds_braces_is_refused() -> None:
     step = DOCUMENT["mainSteps"][0]
     braced = DOCUMENT | {"mainSteps": [step | {"inputs": {"runCommand": ["echo {{ verb }}"]}}]}
 
-    with pytest.raises(ApiError, match="environment"):
+    with pytest.raises(ApiError, match="does not support"):
         documents.script(braced, {})
