@@ -38,7 +38,7 @@ TABLE = "twinslot"
 DOCUMENT = "twinslot-host"
 NOW = 1_794_441_600.0
 PAGE = 2
-"""Answers come in pages this small, so that nobody forgets to ask for the next."""
+"""Answers come in pages this small, so that a caller that forgets the next page fails."""
 
 
 @cache
@@ -166,7 +166,7 @@ class Agents:
 
     def answer_for(self, client: SSMClient) -> None:
         """Answer these two operations of this client from now on."""
-        # A handler that returns an answer stands in for the call; botocore's stubs say that none does.
+        # A handler that returns an answer replaces the call; botocore's stubs declare that none does.
         events: Any = client.meta.events
         events.register("before-call.ssm.DescribeInstanceInformation", self._information)
         events.register("before-call.ssm.ListCommandInvocations", self._list)

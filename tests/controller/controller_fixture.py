@@ -31,7 +31,7 @@ BUCKET = "artifacts"
 
 
 class RecordingFleet:
-    """Hosts that do as they are told; `verdicts` says how a step ends on which host, else well."""
+    """Hosts that carry out each command; `verdicts` sets how a step ends on which host, else well."""
 
     def __init__(self) -> None:
         self.online: tuple[str, ...] = ("i-0a", "i-0b")
@@ -150,7 +150,7 @@ class ControllerFixture:
                 yield json.loads(json.loads(message["Body"])["Message"])
 
     def heard(self) -> list[tuple[str, str]]:
-        """(release or key, outcome) of every deployment's end that was told so far, oldest first."""
+        """(release or key, outcome) of every deployment's end that was announced so far, oldest first."""
         return [
             (body["release"]["label"] if body["release"] else body["key"], body["outcome"])
             for body in self._bodies()
@@ -158,14 +158,14 @@ class ControllerFixture:
         ]
 
     def way_back(self) -> tuple[str, str]:
-        """The app and the target of the newest command to roll back that was told."""
+        """The app and the target of the newest command to roll back that was announced."""
         *_, command = (body["rollback"] for body in self._bodies() if body.get("rollback"))
         words = shlex.split(command)
         payload = json.loads(words[words.index("--payload") + 1])
         return payload["app"], payload["to"]
 
     def told(self) -> list[tuple[str, str]]:
-        """(announcement, outcome) of all that was told so far, oldest first."""
+        """(announcement, outcome) of all that was announced so far, oldest first."""
         return [(body["announcement"], body["outcome"]) for body in self._bodies()]
 
 

@@ -15,7 +15,7 @@ def empty(host: str) -> HostResult:
 
 
 def appears(fixture: ControllerFixture, host: str) -> None:
-    """A host that was prepared is told of, asked, and says that it holds nothing."""
+    """A host that was provisioned is asked for its report, and holds nothing."""
     fixture.fleet.apps[host] = "shop"
     fixture.fleet.online += (host,)
     fixture.controller.host_ready(host)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WRITERS = 8
 ROUNDS = 200
 UPDATES = 5
-"""How many updates each writer makes where nobody waits for the others."""
+"""How many updates each writer makes where no writer waits for the others."""
 
 PATIENCE_SECONDS = 60
 

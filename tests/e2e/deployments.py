@@ -40,18 +40,18 @@ class Deployer:
         )
 
     def count(self, version: str) -> int:
-        """How many announcements tell of the end of this version's deployment."""
+        """How many announcements report the end of this version's deployment."""
         return sum(_version(each) == version for each in self._sandbox.announcements.all())
 
 
 def given(sandbox: Sandbox) -> list[Command]:
-    """The commands that were given for deployments, the newest first. The clock has hosts inspected beside
+    """The commands that were given for deployments, the newest first. The schedule asks hosts for reports beside
     them, whenever its quarter of an hour is over."""
     return [each for each in sandbox.run_command.commands() if each.parameters["verb"] != ["report"]]
 
 
 def _version(announcement: Announcement) -> str | None:
-    """The version whose upload's end is told."""
+    """The version whose upload's end is announced."""
     if not announcement.tells_an_end or announcement.data["kind"] != "upload":
         return None
     release = announcement.data["release"]

@@ -1,6 +1,6 @@
 """From nothing to a running service: the host that the stack makes, and hosts that come later by themselves.
 
-What State Manager and EventBridge start, nobody asks for here: the tests launch instances and look.
+State Manager and EventBridge start everything here: the tests only launch instances and look.
 """
 
 import json

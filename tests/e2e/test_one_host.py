@@ -53,7 +53,7 @@ def test_the_page_shows_the_slots_swap_and_the_traffic_move(
     sandbox: Sandbox, deployer: Deployer, jar: Jar, visitors: Visitors, browser: Browser
 ) -> None:
     def text(selector: str) -> str:
-        # In one question: the page draws itself anew every second.
+        # In one question: the page is drawn again every second.
         script = "return document.querySelector(arguments[0])?.textContent ?? ''"
         return str(browser.driver.execute_script(script, selector))
 

@@ -26,7 +26,7 @@ def shapes(secret: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def host(sandbox: Sandbox, shop: str, deployer: Deployer, jar: Jar) -> Host:
-    """A host after a full run: two releases went live, one did not start, one was taken back, and one
+    """A host after a full run: two releases went live, one did not start, one was rolled back automatically, and one
     rollback."""
     sandbox.client("ssm").put_parameter(
         Name=f"/twinslot/apps/{shop}/env/PASSWORD", Type="SecureString", Value=SECRET
@@ -102,6 +102,6 @@ def test_nothing_on_the_host_shows_it_but_the_files_that_root_reads(host: Host) 
         *("root 700 directory", "root 600 regular file", "root 777 symbolic link", "root 600")
     }
     denied = host.machine.run(
-        ["setpriv", "--reuid=nobody", "--clear-groups", "ls", SECRETS], timeout_seconds=9
+        ["setpriv", "--reuid=65534", "--clear-groups", "ls", SECRETS], timeout_seconds=9
     )
     assert denied.returncode

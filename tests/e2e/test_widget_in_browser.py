@@ -45,7 +45,7 @@ def shown(account: FakeSandbox, browser: Browser) -> Iterator[Page]:
 
 
 def text(browser: Browser, selector: str) -> str:
-    """What can be read there now, in one question: the page draws itself anew every second."""
+    """What can be read there now, in one question: the page is drawn again every second."""
     script = "return document.querySelector(arguments[0])?.innerText ?? ''"
     return str(browser.driver.execute_script(script, selector))
 

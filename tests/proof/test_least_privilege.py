@@ -2,7 +2,7 @@
 
 The whole flow runs once, every function and host under its own role, and every call is kept. Each action of
 each statement is then taken out, and the kept calls are judged again: one of them has to be denied. What no
-call can show stands in UNSEEN with its reason.
+call can show is in UNSEEN with its reason.
 """
 
 import json
@@ -45,7 +45,7 @@ HOST = "HostPolicy"
 AGENT = "the SSM agent's own call, which no code here makes; without it no command reaches the host"
 STATE_MANAGER = "the SSM agent's own call, which no code here makes; without it no association runs there"
 UNSEEN = {
-    "sqs:SendMessage": "Lambda itself sends what a function failed at to its queue of dead letters",
+    "sqs:SendMessage": "Lambda itself sends what a function failed at to its dead-letter queue",
     "ssm:GetDocument": STATE_MANAGER,
     "ssm:ListInstanceAssociations": STATE_MANAGER,
     "ssm:UpdateInstanceAssociationStatus": STATE_MANAGER,

@@ -1,4 +1,4 @@
-"""What tests share: the stack as CloudFormation gets it, and applications in the midst of their life."""
+"""What tests share: the stack as CloudFormation gets it, and applications during their life."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""An event of S3 is taken, passed over, or refused by BadEvent, whatever stands in which of its fields."""
+"""An event of S3 is taken, passed over, or refused by BadEvent, whatever its fields contain."""
 
 import copy
 import re

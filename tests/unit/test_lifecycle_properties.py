@@ -118,7 +118,7 @@ class World:
         self.receive(CommandEnded(current.step.command, results))
 
     def settle(self) -> None:
-        """No more faults: acts are answered, hosts do well, and the clock ticks."""
+        """No more faults: acts are answered, hosts succeed, and the scheduled check runs."""
         for _ in range(200):
             if not self.application.busy:
                 return

@@ -62,12 +62,12 @@ def test_the_image_is_the_newest_amazon_linux_at_launch_and_never_changes_what_r
     )
     host = resources["Host"]["Properties"]
     assert host["LaunchTemplate"] == {"LaunchTemplateId": {"Ref": "HostTemplate"}, "Version": "1"}
-    # What else stands there, CloudFormation changes in place.
+    # Everything else there, CloudFormation changes in place.
     assert set(host) == {"LaunchTemplate", "InstanceType", "Tags"}
 
 
 def test_the_next_hosts_are_of_the_newest_version(stack: dict[str, Any]) -> None:
-    # Without a version EC2 takes the default, and nobody moves that from the first one.
+    # Without a version EC2 takes the default, which stays the first one.
     command = stack["Outputs"]["AddHostCommand"]["Value"]["Fn::Sub"]
     assert shlex.split(command)[-1] == "LaunchTemplateName=${AWS::StackName}-host,Version=$Latest"
 

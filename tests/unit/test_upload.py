@@ -1,4 +1,4 @@
-"""An S3 event becomes an upload, a refusal that can be told, nothing, or a BadEvent."""
+"""An S3 event becomes an upload, a refusal that can be announced, nothing, or a BadEvent."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Builds the controller, once per container: clients, names from the environment, the clock."""
+"""Builds the controller, once per container: clients, names from the environment, the system clock."""
 
 import os
 import time

@@ -23,7 +23,7 @@ class SettingsReader:
     def read(self, app: str) -> Settings:
         """Return the settings of an app, the defaults when it has no parameter.
 
-        Raises BadSettings, also when the parameter may not be read, and TryAgain.
+        Raises BadSettings, also when reading the parameter is not allowed, and TryAgain.
         """
         name = PARAMETER.format(app=app)
         with calling(f"reading the parameter {name}", BadSettings):
