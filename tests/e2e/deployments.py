@@ -45,8 +45,7 @@ class Deployer:
 
 
 def given(sandbox: Sandbox) -> list[Command]:
-    """The commands that were given for deployments, the newest first. The schedule asks hosts for reports beside
-    them, whenever its quarter of an hour is over."""
+    """Return the commands that were sent for deployments, the newest first: without the schedule's `report`."""
     return [each for each in sandbox.run_command.commands() if each.parameters["verb"] != ["report"]]
 
 

@@ -26,8 +26,8 @@ def shapes(secret: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def host(sandbox: Sandbox, shop: str, deployer: Deployer, jar: Jar) -> Host:
-    """A host after a full run: two releases went live, one did not start, one was rolled back automatically, and one
-    rollback."""
+    """A host after a full run: two releases went live, one did not start, one was rolled back automatically,
+    and a person rolled back one."""
     sandbox.client("ssm").put_parameter(
         Name=f"/twinslot/apps/{shop}/env/PASSWORD", Type="SecureString", Value=SECRET
     )
