@@ -87,6 +87,12 @@ class HostFixture:
             report = self.go(verb, deployment=deployment, release=release, previous=previous, **given)
         return report
 
+    def make_live(self, release: Release) -> None:
+        """Stage and flip a release, without a bake."""
+        deployment = self.deployment()
+        for verb in ("stage", "flip"):
+            self.go(verb, deployment=deployment, release=release)
+
     def shell(self, text: str) -> str:
         """What a shell says in the machine; it has to succeed."""
         done = self.machine.run(["sh", "-c", text], timeout_seconds=60)

@@ -110,7 +110,7 @@ def test_provision(host: HostFixture) -> None:
 
 
 def test_stage(host: HostFixture, releases: tuple[Release, Release]) -> None:
-    host.deploy(releases[0])
+    host.make_live(releases[0])
     live = host.go("report", fence=0)["live"]
 
     def unstaged(at: int) -> dict[str, Any]:
@@ -127,10 +127,10 @@ def test_stage(host: HostFixture, releases: tuple[Release, Release]) -> None:
 
 @pytest.mark.parametrize("step", ["flip", "revert"])
 def test_flip(host: HostFixture, releases: tuple[Release, Release], step: str) -> None:
-    host.deploy(releases[0])
+    host.make_live(releases[0])
 
     def unflipped(at: int) -> dict[str, Any]:
-        host.deploy(releases[at % 2])
+        host.make_live(releases[at % 2])
         return {"deployment": host.deployment(), "release": releases[1 - at % 2], "step": step}
 
     for report in every_cut(host, unflipped, "flip"):
@@ -145,8 +145,8 @@ def test_flip(host: HostFixture, releases: tuple[Release, Release], step: str) -
 
 
 def test_bake(host: HostFixture, releases: tuple[Release, Release]) -> None:
-    host.deploy(releases[0])
-    host.deploy(releases[1])
+    host.make_live(releases[0])
+    host.make_live(releases[1])
 
     def unbaked(_: int) -> dict[str, Any]:
         return {"deployment": host.deployment(), "release": releases[1], "previous": releases[0]}
@@ -158,8 +158,8 @@ def test_bake(host: HostFixture, releases: tuple[Release, Release]) -> None:
 
 
 def test_a_bake_that_goes_back(host: HostFixture, releases: tuple[Release, Release]) -> None:
-    host.deploy(releases[0])
-    host.deploy(releases[1])
+    host.make_live(releases[0])
+    host.make_live(releases[1])
 
     def dead(_: int) -> dict[str, Any]:
         given = {"deployment": host.deployment(), "release": releases[1], "previous": releases[0]}
@@ -176,12 +176,12 @@ def test_a_bake_that_goes_back(host: HostFixture, releases: tuple[Release, Relea
 
 def test_retire(host: HostFixture, releases: tuple[Release, Release]) -> None:
     for at in range(1, 50):
-        host.deploy(releases[at % 2])
-        host.deploy(releases[1 - at % 2])
+        host.make_live(releases[at % 2])
+        host.make_live(releases[1 - at % 2])
         report = host.go("report", fence=0)
         old = next(name for name in report["slots"] if name != report["live"])
         host.shell(
-            "systemctl stop twinslot-shop-retire.timer; nginx -s reload"
+            "systemctl stop twinslot-shop-retire.timer twinslot-shop-retire.service; nginx -s reload"
         )  # its idle connections go too
         host.until(lambda: host.shell("ss -Htn state established '( sport = :8081 or sport = :8082 )'") == "")
         host.shell("echo 1 > /var/lib/twinslot/shop/retire_at")

@@ -136,7 +136,7 @@ def test_a_retired_slot_leaves_no_secret_and_is_started_with_those_of_today(host
             (400, {"__type": "AccessDeniedException", "message": "no kms:Decrypt: x"}),
             "kms:Decrypt with the key",
         ),
-        ((200, {"Parameters": [{"Name": f"{PATH}/A", "Value": 5}]}), "not what its API promises"),
+        ((200, {"Parameters": [{"Name": f"{PATH}/A", "Value": 5}]}), "not in the format of its API"),
     ],
 )
 def test_an_environment_that_cannot_be_read_fails_the_staging_alone(

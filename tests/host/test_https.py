@@ -98,8 +98,14 @@ def test_a_challenge_is_answered_before_there_is_a_certificate(host: HostFixture
             {**TLS, "tls_certificate": "/etc/hostname"},
             "/etc/hostname with tls_key /etc/tls/shop.key",
         ),
-        ({"tls_key": "/etc/tls/shop.key"}, "settings: tls_certificate and tls_key belong together"),
-        ({**TLS, "tls_key": "/etc/tls/$(id)"}, "settings: tls_key has a value that"),
+        (
+            {"tls_key": "/etc/tls/shop.key"},
+            "settings: tls_key is set and tls_certificate is not; set both or neither",
+        ),
+        (
+            {**TLS, "tls_key": "/etc/tls/$(id)"},
+            'settings: tls_key is "/etc/tls/$(id)"; it must be null or an absolute path',
+        ),
     ],
 )
 def test_a_certificate_that_cannot_be_used_leaves_everything_as_it_is(

@@ -222,7 +222,7 @@ def test_hosts_boot_at_the_same_time_and_know_nothing_of_each_other(rack: Rack) 
 
 CHILD = """
 import sys, time
-from sandbox.machine import Rack
+from lab.sandbox.hosts.machine import Rack
 with Rack() as rack:
     machine = rack.boot("i-child")
     print(rack.gateway.rpartition(".")[0], machine.directory.parent.name, flush=True)

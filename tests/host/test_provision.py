@@ -142,7 +142,7 @@ def test_a_default_site_that_somebody_made_theirs_stays(host: HostFixture) -> No
 def test_a_second_app_is_refused(host: HostFixture) -> None:
     report = host.command("provision", app="till")
     assert not report["ok"]
-    assert "this host serves shop already" in report["reason"]
+    assert "this host already serves shop" in report["reason"]
 
 
 def test_only_the_host_itself_may_ask_which_slot_is_live(host: HostFixture) -> None:
