@@ -1,15 +1,18 @@
-"""A checker that drives the real controller, store and lifecycle through every interleaving.
+"""A model checker that drives the real controller, store and lifecycle through every interleaving.
 
-    host.py         a host, as docs/host.md promises it: pure
-    world.py        all that outlives a controller: table, hosts, commands, what was announced; pure
-    wire.py         the AWS clients that the controller is given: every call goes to the world
-    process.py      a controller that can be stopped at every call, and forked there
-    moves.py        what may happen next, what it makes of the world, and how to say it in words
-    shape.py        what of a world decides its future: two worlds of one shape are one state
-    invariants.py   what is promised, a function a promise
-    explore.py      every run with so many faults, to its end
-    walk.py         seeded random runs with as many faults as they like
-    scenario.py     where a run begins and how one is brought to its end
+    host.py         a host as docs/host.md specifies it: pure
+    items.py        interned items and messages                calls.py    what a controller can ask of AWS
+    state.py        all that outlives a controller: table, hosts, commands, announcements; pure
+    fake_aws.py     the AWS clients that the controller gets: every call goes to the state
+    process.py      a controller stopped between two calls: its answers so far
+    controllers.py  runs controllers from call to call, and forks them there
+    actions.py      what can happen next, the state afterwards, and how a trace describes it
+    aggregate.py    the state's items, decoded
+    canonical.py    which parts of a state decide its future: two states with the same are visited once
+    invariants.py   the invariants, one function each
+    explore.py      every run with a bounded number of faults, to its end
+    random_walk.py  seeded random runs with any number of faults
+    scenario.py     the initial state, and how a run is brought to its end
 
-`make model` runs it. What it covers and what it does not is in docs/model.md.
+`make model` runs it. docs/model.md describes what it covers and what it does not.
 """

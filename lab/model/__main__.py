@@ -1,7 +1,7 @@
-"""`python -m lab.model`: every interleaving to a stated depth, then random walks beyond it.
+"""`make model`: every interleaving to a given depth, then random walks beyond it.
 
-Prints what was searched and, for each promise that broke, the shortest way there in words; writes
-build/model/summary.json. Exits 0 only when every promise held.
+Prints each search and, for each violated invariant, the shortest trace; writes build/model/summary.json.
+Exits 0 when no invariant was violated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUMMARY = Path("build/model/summary.json")
 
 
 class Plan(NamedTuple):
-    """One search. `depth` is in moves; None: until nothing new is found."""
+    """One search. `depth` is the number of actions; None: until no new state is found."""
 
     what: str
     hosts: int
@@ -43,34 +43,34 @@ PLANS = (
     Plan("two hosts, one of which is replaced, and a freeze, any one fault", 2, 1, 14, RENEWED),
 )
 WALKS = 300
-MOVES = 300
+ACTIONS = 300
 
 
 def main(arguments: list[str]) -> int:
+    """Run all searches and walks; return the exit code."""
     parser = argparse.ArgumentParser(prog="model", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first random walk")
     seed: int = parser.parse_args(arguments).seed
-    # Nothing that a search makes is ever thrown away: looking for garbage would find none.
+    # A search keeps all that it creates: the garbage collector would only cost time.
     gc.disable()
     reports = []
     violations: list[Violation] = []
     with quiet():
-        print("two uploads and a rollback, each event lost, late or repeated in any order; and:")
+        print("two uploads and a rollback, each event lost, late or repeated, in any order:")
         for plan in PLANS:
             report = search(plan)
             reports.append(report)
             violations += report.violations
         began = time.monotonic()
-        walks = random_walk(range(seed, seed + WALKS), MOVES)
+        walks = random_walk(range(seed, seed + WALKS), ACTIONS)
         violations += walks.violations
         print(
-            f"  random walks from seed {seed}, up to three hosts and three controllers at once, any "
-            f"number of "
-            f"faults: {walks.walks} walks, {walks.actions:,} moves, {len(walks.violations)} violations, "
+            f"  random walks from seed {seed}, up to three hosts and three controllers at once, "
+            f"any number of faults: {walks.walks} walks, {walks.actions:,} actions, {len(walks.violations)} violations, "
             f"{time.monotonic() - began:.0f} s"
         )
     for violation in violations:
-        print(f"\n{violation.promise} does not hold: {violation.why}")
+        print(f"\n{violation.invariant} is violated: {violation.why}")
         for number, step in enumerate(violation.trace, 1):
             print(f"  {number:3}. {step}")
     summary = {
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 def search(plan: Plan) -> Report:
-    """Carry out one search and say what it saw."""
+    """Run one search and print its result."""
     began = time.monotonic()
     controllers = Controllers()
     report = Search(settled(plan.hosts, controllers), plan.bounds, controllers).run(plan.faults, plan.depth)

@@ -1,13 +1,13 @@
-"""What may happen next, what it makes of the world, and how to say it in words.
+"""What can happen next, the state afterwards, and how a trace describes it.
 
-A move is free, or it is a fault that a run can bear only so many of:
+An action is free, or a fault, of which a run has a bounded number:
 
-    free    an upload, or a call for a rollback, a freeze or its end; a host that is replaced by an empty one;
-            an event that comes, in any order and as often as it likes (or never: nothing has to come); a
-            tick at once, or a minute on; a host that carries out a command, however late; a controller's call
-    fault   a controller that dies; one that begins while another runs; a call that AWS throttles, or whose
-            answer is lost; a host on which a release does not get or stay healthy, or whose command is killed
-            halfway; a warm process that ends; ten minutes without anything
+    free    an upload, or a call to roll back, freeze or unfreeze; a host replaced by an empty one; an event is
+            delivered, in any order and any number of times, including none; a scheduled check at once or a
+            minute later; a host carries out a command, however late; a controller's next call
+    fault   a controller dies, or starts while another runs; AWS throttles a call, or its answer is lost; on a
+            host a release does not become or stay healthy, or a command is killed halfway, or a warm process
+            ends; ten minutes pass without an event
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from typing import Any, NamedTuple
 
 from lab.model.calls import Call
 from lab.model.controllers import Controllers
-from lab.model.fake_aws import HOSTS, Trouble
-from lab.model.host import Fate, Host, Part, Slot, carry_out, fates
+from lab.model.fake_aws import HOSTS, CallFailure
+from lab.model.host import Host, HostResult, Part, Slot, carry_out, results
 from lab.model.process import Process
 from lab.model.state import Input, State, serve
 
 MINUTE = 60.0
 SILENCE = 660.0
-"""Seconds; longer than any deadline of the lifecycle with the default settings."""
+"""Seconds; longer than any deadline of the lifecycle under the default settings."""
 
 SECOND = 1.0
 UPLOADS = "ux"
 CALLS = {"r": "rollback", "i": "inspect", "h": "freeze", "g": "unfreeze"}
-"""What is called for at once. Of an upload an event tells, which may come late or never."""
+"""Functions that are invoked at once, by input. An upload comes as an event, which may be late or lost."""
 
 REPLACED = 0
-"""The place of the host that an input `n…` replaces."""
+"""The index of the host that an input `n…` replaces."""
 
-TICK = ("tick",)
-TROUBLED = {
-    "write": (Trouble.THROTTLED, Trouble.UNANSWERED),
-    "send": (Trouble.THROTTLED, Trouble.UNANSWERED),
-    "publish": (Trouble.THROTTLED, Trouble.UNANSWERED),
-    "commands": (Trouble.THROTTLED,),
-    "results": (Trouble.THROTTLED,),
+SCHEDULE = ("schedule",)
+FAILURES = {
+    "write": (CallFailure.THROTTLED, CallFailure.UNANSWERED),
+    "send": (CallFailure.THROTTLED, CallFailure.UNANSWERED),
+    "publish": (CallFailure.THROTTLED, CallFailure.UNANSWERED),
+    "commands": (CallFailure.THROTTLED,),
+    "results": (CallFailure.THROTTLED,),
 }
-"""How calls fail. A read that fails ends its controller, as dying there does."""
+"""How each call can fail. A failed read ends its controller, which is the same as to die there."""
 
 
 class Action(NamedTuple):
-    """`what` names its object: an input, a start, a controller's place, (host, command, fate)…"""
+    """`what` is its object: an input, a start, a controller's index, (host, command, result)…"""
 
     kind: str
     what: Any = None
@@ -54,7 +54,8 @@ class Action(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """`inputs` may happen in this order for each kind of input; at most so many controllers run at once."""
+    """The inputs of each kind, in the order in which they happen, and how many controllers may run at
+    once."""
 
     uploads: tuple[str, ...] = ("u1", "u2")
     rollbacks: tuple[str, ...] = ("r1",)
@@ -65,13 +66,13 @@ class Bounds(NamedTuple):
 
 
 def actions(state: State, bounds: Bounds) -> Iterator[Action]:
-    """All that may happen next."""
+    """Yield all that can happen next."""
     for place, process in enumerate(state.running):
         yield Action("call", place)
         yield Action("die", place, fault=True)
         call = process.node.call
-        for trouble in TROUBLED.get(call.kind, ()) if call else ():
-            yield Action("trouble", (place, trouble), fault=True)
+        for failure in FAILURES.get(call.kind, ()) if call else ():
+            yield Action("failure", (place, failure), fault=True)
     yield from _on_hosts(state)
     if len(state.running) < bounds.controllers:
         for start in _starts(state):
@@ -97,28 +98,28 @@ def _starts(state: State) -> Iterator[tuple[str, ...]]:
     for command in state.commands[-1:] if state.running else state.commands:
         if command.is_over:
             yield ("notice", command.id)
-    yield TICK
+    yield SCHEDULE
 
 
 def _on_hosts(state: State) -> Iterator[Action]:
     for place, host in enumerate(state.hosts):
         for command in state.commands:
             if not command.parts[place].over:
-                for fate in (Fate.WELL,) if state.running else fates(host, command):
-                    yield Action("host", (place, command.id, fate), fault=fate is not Fate.WELL)
+                for result in (HostResult.SUCCESS,) if state.running else results(host, command):
+                    yield Action("host", (place, command.id, result), fault=result is not HostResult.SUCCESS)
         if not state.running and host.live is not None and host.slots[1 - host.live].verified:
-            yield Action("cool", place, fault=True)
+            yield Action("standby_ends", place, fault=True)
 
 
-def make(state: State, move: Action, controllers: Controllers) -> State:
-    """The world after a move."""
-    what = move.what
-    match move.kind:
+def apply(state: State, action: Action, controllers: Controllers) -> State:
+    """Return the state after an action."""
+    what = action.what
+    match action.kind:
         case "call":
             return _call(state, what, None, controllers)
-        case "trouble":
-            place, trouble = what
-            return _call(state, place, trouble, controllers)
+        case "failure":
+            place, failure = what
+            return _call(state, place, failure, controllers)
         case "die":
             return state._replace(running=_without(state.running, what))
         case "begin":
@@ -130,33 +131,33 @@ def make(state: State, move: Action, controllers: Controllers) -> State:
                 return _replaced(happened)
             return begin(happened, (CALLS[what[0]], what), controllers) if what[0] in CALLS else happened
         case "wait":
-            return begin(state._replace(now=state.now + what), TICK, controllers)
+            return begin(state._replace(now=state.now + what), SCHEDULE, controllers)
         case "host":
             return _carry_out(state, *what)
-        case "cool":
-            return _cool(state, what)
+        case "standby_ends":
+            return _standby_ends(state, what)
         case _:
-            raise NotImplementedError(move.kind)
+            raise NotImplementedError(action.kind)
 
 
 def begin(state: State, start: tuple[str, ...], controllers: Controllers) -> State:
-    """A controller begins: its first call is made."""
+    """Start a controller, and make its first call."""
     process = controllers.begin(start, state)
     begun = state._replace(running=(*state.running, process))
     return _call(begun, len(state.running), None, controllers) if process.node.call else state
 
 
-def _call(state: State, place: int, trouble: Trouble | None, controllers: Controllers) -> State:
+def _call(state: State, place: int, failure: CallFailure | None, controllers: Controllers) -> State:
     process = state.running[place]
     call: Call | None = process.node.call
     if call is None:
-        raise AssertionError(f"a controller that is done runs no more: {process.node.error}")
+        raise AssertionError(f"this controller has ended: {process.node.error}")
     answer: Any
-    if trouble is Trouble.THROTTLED:
-        after, answer = state, trouble
+    if failure is CallFailure.THROTTLED:
+        after, answer = state, failure
     else:
         after, answer = serve(state, call)
-        answer = trouble or answer
+        answer = failure or answer
     process = controllers.answered(process, answer, after)
     if process.node.call or process.node.error:
         return after._replace(running=(*state.running[:place], process, *state.running[place + 1 :]))
@@ -167,23 +168,23 @@ def _without(running: tuple[Process, ...], place: int) -> tuple[Process, ...]:
     return running[:place] + running[place + 1 :]
 
 
-def _carry_out(state: State, place: int, id: str, fate: Fate) -> State:
+def _carry_out(state: State, place: int, id: str, result: HostResult) -> State:
     command = next(command for command in state.commands if command.id == id)
-    host, part = carry_out(state.hosts[place], command, fate)
+    host, part = carry_out(state.hosts[place], command, result)
     after = command._replace(parts=(*command.parts[:place], part, *command.parts[place + 1 :]))
     commands = tuple(after if each.id == id else each for each in state.commands)
     return state._replace(hosts=(*state.hosts[:place], host, *state.hosts[place + 1 :]), commands=commands)
 
 
 def _replaced(state: State) -> State:
-    """A host gives way to an empty one: what was sent to it is over."""
+    """Replace a host by an empty one: the commands sent to it are over."""
     old = state.hosts[REPLACED]
     commands = tuple(
         command._replace(parts=tuple(_cut(part) if at == REPLACED else part for at, part in parts))
         for command in state.commands
         if (parts := tuple(enumerate(command.parts)))
     )
-    # Fences of the old one are kept for the promise that no older command acts.
+    # The old host's fence is kept for the invariant that no older command acts.
     hosts = (*state.hosts[:REPLACED], Host(acted=old.acted, renewed=True), *state.hosts[REPLACED + 1 :])
     return state._replace(hosts=hosts, commands=commands)
 
@@ -192,7 +193,7 @@ def _cut(part: Part) -> Part:
     return part if part.over else Part(over=True)
 
 
-def _cool(state: State, place: int) -> State:
+def _standby_ends(state: State, place: int) -> State:
     host = state.hosts[place]
     slots = tuple(
         slot if number == host.live else Slot(slot.release, False) for number, slot in enumerate(host.slots)
@@ -201,34 +202,40 @@ def _cool(state: State, place: int) -> State:
     return state._replace(hosts=(*state.hosts[:place], host, *state.hosts[place + 1 :]))
 
 
-def words(state: State, move: Action) -> str:
-    """What a move is to a reader, in the world in which it is made."""
-    what = move.what
-    match move.kind:
+def words(state: State, action: Action) -> str:
+    """Return how a trace describes an action in the state in which it happens."""
+    what = action.what
+    match action.kind:
         case "call":
-            return f"controller {_who(state, what)} {_saying(state.running[what].node.call)}"
-        case "trouble":
-            place, trouble = what
-            fate = "AWS throttles it" if trouble is Trouble.THROTTLED else "it is done, but no answer comes"
-            return f"controller {_who(state, place)} {_saying(state.running[place].node.call)}: {fate}"
+            return f"controller {_who(state, what)} {_described(state.running[what].node.call)}"
+        case "failure":
+            place, failure = what
+            result = (
+                "AWS throttles it"
+                if failure is CallFailure.THROTTLED
+                else "it is done, but its answer is lost"
+            )
+            return f"controller {_who(state, place)} {_described(state.running[place].node.call)}: {result}"
         case "die":
-            return f"controller {_who(state, what)} dies before it {_saying(state.running[what].node.call)}"
+            return (
+                f"controller {_who(state, what)} dies before it {_described(state.running[what].node.call)}"
+            )
         case "begin":
-            return f"a controller begins, for {_reason(what)}"
+            return f"a controller starts, for {_reason(what)}"
         case "happen" if what[0] in CALLS:
             return f"a controller is called to {CALLS[what[0]]}"
         case "happen":
             replaced = f"host {HOSTS[REPLACED]} is replaced by an empty one"
             return replaced if what[0] == "n" else f"{what} is uploaded"
         case "wait":
-            return f"{what:.0f} s pass, then a controller begins, for {_reason(TICK)}"
+            return f"{what:.0f} s pass, then a controller starts, for {_reason(SCHEDULE)}"
         case "host":
-            place, command, fate = what
-            return f"host {HOSTS[place]} carries out {_name(command)}: {fate.value}"
-        case "cool":
+            place, command, result = what
+            return f"host {HOSTS[place]} carries out {_name(command)}: {result.value}"
+        case "standby_ends":
             return f"on host {HOSTS[what]} the warm process ends"
         case _:
-            raise NotImplementedError(move.kind)
+            raise NotImplementedError(action.kind)
 
 
 def _who(state: State, place: int) -> str:
@@ -242,7 +249,7 @@ def _reason(start: tuple[str, ...]) -> str:
         case (kind, name):
             return f"{kind} {name}"
         case _:
-            return "a tick"
+            return "a scheduled check"
 
 
 def _name(id: str) -> str:
@@ -250,7 +257,7 @@ def _name(id: str) -> str:
     return f"{step} of {deployment}" + (f" (sent again, {repeat})" if repeat != "0" else "")
 
 
-def _saying(call: Call | None) -> str:
+def _described(call: Call | None) -> str:
     if call is None:
         return "ends"
     match call.kind:
@@ -263,10 +270,10 @@ def _saying(call: Call | None) -> str:
         case "publish":
             return f"announces {call.what[0]} as {call.what[1]}"
         case "results":
-            return f"reads what became of {_name(call.what)}"
+            return f"reads the results of {_name(call.what)}"
         case "commands":
-            return "looks for the command in SSM"
+            return "searches SSM for the command"
         case "history":
-            return "looks through the history"
+            return "reads the history"
         case _:
-            return "looks for busy apps"
+            return "queries the busy apps"

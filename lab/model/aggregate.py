@@ -1,4 +1,4 @@
-"""What the table says, decoded once for each item."""
+"""Decodes the table's items, each once."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def deployment_of(record: int) -> Deployment:
 
 
 def application(state: State) -> Application:
-    """The aggregate of the app."""
+    """Return the app's aggregate."""
     found = state.table.get(STATE)
     return Application(APP) if found is None else application_of(found)
 
 
 def records(state: State) -> dict[str, Deployment]:
-    """The app's history, by id."""
+    """Return the app's deployments by id."""
     return {
         key[1].removeprefix("DEPLOYMENT#"): deployment_of(record)
         for key, record in state.table.items()

@@ -8,7 +8,7 @@ from lab.model.items import Key
 
 
 class Put(NamedTuple):
-    """One put of a transaction. `condition`: None, 0 (there is no such item) or the version that is there."""
+    """One put of a transaction. `condition` is None, 0 (no such item) or the expected version."""
 
     key: Key
     item: int
@@ -16,7 +16,7 @@ class Put(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """What a SendCommand says, read from its parameters, and whom it is sent to: places among the hosts."""
+    """The parameters of a SendCommand; `hosts` are indexes."""
 
     hosts: tuple[int, ...]
     deployment: str
@@ -28,13 +28,13 @@ class Sending(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a controller asks of AWS: to get, write, send, publish; for apps, history, commands, results."""
+    """A call by its kind: get, write, send, publish, apps, history, commands, results."""
 
     kind: str
     what: Any = None
 
 
 class Lost(NamedTuple):
-    """Answer to a transaction whose condition failed: the item that was there, or None."""
+    """The answer to a transaction whose condition failed: the item found, or None."""
 
     found: int | None

@@ -1,12 +1,12 @@
-"""Makes worlds with the same future equal, so that a search visits them once.
+"""Makes states with the same future equal, so that a search visits them once.
 
-While no controller runs, nothing that comes depends on
+While no controller runs, the future does not depend on
 
--   when things happened, but only on which leases, deadlines and surveys are overdue: times are set back to
-    what says just that, and the clock to the number of inputs so far;
--   the version of the aggregate: nobody remembers one;
--   commands of the deployment before the last and earlier, once every host is done with them or would refuse
-    them; and what hosts' ledgers say of these. (Random walks forget nothing: there even their events come.)
+-   times, except on which leases, deadlines and surveys are overdue: times are replaced by representative
+    ones, and the clock by the number of inputs so far;
+-   the aggregate's version, which no controller remembers;
+-   commands of the deployment before the last and earlier ones, once every host has finished or would refuse
+    them, and their entries in the hosts' ledgers. (Random walks keep all, so that their events come, too.)
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from lab.model.scenario import BEGIN, EPOCH
 from lab.model.state import State
 
 LEFT_SECONDS = 300.0
-"""What a deadline that has not passed is set to: a minute does not reach it, ten do."""
+"""Seconds until a deadline that has not passed: it is not over after a minute, but after ten."""
 
 OUTCOMES = frozenset(Outcome)
-"""What else is announced is forgotten once it is done: nothing follows from it."""
+"""Other announcements are dropped once they are published: nothing depends on them."""
 
 Shape = tuple[Any, ...]
 
 
-def forget(state: State) -> State:
-    """The same world without what nobody will ask for."""
+def canonical(state: State) -> State:
+    """Return the state without what its future does not depend on."""
     if state.running:
         return state
     now = BEGIN + len(state.inputs)
@@ -53,13 +53,13 @@ def forget(state: State) -> State:
     sent = {(f"COMMAND#{command.id}", "COMMAND") for command in commands}
     steps = frozenset(f"{command.deployment}/{command.step}" for command in commands)
     table: dict[Key, int] = {}
-    for key, held in state.table.items():
+    for key, found in state.table.items():
         if key == STATE:
-            table[key] = _state(held, state.now, now)
+            table[key] = _state(found, state.now, now)
         elif key[1].startswith("DEPLOYMENT#"):
-            table[key] = _record(held)
+            table[key] = _record(found)
         elif key in sent:
-            table[key] = _command(held)
+            table[key] = _command(found)
     hosts = tuple(_host(host, steps) for host in state.hosts)
     outbox = application(state).outbox
     posted = {act.deployment.id for act in outbox if isinstance(act, Announce)}
@@ -73,7 +73,7 @@ def forget(state: State) -> State:
 
 
 def shape(state: State) -> Shape:
-    """What a world is compared by: equal for equal worlds, and small."""
+    """Return what identifies a state; small, and equal for equal states."""
     return (
         state.now,
         _small(state.inputs),
@@ -93,7 +93,7 @@ def _small(part: Any) -> int:
 
 
 def _is_over(command: Command, hosts: tuple[Host, ...], fence: int) -> bool:
-    # A report is asked for once, and its end may be told at any time.
+    # A report is requested once, and its end may be delivered at any time.
     return (
         command.verb != "report"
         and command.fence < fence - 1
@@ -111,33 +111,35 @@ def _host(host: Host, steps: frozenset[str]) -> Host:
 
 @cache
 def _state(state: int, then: float, now: float) -> int:
-    held = application_of(state)
-    quiesce = replace(
-        held,
+    found = application_of(state)
+    cleared = replace(
+        found,
         version=1,
-        live=_live(held.live),
-        previous=_live(held.previous),
-        current=_deployment(held.current, then, now),
-        waiting=_deployment(held.waiting, then, now),
-        outbox=tuple(_act(act, then, now) for act in held.acts),
+        live=_live(found.live),
+        previous=_live(found.previous),
+        current=_deployment(found.current, then, now),
+        waiting=_deployment(found.waiting, then, now),
+        outbox=tuple(_act(act, then, now) for act in found.acts),
     )
-    return _rewritten(state, quiesce)
+    return _rewritten(state, cleared)
 
 
 @cache
 def _record(record: int) -> int:
-    held = deployment_of(record)
-    kept = Deployment(held.id, held.app, held.kind, held.order, held.release, held.by, outcome=held.outcome)
+    found = deployment_of(record)
+    kept = Deployment(
+        found.id, found.app, found.kind, found.order, found.release, found.by, outcome=found.outcome
+    )
     return _rewritten(record, kept)
 
 
 @cache
-def _command(held: int) -> int:
-    return number({**item(held), "expires": {"N": "0"}})
+def _command(found: int) -> int:
+    return number({**item(found), "expires": {"N": "0"}})
 
 
-def _rewritten(held: int, value: Application | Deployment | None) -> int:
-    kept = {**item(held), **encode_fields(value)}
+def _rewritten(found: int, value: Application | Deployment | None) -> int:
+    kept = {**item(found), **encode_fields(value)}
     return number({**kept, "expires": {"N": "0"}} if "expires" in kept else kept)
 
 
@@ -149,14 +151,14 @@ def _act(act: Act, then: float, now: float) -> Act:
     return replace(act, at=now - LEASE_SECONDS if then >= act.at + LEASE_SECONDS else now)
 
 
-def _deployment(held: Deployment | None, then: float, now: float) -> Deployment | None:
-    if held is None:
+def _deployment(found: Deployment | None, then: float, now: float) -> Deployment | None:
+    if found is None:
         return None
-    timeline = tuple(PhaseEntry(entry.phase, EPOCH) for entry in held.timeline)
-    step = held.step
+    timeline = tuple(PhaseEntry(entry.phase, EPOCH) for entry in found.timeline)
+    step = found.step
     if step:
         step = replace(step, deadline=now - 1 if then > step.deadline else now + LEFT_SECONDS)
-    elif held.timeline and then > held.timeline[-1].at + SURVEY_SECONDS:
+    elif found.timeline and then > found.timeline[-1].at + SURVEY_SECONDS:
         timeline = (*timeline[:-1], PhaseEntry(timeline[-1].phase, now - SURVEY_SECONDS - 1))
-    before, earlier = _live(held.live_before), _live(held.previous_before)
-    return replace(held, timeline=timeline, step=step, live_before=before, previous_before=earlier)
+    before, earlier = _live(found.live_before), _live(found.previous_before)
+    return replace(found, timeline=timeline, step=step, live_before=before, previous_before=earlier)

@@ -1,12 +1,11 @@
-"""A controller that can be stopped at every call, and forked there.
+"""Runs controllers that can be stopped at each call, and forked there.
 
-Between two calls a controller is nothing but what it was started with and the answers that it has had: it
-asks no clock but ours and rolls no dice. So a stopped controller is kept as that list of answers, and goes
-on by being run again from its start on the same answers, as far as they reach. A tree of answers remembers
-which call comes after which, so that no list is run twice.
+A controller is deterministic: it depends on its start, the answers to its calls, and a clock that is given to
+it. So a stopped controller is the list of its answers, and to continue it is to run it again from the start
+on these answers. A tree of answers caches which call follows, so that no list is run twice.
 
-A clock that does not move while a controller runs is enough: a lease (60 s) is longer than a function may run
-(30 s), so whoever waits for the one to pass has outlived the other.
+The clock does not move while a controller runs. That is enough: a lease (60 s) is longer than a function may
+run (30 s), so that a controller which waits for a lease has outlived the function that holds it.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ Value = TypeVar("Value")
 
 
 class Controllers:
-    """All controllers that were ever run, as one tree a start."""
+    """All controllers run so far, as one tree of answers for each start."""
 
     def __init__(self) -> None:
         self._first: dict[Root, Node] = {}
         self.runs = 0
 
     def begin(self, start: Start, state: State) -> Process:
-        """A controller before its first call."""
+        """Return a controller before its first call."""
         happened = next((happened.at for happened in state.inputs if happened.name in start), 0.0)
         root = Root(start, state.now, happened, len(state.hosts))
         node = self._first.get(root)
@@ -56,7 +55,7 @@ class Controllers:
         return Process(node)
 
     def answered(self, process: Process, answer: Any, state: State) -> Process:
-        """The controller after its call was answered; the world is as that call left it."""
+        """Return the controller after an answer; `state` is the state after the call."""
         node = process.node
         after = node.next.get(answer)
         if after is None:
@@ -65,7 +64,7 @@ class Controllers:
         return Process(after)
 
     def _run(self, node: Node, state: State) -> None:
-        """Run from the start to this node on its answers, and on to the end as if nothing came between."""
+        """Run from the start to this node on its answers, then to the end as if nothing else happened."""
         self.runs += 1
         fake_aws = _Replay(node, state)
         try:
@@ -77,10 +76,10 @@ class Controllers:
 
 
 class _Replay:
-    """Answers what was answered before, then what the world answers; notes each call at its node."""
+    """Gives the known answers, then those of the state; records each call at its node."""
 
     def __init__(self, node: Node, state: State) -> None:
-        self.known = node.heard()
+        self.known = node.answers()
         self.asked = 0
         self.node = node
         self.state = state
@@ -95,7 +94,7 @@ class _Replay:
             before, answer = self.known[self.asked]
             self.asked += 1
             if before is None or call.kind != before.kind or (call.what != before.what and call.what != ()):
-                raise AssertionError(f"the same answers led to {call}, and to {before} before")
+                raise AssertionError(f"not deterministic: {call} instead of {before}")
             return answer
         self.node.call = call
         self.state, answer = serve(self.state, call)
@@ -105,7 +104,7 @@ class _Replay:
 
 
 class _Jars:
-    """The bucket: what was uploaded as `x…` is no jar."""
+    """The bucket: an upload `x…` is not a jar."""
 
     def inspect(self, upload: Upload) -> tuple[Release, str]:
         label = upload.key.partition("/")[2].partition(".")[0]
@@ -115,15 +114,15 @@ class _Jars:
 
 
 class _Defaults:
-    """Settings that nobody changed."""
+    """The default settings."""
 
     def read(self, app: str) -> Settings:
         return Settings()
 
 
 def _work(fake_aws: _Replay, root: Root) -> None:
-    """Do what a function's handler does."""
-    # A rollback stands where it is delivered: after the upload that happened last, never beside it.
+    """Call the controller as the function's handler does."""
+    # A rollback is ordered by its delivery: after the last upload, never at the same time.
     now = root.now + HALF_A_SECOND if root.start[0] == "rollback" else root.now
     clock: Callable[[], float] = lambda: now  # noqa: E731
     controller = Controller(
@@ -157,7 +156,7 @@ def _work(fake_aws: _Replay, root: Root) -> None:
 
 
 def upload_of(name: str, at: float) -> Upload:
-    """The upload of this name, which happened at this time. Every upload has a key of its own."""
+    """Return the upload of this name at this time. Each upload has its own key."""
     key = f"{APP}/{name}.jar"
     order = UploadOrder(key, "0A", at)
     return Upload(APP, BUCKET, key, f"version-{name}", 1, order, deployment_id(at, BUCKET, key, name), "ann")
@@ -165,8 +164,8 @@ def upload_of(name: str, at: float) -> Upload:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without logs and metrics, for millions of controllers have nothing to say to an operator; and nothing
-    is encoded or decoded twice, for neither an aggregate nor what was made of it is ever changed."""
+    """Switch off logs and metrics, and cache what is encoded and decoded: both are immutable, and a search
+    runs millions of controllers."""
     with (
         patch("twinslot.aws.store.decode_fields", _decode_once),
         patch("twinslot.aws.store.encode_fields", _encode_once),
@@ -183,7 +182,7 @@ _decoded: dict[tuple[type, int], Any] = {}
 
 
 def _decode_once(kind: type[Value], attributes: Item) -> Value:
-    """Items are kept for good (see `world.item`), so that where one lies tells which it is."""
+    """Decode an item. Interned items live for ever (see items.py), so that their id identifies them."""
     key = (kind, id(attributes))
     if key not in _decoded:
         _decoded[key] = decode_fields(kind, attributes)

@@ -1,37 +1,37 @@
-"""Every run with at most so many faults and moves: a state is visited once, by its shape.
+"""Searches every run with a bounded number of faults and actions; a state is visited once, by its shape.
 
-The search goes by the number of moves, so that the way told of a violation is the shortest. A state that is
-reached again with fewer faults is gone on from again: more may follow from it.
+The search is breadth-first, so that the trace of a violation is the shortest. A state that is reached again
+with fewer faults is expanded again: more can follow from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lab.model.actions import Action, Bounds, actions, make, words
+from lab.model.actions import Action, Bounds, actions, apply, words
 from lab.model.aggregate import application
-from lab.model.canonical import Shape, forget, shape
+from lab.model.canonical import Shape, canonical, shape
 from lab.model.controllers import Controllers
 from lab.model.invariants import ALWAYS, AT_THE_END
 from lab.model.scenario import quiesce
 from lab.model.state import State
 
-ENOUGH_TICKS = 60
-"""By then everything has ended, however it stood."""
+ENOUGH_CHECKS = 60
+"""Scheduled checks after which everything has ended, from any state."""
 
 
 @dataclass
 class Violation:
-    """A promise that did not hold, why, and the moves that led there in words."""
+    """The name of an invariant, why it is violated, and the actions that lead there."""
 
-    promise: str
+    invariant: str
     why: str
     trace: list[str]
 
 
 @dataclass
 class Report:
-    """What a search saw: all that lies at most `depth` moves away; `complete` when nothing lies further."""
+    """The result of a search: all states within `depth` actions; `complete` when there are no others."""
 
     states: int = 0
     transitions: int = 0
@@ -42,124 +42,127 @@ class Report:
 
 
 Trace = tuple["Trace", Action] | tuple[()]
-"""The moves that led to a state, the last one outermost."""
+"""The actions that lead to a state, the last one outermost."""
 
 
 class Search:
-    """One search from one world."""
+    """One search from one state."""
 
     def __init__(self, start: State, bounds: Bounds, controllers: Controllers) -> None:
-        self.start = forget(start)
+        self.start = canonical(start)
         self.bounds = bounds
         self.controllers = controllers
         self.report = Report()
         self.ended: tuple[set[Shape], set[Shape]] = (set(), set())
 
     def run(self, faults: int, depth: int | None = None, most_violations: int = 1) -> Report:
-        """Visit all that so many faults and moves lead to (no `depth`: to the end); or so many violations."""
+        """Visit all states within so many faults and actions (without `depth`: all), until so many
+        violations."""
         report = self.report
         reached: dict[Shape, int] = {shape(self.start): 0}
         frontier: list[tuple[State, int, Trace]] = [(self.start, 0, ())]
         while frontier and report.depth != depth:
             following: list[tuple[State, int, Trace]] = []
-            for state, borne, way in frontier:
-                for move in actions(state, self.bounds):
-                    bears = borne + move.fault
-                    if bears > faults:
+            for state, faults_before, trace in frontier:
+                for action in actions(state, self.bounds):
+                    faults_now = faults_before + action.fault
+                    if faults_now > faults:
                         continue
                     report.transitions += 1
-                    after = forget(make(state, move, self.controllers))
-                    onward: Trace = (way, move)
-                    violated = self.is_violated(state, after, onward)
+                    after = canonical(apply(state, action, self.controllers))
+                    longer: Trace = (trace, action)
+                    violated = self.is_violated(state, after, longer)
                     key = shape(after)
                     known = reached.get(key)
                     if not violated and known is None:
-                        violated = self.check_end(after, onward)
+                        violated = self.check_end(after, longer)
                     if violated:
                         if len(report.violations) >= most_violations:
                             report.states = len(reached)
                             return report
-                    elif known is None or bears < known:
-                        reached[key] = bears
-                        following.append((after, bears, onward))
+                    elif known is None or faults_now < known:
+                        reached[key] = faults_now
+                        following.append((after, faults_now, longer))
             frontier = following
             report.depth += bool(frontier)
         report.states, report.complete = len(reached), not frontier
         return report
 
-    def is_violated(self, before: State, after: State, way: Trace) -> bool:
-        broken = broken_promise(before, after)
-        if broken:
-            self.tell(*broken, way)
-        return bool(broken)
+    def is_violated(self, before: State, after: State, trace: Trace) -> bool:
+        violated = violated_invariant(before, after)
+        if violated:
+            self._report(*violated, trace)
+        return bool(violated)
 
-    def check_end(self, state: State, way: Trace) -> bool:
-        """Let all that runs die, and bring a state to its end: with hosts that are silent, then with hosts
-        that do well."""
-        return any(self._check_end(state, way, silent) for silent in (True, False))
+    def check_end(self, state: State, trace: Trace) -> bool:
+        """Let all controllers die and bring the state to its end, with silent hosts and with hosts that
+        succeed; return whether an invariant is violated."""
+        return any(self._check_end(state, trace, silent) for silent in (True, False))
 
-    def _check_end(self, state: State, way: Trace, silent: bool) -> bool:
+    def _check_end(self, state: State, trace: Trace, silent: bool) -> bool:
         ended = self.ended[silent]
         for _ in state.running:
-            way = (way, Action("die", 0))
-        state = forget(state._replace(running=()))
+            trace = (trace, Action("die", 0))
+        state = canonical(state._replace(running=()))
         passed: set[Shape] = set()
-        ticks = 0
+        checks = 0
         while True:
             if not state.running:
                 key = shape(state)
                 if key in ended:
                     ended |= passed
                     return False
-                # A state that comes again would come for ever.
-                if key in passed or ticks == ENOUGH_TICKS or not application(state).busy:
+                # A state that is reached again will be reached for ever.
+                if key in passed or checks == ENOUGH_CHECKS or not application(state).busy:
                     break
                 passed.add(key)
-            move = quiesce(state, silent)
-            ticks += move.kind == "wait"
-            after = forget(make(state, move, self.controllers))
-            way = (way, move)
-            if self.is_violated(state, after, way):
+            action = quiesce(state, silent)
+            checks += action.kind == "wait"
+            after = canonical(apply(state, action, self.controllers))
+            trace = (trace, action)
+            if self.is_violated(state, after, trace):
                 return True
             state = after
         self.report.ends += 1
-        broken = broken_end(state)
-        if broken:
-            self.tell(*broken, way)
+        violated = violated_end(state)
+        if violated:
+            self._report(*violated, trace)
         else:
             ended |= {*passed, shape(state)}
-        return bool(broken)
+        return bool(violated)
 
-    def tell(self, promise: str, why: str, way: Trace) -> None:
-        self.report.violations.append(Violation(promise, why, in_words(self.start, way, self.controllers)))
+    def _report(self, invariant: str, why: str, trace: Trace) -> None:
+        self.report.violations.append(
+            Violation(invariant, why, in_words(self.start, trace, self.controllers))
+        )
 
 
-def broken_promise(before: State, after: State) -> tuple[str, str] | None:
-    """The first promise that a move breaks, and how."""
-    for promise in ALWAYS:
-        why = promise(before, after)
+def violated_invariant(before: State, after: State) -> tuple[str, str] | None:
+    """Return the first invariant that an action violates, and how."""
+    for invariant in ALWAYS:
+        why = invariant(before, after)
         if why:
-            return promise.__name__, why
+            return invariant.__name__, why
     return None
 
 
-def broken_end(state: State) -> tuple[str, str] | None:
-    """The first promise that a run's end breaks, and how."""
-    for promise in AT_THE_END:
-        why = promise(state)
+def violated_end(state: State) -> tuple[str, str] | None:
+    """Return the first invariant that the end of a run violates, and how."""
+    for invariant in AT_THE_END:
+        why = invariant(state)
         if why:
-            return promise.__name__, why
+            return invariant.__name__, why
     return None
 
 
-def in_words(state: State, way: Trace, controllers: Controllers) -> list[str]:
-    """The moves of a way, each in the world in which it was made."""
+def in_words(state: State, trace: Trace, controllers: Controllers) -> list[str]:
+    """Return the actions of a trace, each described in the state in which it happened."""
     path: list[Action] = []
-    while way:
-        way, move = way
-        path.append(move)
-    told = []
-    for move in reversed(path):
-        told.append(words(state, move))
-        state = forget(make(state, move, controllers))
-    return told
+    while trace:
+        trace, action = trace
+        path.append(action)
+    described = []
+    for action in reversed(path):
+        described.append(words(state, action))
+        state = canonical(apply(state, action, controllers))
+    return described

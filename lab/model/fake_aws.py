@@ -1,7 +1,6 @@
-"""The AWS clients that the controller is given: DynamoDB, SSM, EC2, SNS. Every call goes to one `Wire`.
+"""The AWS clients that the controller gets: DynamoDB, SSM, EC2, SNS. Every call goes to one FakeAws.
 
-They know what the store, the fleet and the announcer use, and refuse everything else. The real store, fleet,
-reader of reports and announcer work on them unchanged.
+They support what the real store, fleet, report reader and announcer use, and refuse everything else.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ HOSTS = ("i-0000000a", "i-0000000b", "i-0000000c")
 APP = "shop"
 
 
-class Trouble(StrEnum):
-    """How a call can fail: AWS did nothing, or AWS did it and the answer was lost."""
+class CallFailure(StrEnum):
+    """How a call can fail: AWS did nothing, or AWS did it and the answer is lost."""
 
     THROTTLED = "throttled"
     UNANSWERED = "unanswered"
 
 
 class FakeAws(Protocol):
-    """Brings a call to the world and returns its answer. While it `replays`, what a write says is not looked
-    at: working that out is most of the work."""
+    """Applies a call to the state and returns its answer. While it `replays`, the items of a write are not
+    needed, and encoding them is most of the work."""
 
     fleet_size: int
 
@@ -45,11 +44,11 @@ class FakeAws(Protocol):
 
 
 def answer_of(fake_aws: FakeAws, call: Call) -> Any:
-    """What the world answers; its troubles are raised as botocore raises them."""
+    """Return the answer; raise a CallFailure as botocore does."""
     answer = fake_aws.ask(call)
-    if answer is Trouble.THROTTLED:
+    if answer is CallFailure.THROTTLED:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slower"}}, call.kind)
-    if answer is Trouble.UNANSWERED:
+    if answer is CallFailure.UNANSWERED:
         raise ReadTimeoutError(endpoint_url="aws")
     return answer
 
@@ -83,7 +82,7 @@ class DynamoDB:
         return {} if found is None else {"Item": item(found)}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        # The last reports of hosts are there for people: no controller reads them, so no order shows.
+        # Hosts' last reports are for people: no controller reads them, so that their order does not matter.
         writes = [write["Put"] for write in TransactItems if not _is_report(write["Put"])]
         if not writes:
             return {}
@@ -141,7 +140,7 @@ def _put(put: dict[str, Any]) -> Put:
 
 
 class SSM:
-    """Run Command. Which agents there are is no question here: all hosts are online."""
+    """Run Command; all hosts are online."""
 
     def __init__(self, fake_aws: FakeAws) -> None:
         self.fake_aws = fake_aws
@@ -188,8 +187,8 @@ class SSM:
 
     def _invocations(self, *, CommandId: str, Details: bool) -> dict[str, Any]:  # noqa: N803
         parts = answer_of(self.fake_aws, Call("results", CommandId))
-        told = [(host, part) for host, part in zip(HOSTS, parts, strict=False) if part.sent]
-        return {"CommandInvocations": [_invocation(host, part, CommandId) for host, part in told]}
+        sent = [(host, part) for host, part in zip(HOSTS, parts, strict=False) if part.sent]
+        return {"CommandInvocations": [_invocation(host, part, CommandId) for host, part in sent]}
 
 
 def _invocation(host: str, part: Part, command: str) -> dict[str, Any]:
@@ -198,17 +197,17 @@ def _invocation(host: str, part: Part, command: str) -> dict[str, Any]:
         "InstanceId": host,
         "Status": status,
         "StatusDetails": status,
-        "CommandPlugins": [{"Name": "run", "Output": _told(host, part.report, command)}],
+        "CommandPlugins": [{"Name": "run", "Output": _output(host, part.report, command)}],
     }
 
 
-def _told(host: str, report: Report | None, command: str) -> str:
-    """The line that a host prints."""
+def _output(host: str, report: Report | None, command: str) -> str:
+    """Return the line that a host prints."""
     if report is None:
         return ""
     deployment, step, _ = command.split("/")
     named = () if report.live is None else (SLOTS[report.live],)
-    told = {
+    printed = {
         "twinslot": 1,
         "host": host,
         "app": APP,
@@ -217,7 +216,7 @@ def _told(host: str, report: Report | None, command: str) -> str:
         "deployment": "" if step == "report" else deployment,
         "fence": 0,
         "ok": report.ok,
-        "reason": "" if report.ok else f"{step} did not go well",
+        "reason": "" if report.ok else f"{step} failed",
         "log": [],
         "live": next(iter(named), None),
         "standby": False,
@@ -225,7 +224,7 @@ def _told(host: str, report: Report | None, command: str) -> str:
         "sha256": digest_of(report.release) if report.release else None,
         "seconds": {},
     }
-    return json.dumps(told)
+    return json.dumps(printed)
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
@@ -240,19 +239,19 @@ def _slot(slot: Slot) -> dict[str, Any]:
 
 
 def digest_of(release: str) -> str:
-    """The SHA-256 that stands for the bytes of a release."""
+    """Return a release's SHA-256."""
     return sha256(release.encode()).hexdigest()
 
 
 def _label(packed: str | None) -> str | None:
-    """The label of a release in a command's parameters; no two releases here bear the same."""
+    """Return the label of a release in a command's parameters, which is unique here."""
     if not packed:
         return None
     return str(json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))["label"])
 
 
 class EC2:
-    """The hosts of the app, all running."""
+    """The app's hosts, all running."""
 
     def __init__(self, fake_aws: FakeAws) -> None:
         self.fake_aws = fake_aws
@@ -276,6 +275,6 @@ class SNS:
 
     def publish(self, *, Message: str, MessageAttributes: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
         attributes = {name: value["StringValue"] for name, value in MessageAttributes.items()}
-        told = (attributes["announcement"], attributes["outcome"], number(Message))
-        answer_of(self.fake_aws, Call("publish", told))
+        published = (attributes["announcement"], attributes["outcome"], number(Message))
+        answer_of(self.fake_aws, Call("publish", published))
         return {}

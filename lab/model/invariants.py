@@ -1,7 +1,7 @@
-"""What is promised, a function a promise; each says what is wrong, or "".
+"""The invariants, one function each; it returns what is violated, or "".
 
-Those of ALWAYS look at a move and hold over every one; those of AT_THE_END look at a world in which nothing
-came any more and enough ticks have passed.
+Those of ALWAYS hold for the states before and after each action; those of AT_THE_END hold for a state without
+further events, after enough scheduled checks.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ def _changed(before: State, after: State) -> bool:
 
 
 def traffic_goes_to_verified_releases_only(before: State, after: State) -> str:
-    """Traffic is never sent to a release that was not verified on that host."""
+    """Requests never go to a release that was not verified on that host."""
     for name, was, is_ in zip(HOSTS, before.hosts, after.hosts, strict=False):
         traffic = is_.traffic
         if traffic and traffic != was.traffic and traffic.release not in is_.proved:
-            return f"{name} sends traffic to {traffic.release}, which was never verified there"
+            return f"{name} sends requests to {traffic.release}, which was never verified there"
         if is_.live != was.live and traffic and not traffic.verified:
-            return f"{name} moved traffic to {traffic.release}, whose process is not verified"
+            return f"{name} moved requests to {traffic.release}, whose process is not verified"
     return ""
 
 
 def flips_wait_for_every_host(before: State, after: State) -> str:
-    """Hosts are told to flip only when every one of them has verified the release."""
+    """Hosts are sent the flip only when every one of them has verified the release."""
     if before.commands is after.commands:
         return ""
     sent = {command.id for command in before.commands}
@@ -54,13 +54,13 @@ def flips_wait_for_every_host(before: State, after: State) -> str:
 
 
 def _has_staged(host: Host, staged: Command) -> bool:
-    """Whether it did, or one that it replaced may have."""
+    """Return whether this host staged it, or the host that it replaced may have."""
     report = finished(host, staged)
     return host.renewed if report is None else report.ok
 
 
 def one_deployment_acts(before: State, after: State) -> str:
-    """At most one deployment of an app acts on a host: once a newer command acted, no older one does."""
+    """At most one deployment of an app acts on a host: after a newer command no older one acts."""
     for name, was, is_ in zip(HOSTS, before.hosts, after.hosts, strict=False):
         if is_.acted < was.acted:
             return f"{name} acted on a command with fence {is_.acted} after one with fence {was.acted}"
@@ -68,17 +68,17 @@ def one_deployment_acts(before: State, after: State) -> str:
 
 
 def nothing_accepted_is_lost(before: State, after: State) -> str:
-    """What was accepted waits, is under way or has ended: no other controller's write makes it vanish."""
+    """What was accepted waits, is under way or has ended: no other controller's write loses it."""
     if not _changed(before, after):
         return ""
-    held = application(after)
-    known = {present.id for present in (held.current, held.waiting) if present}
+    app = application(after)
+    known = {present.id for present in (app.current, app.waiting) if present}
     records = history(after)
     open_ = {id for id, record in records.items() if record.outcome is None}
     if open_ - known:
-        return f"{', '.join(open_ - known)} was accepted, has no outcome, and nobody works on it"
+        return f"{', '.join(open_ - known)} was accepted, has no outcome, and is neither current nor waiting"
     ended = known - open_
-    return f"{', '.join(ended)} has ended, and is still worked on" if ended else ""
+    return f"{', '.join(ended)} has ended, and is still current or waiting" if ended else ""
 
 
 def an_outcome_never_changes(before: State, after: State) -> str:
@@ -95,20 +95,20 @@ def an_outcome_never_changes(before: State, after: State) -> str:
 
 
 def one_input_is_one_deployment(before: State, after: State) -> str:
-    """The same event twice is one deployment."""
+    """Events are idempotent: the same event twice makes one deployment."""
     if not _changed(before, after):
         return ""
     asked: set[str] = set()
     for id in history(after):
         if id[TIME_CHARACTERS:] in asked:
-            return f"two deployments were made of what was asked once: {id}"
+            return f"one input made two deployments: {id}"
         asked.add(id[TIME_CHARACTERS:])
     return ""
 
 
-def announcements_are_true_and_recognisable(before: State, after: State) -> str:
-    """All announcements of a deployment's end are the same message under its id, and tell the outcome it has;
-    and so are those of its start, which say no more than that it was accepted."""
+def announcements_are_true_and_idempotent(before: State, after: State) -> str:
+    """All announcements of a deployment's end are the same message under its id, with its outcome; so are
+    those of its start, which only say that it was accepted."""
     if before.announced is after.announced:
         return ""
     records = history(after)
@@ -118,15 +118,15 @@ def announcements_are_true_and_recognisable(before: State, after: State) -> str:
             continue
         deployment, _, started = id.partition("/")
         if messages.setdefault(id, message) != message:
-            return f"{id} was announced in two ways"
+            return f"{id} was announced with two messages"
         if deployment not in records or (records[deployment].outcome != outcome and not started):
             return f"{id} was announced as {outcome}, which is not its outcome"
     return ""
 
 
 def the_newest_begins(before: State, after: State) -> str:
-    """What begins is newer than all that was accepted before; only something newer supersedes. A join is
-    neither newer nor older than anything."""
+    """A deployment that begins is newer than all accepted before; only a newer one supersedes. Joins have no
+    order."""
     if not _changed(before, after):
         return ""
     was, is_ = application(before).current, application(after).current
@@ -145,7 +145,7 @@ def the_newest_begins(before: State, after: State) -> str:
         if record.outcome is Outcome.CANCELLED and not any(
             other.kind is Kind.ROLLBACK and other.id != record.id for other in records.values()
         ):
-            return f"{record.id} was cancelled, and nobody called for a rollback"
+            return f"{record.id} was cancelled, and there is no other rollback"
     return ""
 
 
@@ -154,7 +154,8 @@ def _taken(record: Deployment) -> bool:
 
 
 def a_join_is_for_newcomers_alone(before: State, after: State) -> str:
-    """A join commands no host that was not replaced, and never counts as what brought a release live."""
+    """A join commands replaced hosts only, and is never recorded as the deployment that made a release
+    live."""
     if before.commands is not after.commands:
         for command in after.commands:
             join = history(after).get(command.deployment)
@@ -162,26 +163,26 @@ def a_join_is_for_newcomers_alone(before: State, after: State) -> str:
             if join and join.kind is Kind.JOIN and not sent <= {HOSTS[REPLACED]}:
                 return f"{command.id} was sent to {', '.join(sent)}"
     if _changed(before, after):
-        held, records = application(after), history(after)
-        for live in (held.live, held.previous):
+        app, records = application(after), history(after)
+        for live in (app.live, app.previous):
             if live and live.deployment in records and records[live.deployment].kind is Kind.JOIN:
-                return f"the join {live.deployment} counts as what brought {live.release.label}"
+                return f"the join {live.deployment} is recorded as the deployment of {live.release.label}"
     return ""
 
 
 def what_is_frozen_does_not_begin(before: State, after: State) -> str:
-    """While an app is frozen no upload begins."""
+    """No upload begins while its app is frozen."""
     if not _changed(before, after):
         return ""
     was, is_ = application(before), application(after)
     begun = is_.current and (was.current is None or was.current.id != is_.current.id)
     if is_.current and begun and is_.freeze and is_.current.kind is Kind.UPLOAD:
-        return f"{is_.current.id} began, and {is_.freeze.by} froze the app"
+        return f"{is_.current.id} began, although {is_.freeze.by} froze the app"
     return ""
 
 
-def no_controller_is_surprised(before: State, after: State) -> str:
-    """A controller ends well or with an error of its own, never with one that nobody thought of."""
+def no_controller_fails_unexpectedly(before: State, after: State) -> str:
+    """A controller ends without an error or with a TwinslotError."""
     return next((process.node.error for process in after.running if process.node.error), "")
 
 
@@ -192,44 +193,44 @@ ALWAYS: tuple[Callable[[State, State], str], ...] = (
     nothing_accepted_is_lost,
     an_outcome_never_changes,
     one_input_is_one_deployment,
-    announcements_are_true_and_recognisable,
+    announcements_are_true_and_idempotent,
     the_newest_begins,
     a_join_is_for_newcomers_alone,
     what_is_frozen_does_not_begin,
-    no_controller_is_surprised,
+    no_controller_fails_unexpectedly,
 )
 
 
 def everything_ends(end: State) -> str:
-    """After the last event and enough ticks nothing is under way and nothing is left to do."""
-    held = application(end)
-    if held.busy:
-        current = held.current
-        left = f"{current.id} is {current.phase}" if current else f"the outbox holds {held.outbox[0].id}"
-        return f"ticks do not end it: {left}"
+    """After the last event and enough scheduled checks nothing is under way or left to do."""
+    app = application(end)
+    if app.busy:
+        current = app.current
+        left = f"{current.id} is {current.phase}" if current else f"the outbox holds {app.outbox[0].id}"
+        return f"scheduled checks do not end it: {left}"
     return ""
 
 
 def everything_is_announced(end: State) -> str:
-    """Every deployment that was accepted has ended in one outcome and was announced at least once, but for
-    the upload that a freeze keeps waiting."""
-    told = {id for id, _, _ in end.announced}
-    held = application(end)
+    """Every accepted deployment has ended with an outcome and was announced at least once, except an upload
+    that a freeze keeps waiting."""
+    announced = {id for id, _, _ in end.announced}
+    app = application(end)
     for id, record in history(end).items():
-        if held.kept_frozen and held.waiting and held.waiting.id == id:
+        if app.kept_frozen and app.waiting and app.waiting.id == id:
             continue
         if record.outcome is None:
             return f"{id} has no outcome"
-        if id not in told:
-            return f"{id} ended as {record.outcome}, and nobody was told"
+        if id not in announced:
+            return f"{id} ended as {record.outcome}, and was not announced"
     return ""
 
 
 def the_newest_wins(end: State) -> str:
-    """The newest of all that was accepted ended on its own merits; if that is LIVE, it is what is live."""
+    """The newest accepted deployment was not superseded or cancelled; if it ended LIVE, it is live."""
     records = [each for each in history(end).values() if _taken(each) and each.kind is not Kind.JOIN]
     last = max((record.order.at for record in records), default=0.0)
-    # More than one only when rollbacks were delivered in the same moment: then any of them may win.
+    # Several only when rollbacks were delivered at the same time: then any of them may win.
     newest = [record for record in records if record.order.at == last]
     winners = [record for record in newest if record.outcome not in (Outcome.SUPERSEDED, Outcome.CANCELLED)]
     if newest and not winners:

@@ -1,4 +1,4 @@
-"""A stopped controller: what it was started with, and the answers that it has had."""
+"""A controller between two calls: what it was started with, and the answers it got."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from lab.model.calls import Call
 
 Start = tuple[str, ...]
 """What a controller is started with: ("upload", input), ("rollback", input), ("freeze", input),
-("unfreeze", input), ("ready", input), ("notice", command), ("inspect", input), ("tick",)."""
+("unfreeze", input), ("ready", input), ("notice", command), ("inspect", input), ("schedule",)."""
 
 
 class Node:
-    """A controller that has had some answers. `call` is what it asks next, None when it is done; `error` is
-    what it ended with, if that was nothing that it may raise."""
+    """A controller after some answers. `call` is its next one, None when it has ended; `error` is the error
+    it ended with, if that is not a TwinslotError."""
 
     __slots__ = ("answer", "call", "error", "next", "parent", "root")
 
@@ -25,8 +25,8 @@ class Node:
         self.error = ""
         self.next: dict[Any, Node] = {}
 
-    def heard(self) -> list[tuple[Call | None, Any]]:
-        """What it has asked and been answered so far, the first call first."""
+    def answers(self) -> list[tuple[Call | None, Any]]:
+        """Return its calls so far with their answers, in order."""
         known: list[tuple[Call | None, Any]] = []
         node = self
         while node.parent is not None:
@@ -36,7 +36,7 @@ class Node:
 
 
 class Root(NamedTuple):
-    """What a controller's doing follows from, besides the answers."""
+    """What a controller depends on, besides the answers."""
 
     start: Start
     now: float
@@ -45,7 +45,7 @@ class Root(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A controller that runs."""
+    """A running controller."""
 
     node: Node
 

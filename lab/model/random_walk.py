@@ -1,5 +1,6 @@
-"""Seeded random runs, far longer and worse than a search can go through: more uploads, hosts and controllers,
-and as many faults as come up. Nothing is forgotten on the way, and the clock runs on as it does.
+"""Seeded random runs, longer than a search can go: more uploads, hosts and controllers, any number of faults.
+
+States are not made canonical, and the clock runs.
 """
 
 from __future__ import annotations
@@ -7,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from lab.model.actions import Action, Bounds, actions, make, words
+from lab.model.actions import Action, Bounds, actions, apply, words
 from lab.model.aggregate import application
 from lab.model.controllers import Controllers
-from lab.model.explore import ENOUGH_TICKS, Violation, broken_end, broken_promise
+from lab.model.explore import ENOUGH_CHECKS, Violation, violated_end, violated_invariant
 from lab.model.scenario import quiesce, settled
 
 BOUNDS = Bounds(
@@ -22,13 +23,22 @@ BOUNDS = Bounds(
     controllers=3,
 )
 MAX_HOSTS = 3
-WEIGHTS = {"call": 8, "host": 4, "begin": 3, "happen": 2, "wait": 1, "trouble": 1, "die": 1, "cool": 1}
-"""How often a kind of move is made when it can be: controllers mostly go on, or nothing would happen."""
+WEIGHTS = {
+    "call": 8,
+    "host": 4,
+    "begin": 3,
+    "happen": 2,
+    "wait": 1,
+    "trouble": 1,
+    "die": 1,
+    "standby_ends": 1,
+}
+"""How often a possible kind of action is chosen: mostly a controller goes on, else little would happen."""
 
 
 @dataclass
 class Walks:
-    """What random runs came to."""
+    """The result of random runs."""
 
     walks: int = 0
     actions: int = 0
@@ -36,44 +46,44 @@ class Walks:
 
 
 def random_walk(seeds: range, length: int) -> Walks:
-    """A walk of `length` moves for each seed, each brought to its end."""
-    told = Walks()
+    """Run `length` actions for each seed, and bring each run to its end."""
+    walks = Walks()
     for seed in seeds:
-        violation = _walk(Random(seed), length, told)
-        told.walks += 1
+        violation = _walk(Random(seed), length, walks)
+        walks.walks += 1
         if violation:
             violation.why += f" (seed {seed})"
-            told.violations.append(violation)
-    return told
+            walks.violations.append(violation)
+    return walks
 
 
-def _walk(random: Random, length: int, told: Walks) -> Violation | None:
+def _walk(random: Random, length: int, walks: Walks) -> Violation | None:
     controllers = Controllers()
     state = settled(random.randint(1, MAX_HOSTS), controllers)
     trace: list[str] = []
     for _ in range(length):
         kinds: dict[str, list[Action]] = {}
-        for move in actions(state, BOUNDS):
-            kinds.setdefault(move.kind, []).append(move)
+        for action in actions(state, BOUNDS):
+            kinds.setdefault(action.kind, []).append(action)
         names = list(kinds)
         (kind,) = random.choices(names, [WEIGHTS[name] for name in names])
-        move = random.choice(kinds[kind])
-        trace.append(words(state, move))
-        after = make(state, move, controllers)
-        told.actions += 1
-        broken = broken_promise(state, after)
-        if broken:
-            return Violation(*broken, trace)
+        action = random.choice(kinds[kind])
+        trace.append(words(state, action))
+        after = apply(state, action, controllers)
+        walks.actions += 1
+        violated = violated_invariant(state, after)
+        if violated:
+            return Violation(*violated, trace)
         state = after
-    silent, ticks = random.random() < 0.5, 0
-    while state.running or (application(state).busy and ticks < ENOUGH_TICKS):
-        move = quiesce(state, silent)
-        ticks += move.kind == "wait"
-        trace.append(words(state, move))
-        after = make(state, move, controllers)
-        broken = broken_promise(state, after)
-        if broken:
-            return Violation(*broken, trace)
+    silent, checks = random.random() < 0.5, 0
+    while state.running or (application(state).busy and checks < ENOUGH_CHECKS):
+        action = quiesce(state, silent)
+        checks += action.kind == "wait"
+        trace.append(words(state, action))
+        after = apply(state, action, controllers)
+        violated = violated_invariant(state, after)
+        if violated:
+            return Violation(*violated, trace)
         state = after
-    broken = broken_end(state)
-    return Violation(*broken, trace) if broken else None
+    violated = violated_end(state)
+    return Violation(*violated, trace) if violated else None

@@ -1,43 +1,43 @@
-"""Where a run begins, and how one goes on when nothing unexpected happens any more."""
+"""The initial state of a run, and how a run goes on when no more faults happen."""
 
 from __future__ import annotations
 
-from lab.model.actions import MINUTE, SILENCE, Action, make
+from lab.model.actions import MINUTE, SILENCE, Action, apply
 from lab.model.aggregate import application
 from lab.model.controllers import Controllers
-from lab.model.host import Fate, Host
+from lab.model.host import Host, HostResult
 from lab.model.state import State
 
 EPOCH = 1_790_000_000.0
 BEGIN = EPOCH + 10_000.0
-"""When a run begins: by then the deployments before it are long over."""
+"""When a run begins: long after the deployments before it."""
 
 BEFORE = ("a", "b")
 """Releases that went live before the run: `b` is live and `a` the previous one, warm."""
 
 
 MAX_ACTIONS = 500
-"""Of a deployment that meets no fault: far more than it takes."""
+"""Far more than a deployment without a fault takes."""
 
 
 def settled(hosts: int, controllers: Controllers) -> State:
-    """An app that had two good deployments."""
+    """Return the state of an app after two good deployments."""
     state = State(EPOCH, (), {}, (Host(),) * hosts, (), frozenset(), ())
     for name in BEFORE:
-        state = make(state, Action("happen", name), controllers)
-        state = make(state, Action("begin", ("upload", name)), controllers)
+        state = apply(state, Action("happen", name), controllers)
+        state = apply(state, Action("begin", ("upload", name)), controllers)
         moved = 0
         while state.running or application(state).current:
-            state = make(state, quiesce(state, silent=False), controllers)
+            state = apply(state, quiesce(state, silent=False), controllers)
             moved += 1
             if moved > MAX_ACTIONS:
-                raise AssertionError(f"a deployment without any fault does not end: {application(state)}")
+                raise AssertionError(f"a deployment without a fault does not end: {application(state)}")
     return state._replace(now=BEGIN, inputs=(), commands=())
 
 
 def quiesce(state: State, silent: bool) -> Action:
-    """What comes next when events do not come any more, but ticks do, and no controller dies. Hosts are
-    silent from now on, so that only deadlines end what they were sent, or carry it out well."""
+    """Return the next action of a run without further events or faults: only scheduled checks come. Hosts are
+    `silent`, so that only deadlines end their commands, or carry them out successfully."""
     if state.running:
         return Action("call", 0)
     if silent:
@@ -45,5 +45,5 @@ def quiesce(state: State, silent: bool) -> Action:
     for place in range(len(state.hosts)):
         for command in state.commands:
             if not command.parts[place].over:
-                return Action("host", (place, command.id, Fate.WELL))
+                return Action("host", (place, command.id, HostResult.SUCCESS))
     return Action("wait", MINUTE)

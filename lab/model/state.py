@@ -1,7 +1,6 @@
-"""All that outlives a controller, and what each of its calls does to it. Pure: every change is a copy.
+"""All that outlives a controller, and the effect of its calls. Pure: every change is a copy.
 
-A call is what reaches AWS: one consistent read, one transaction, one SendCommand, one Publish. It happens
-whole or not at all, as AWS promises; between two calls anything else may happen.
+A call happens completely or not at all, as AWS guarantees; between two calls anything else may happen.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from lab.model.process import Process
 
 
 class Input(NamedTuple):
-    """Something that people did, and when: `u…` an upload, `x…` of what is no jar, `r…` a call for a
-    rollback, `h…` for a hold and `g…` for its end, `n…` a host that is replaced by an empty one; and `i…`, an
-    inspection whose hour has come."""
+    """An input and its time: `u…` an upload, `x…` an upload that is not a jar, `r…` a rollback, `h…` a freeze
+    and `g…` its end, `n…` a host replaced by an empty one, `i…` an inspection that is due."""
 
     name: str
     at: float
@@ -39,7 +37,7 @@ class State(NamedTuple):
 
 
 def serve(state: State, call: Call) -> tuple[State, Any]:
-    """The world after a call, and its answer."""
+    """Return the state after a call, and the call's answer."""
     what = call.what
     match call.kind:
         case "get":
@@ -66,7 +64,7 @@ def serve(state: State, call: Call) -> tuple[State, Any]:
 
 
 def _write(state: State, puts: tuple[Put, ...]) -> tuple[State, Lost | None]:
-    """All puts, or none when a condition fails."""
+    """Do all puts, or none when a condition fails."""
     for put in puts:
         found = state.table.get(put.key)
         if put.condition is not None and (put.condition or None) != (
@@ -77,7 +75,7 @@ def _write(state: State, puts: tuple[Put, ...]) -> tuple[State, Lost | None]:
 
 
 def _send(state: State, sending: Sending) -> tuple[State, str]:
-    """SSM takes every command, also one that it has taken before: it knows no token."""
+    """Send a command. SSM has no idempotency token: the same command twice is two commands."""
     name = f"{sending.deployment or 'app'}/{sending.step}"
     repeats = sum(command.id.rpartition("/")[0] == name for command in state.commands)
     parts = tuple(Part() if place in sending.hosts else ELSEWHERE for place in range(len(state.hosts)))

@@ -1,4 +1,4 @@
-"""The short form of `make model`, and that it bites: what is taken out of the product, it finds."""
+"""The short form of `make model`, and that it finds what is taken out of the product."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,7 +47,7 @@ def search(faults: int, depth: int, hosts: int = 1, bounds: Bounds = ALONE) -> R
     ],
     ids=["two-controllers-at-once", "any-order", "two-hosts", "a-host-replaced-and-a-freeze"],
 )
-def test_every_promise_holds_in_every_run(
+def test_every_invariant_holds_in_every_run(
     faults: int, depth: int, hosts: int, bounds: Bounds, states: int
 ) -> None:
     report = search(faults, depth, hosts, bounds)
@@ -56,13 +56,13 @@ def test_every_promise_holds_in_every_run(
     assert report.states > states
 
 
-def test_every_promise_holds_in_random_runs_with_any_number_of_faults() -> None:
+def test_every_invariant_holds_in_random_runs_with_any_number_of_faults() -> None:
     walks = random_walk(range(10), 150)
     assert walks.violations == []
     assert walks.actions == 10 * 150
 
 
-def test_the_same_search_sees_the_same_states() -> None:
+def test_the_same_search_visits_the_same_states() -> None:
     first, second = search(1, 7), search(1, 7)
     assert (first.states, first.transitions) == (second.states, second.transitions)
 
@@ -75,7 +75,7 @@ def test_without_the_fence_an_older_deployment_acts_last(
 
     monkeypatch.setattr(host, "outranked", let_everybody_in)
     (violation,) = search(0, 25).violations
-    assert violation.promise == "one_deployment_acts"
+    assert violation.invariant == "one_deployment_acts"
     assert "carries out stage" in violation.trace[-1]
 
 
@@ -85,8 +85,8 @@ def test_without_removing_acts_nothing_ever_ends(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Transition, "remove_act", keep)
     (violation,) = search(0, 10).violations
-    assert violation.promise == "everything_ends"
-    assert violation.why.startswith("ticks do not end it: the outbox holds")
+    assert violation.invariant == "everything_ends"
+    assert violation.why.startswith("scheduled checks do not end it: the outbox holds")
 
 
 def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_without_the_version_condition_an_accepted_upload_is_lost(monkeypatch: p
 
     monkeypatch.setattr(Store, "_put_state", unconditional)
     (violation,) = search(1, 12, bounds=Bounds()).violations
-    assert violation.promise == "nothing_accepted_is_lost"
+    assert violation.invariant == "nothing_accepted_is_lost"
     assert "saves STATE" in violation.trace[-1]
 
 
@@ -121,7 +121,7 @@ def come_after(order: UploadOrder, other: UploadOrder | None) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("of", "name", "instead", "promise"),
+    ("of", "name", "instead", "invariant"),
     [
         (_Rules, "command_ended", believe_one_host, "flips_wait_for_every_host"),
         (Transition, "drop_acts", keep_acts, "everything_ends"),
@@ -130,11 +130,11 @@ def come_after(order: UploadOrder, other: UploadOrder | None) -> bool:
     ],
 )
 def test_a_rule_that_is_taken_out_is_missed(
-    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: Callable[..., object], promise: str
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: Callable[..., object], invariant: str
 ) -> None:
     monkeypatch.setattr(of, name, instead)
     (violation,) = search(0, 20, hosts=2).violations
-    assert violation.promise == promise
+    assert violation.invariant == invariant
 
 
 def hold_nothing_back(application: Application) -> bool:
@@ -149,23 +149,23 @@ def join_all(rules: _Rules, event: Surveyed, decide: Callable[..., None] = _Rule
 
 
 @pytest.mark.parametrize(
-    ("of", "name", "instead", "promise"),
+    ("of", "name", "instead", "invariant"),
     [
         (Application, "kept_frozen", property(hold_nothing_back), "what_is_frozen_does_not_begin"),
         (_Rules, "surveyed", join_all, "a_join_is_for_newcomers_alone"),
     ],
 )
 def test_a_rule_of_freezes_and_joins_that_is_taken_out_is_missed(
-    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: object, promise: str
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, instead: object, invariant: str
 ) -> None:
     monkeypatch.setattr(of, name, instead)
     bounds = RENEWED._replace(uploads=("u1",) if of is Application else (), rollbacks=())
     (violation,) = search(0, 24, hosts=2, bounds=bounds).violations
-    assert violation.promise == promise
+    assert violation.invariant == invariant
 
 
 def test_a_query_that_the_table_does_not_know_is_refused() -> None:
-    class Nobody:
+    class NoItems:
         fleet_size = 1
         replays = False
 
@@ -174,7 +174,7 @@ def test_a_query_that_the_table_does_not_know_is_refused() -> None:
 
     with pytest.raises(NotImplementedError):
         next(
-            DynamoDB(Nobody())
+            DynamoDB(NoItems())
             .get_paginator("query")
             .paginate(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={})
         )
