@@ -66,8 +66,8 @@ def main(arguments: list[str]) -> int:
         violations += walks.violations
         print(
             f"  random walks from seed {seed}, up to three hosts and three controllers at once, "
-            f"any number of faults: {walks.walks} walks, {walks.actions:,} actions, {len(walks.violations)} violations, "
-            f"{time.monotonic() - began:.0f} s"
+            f"any number of faults: {walks.walks} walks, {walks.actions:,} actions, "
+            f"{len(walks.violations)} violations, {time.monotonic() - began:.0f} s"
         )
     for violation in violations:
         print(f"\n{violation.invariant} is violated: {violation.why}")

@@ -2,8 +2,8 @@
 
 An action is free, or a fault, of which a run has a bounded number:
 
-    free    an upload, or a call to roll back, freeze or unfreeze; a host replaced by an empty one; an event is
-            delivered, in any order and any number of times, including none; a scheduled check at once or a
+    free    an upload, or a call to roll back, freeze or unfreeze; a host replaced by an empty one; an event
+            is delivered, in any order and any number of times, including none; a scheduled check at once or a
             minute later; a host carries out a command, however late; a controller's next call
     fault   a controller dies, or starts while another runs; AWS throttles a call, or its answer is lost; on a
             host a release does not become or stay healthy, or a command is killed halfway, or a warm process

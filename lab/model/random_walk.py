@@ -29,7 +29,7 @@ WEIGHTS = {
     "begin": 3,
     "happen": 2,
     "wait": 1,
-    "trouble": 1,
+    "failure": 1,
     "die": 1,
     "standby_ends": 1,
 }
