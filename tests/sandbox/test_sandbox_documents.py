@@ -39,7 +39,7 @@ def test_parameters_reach_the_script_as_variables() -> None:
         ({}, "verb is required"),
         ({"verb": ["flop"]}, "does not match"),
         ({"verb": ["flip\n"]}, "does not match"),
-        ({"verb": ["flip", "stage"]}, "takes one text"),
+        ({"verb": ["flip", "stage"]}, "takes one string"),
         ({"verb": ["flip"], "force": ["1"]}, "no parameter force"),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_run_is_nobodys_command(aws: Aws, launched: str) -> None:
     ("document", "parameters", "key", "why"),
     [
         ("try", {"word": ["Hello!"]}, "tag-key", "does not match"),
-        ("other", {"word": ["hello"]}, "tag-key", "there is no document other"),
+        ("other", {"word": ["hello"]}, "tag-key", "no such document: other"),
         ("try", {"word": ["hello"]}, "ResourceGroup", "not ResourceGroup"),
     ],
 )

@@ -1,7 +1,7 @@
-"""EventBridge's default bus: events find the rules that match them, and the rules' targets, asynchronously.
+"""EventBridge's default bus: delivers events asynchronously to the targets of the rules that match them.
 
-Patterns are matched by moto's implementation of them. A function is only invoked where its policy lets this
-rule do so; what cannot be delivered goes to the target's dead-letter queue.
+moto matches the patterns. A function is only invoked when its policy allows this rule to; what cannot be
+delivered goes to the target's dead-letter queue.
 """
 
 import json
@@ -21,13 +21,12 @@ RATE_SECONDS = {"minute": 60, "minutes": 60, "hour": 3600, "hours": 3600, "day":
 
 
 class CannotDeliver(Exception):
-    """A target that will not take the event."""
+    """The target does not accept the event."""
 
 
 @dataclass(frozen=True)
 class _Permission:
-    """One Lambda::Permission: who may invoke which function (its name), for which source's sake (None:
-    any)."""
+    """One Lambda::Permission: who may invoke which function (its name), and for which source (None: any)."""
 
     function: str
     principal: str
@@ -35,10 +34,10 @@ class _Permission:
 
 
 class EventBus:
-    """The bus and its clock. `send_to(arn, message)` puts a message into a queue; `seen` hears of every
-    event.
+    """The bus and its schedules. `send_to(arn, message)` sends a message to a queue; `seen` is called with
+    every event.
 
-    `schedule_factor` makes schedules tick that many times faster than the template says.
+    Schedules run `schedule_factor` times as often as the template has them.
     """
 
     def __init__(
@@ -55,10 +54,10 @@ class EventBus:
         self._permissions: tuple[_Permission, ...] = ()
         self._losing: list[Callable[[dict[str, Any]], bool]] = []
         self._closing = threading.Event()
-        self._clocks: list[threading.Thread] = []
+        self._schedules: list[threading.Thread] = []
 
     def wire(self, stack: Stack) -> None:
-        """Take over the stack's permissions and start its schedules."""
+        """Take the stack's permissions and start its schedules."""
         self._permissions = tuple(
             _Permission(
                 resource.properties["FunctionName"].split(":")[-1],
@@ -68,32 +67,32 @@ class EventBus:
             for resource in stack.of_kind("AWS::Lambda::Permission")
         )
         for rule in stack.of_kind("AWS::Events::Rule"):
-            schedule = rule.properties.get("ScheduleExpression")
-            if schedule:
-                clock = threading.Thread(
-                    target=self._tick,
-                    args=(rule.id, _rate_seconds(schedule)),
-                    name=f"clock-{rule.name}",
+            expression = rule.properties.get("ScheduleExpression")
+            if expression:
+                schedule = threading.Thread(
+                    target=self._run_schedule,
+                    args=(rule.id, _rate_seconds(expression)),
+                    name=f"schedule-{rule.name}",
                     daemon=True,
                 )
-                self._clocks.append(clock)
-                clock.start()
+                self._schedules.append(schedule)
+                schedule.start()
 
     def close(self) -> None:
         self._closing.set()
-        for clock in self._clocks:
-            clock.join()
+        for schedule in self._schedules:
+            schedule.join()
 
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
-        """Let one more hear of every event."""
+        """Call `watcher` with every event, too."""
         self._watchers.append(watcher)
 
     def lose_next(self, matches: Callable[[dict[str, Any]], bool]) -> None:
-        """Let the next event that matches get lost, as best-effort delivery may."""
+        """Lose the next event that matches: delivery is best effort."""
         self._losing.append(matches)
 
     def emit(self, source: str, detail_type: str, resources: Iterable[str], detail: dict[str, Any]) -> None:
-        """An event of an AWS service, now."""
+        """Publish an event of an AWS service."""
         self.publish(
             {
                 "version": "0",
@@ -109,7 +108,7 @@ class EventBus:
         )
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Hand the event to every enabled rule that matches it. Returns before any function runs."""
+        """Deliver the event to every enabled rule that matches it. Returns before a function runs."""
         for matches in list(self._losing):
             if matches(event):
                 self._losing.remove(matches)
@@ -129,16 +128,16 @@ class EventBus:
             self.deliver(rule, event)
 
     def deliver(self, rule: Any, event: dict[str, Any]) -> None:
-        """Hand the event to the targets of one rule."""
+        """Deliver the event to the targets of one rule."""
         for target in list(rule.targets):
             payload = target.get("Input") or json.dumps(event)
             try:
                 self._deliver_to(rule.arn, target["Arn"], payload)
             except CannotDeliver as error:
-                letters = target.get("DeadLetterConfig", {}).get("Arn")
-                if not letters:
+                queue = target.get("DeadLetterConfig", {}).get("Arn")
+                if not queue:
                     raise
-                self._send_to(letters, {"error": str(error), "rule": rule.arn, "event": event})
+                self._send_to(queue, {"error": str(error), "rule": rule.arn, "event": event})
 
     def _deliver_to(self, rule_arn: str, target_arn: str, payload: str) -> None:
         service = target_arn.split(":")[2]
@@ -153,7 +152,7 @@ class EventBus:
         self._functions.invoke_later(function, payload.encode())
 
     def may_invoke(self, function: str, principal: str, source_arn: str) -> bool:
-        """Whether the function's policy lets a service invoke it for a source's sake."""
+        """Return whether the function's policy lets a service invoke it for a source."""
         return any(
             permission.function == function
             and permission.principal == principal
@@ -161,7 +160,7 @@ class EventBus:
             for permission in self._permissions
         )
 
-    def _tick(self, rule_name: str, seconds: float) -> None:
+    def _run_schedule(self, rule_name: str, seconds: float) -> None:
         period = seconds / self._schedule_factor
         due = time.monotonic() + period
         while not self._closing.wait(max(0.0, due - time.monotonic())):
@@ -187,7 +186,7 @@ def _scheduled(rule_arn: str) -> dict[str, Any]:
 
 
 def _rate_seconds(expression: str) -> float:
-    """Seconds between two ticks of rate(N UNIT); cron is not understood here."""
+    """Return the seconds of rate(N UNIT). Raises CannotDeliver for cron."""
     count, _, unit = expression.removeprefix("rate(").removesuffix(")").partition(" ")
     if not expression.startswith("rate(") or not count.isdigit() or unit not in RATE_SECONDS:
         raise CannotDeliver(f"the sandbox does not understand the schedule {expression}")
@@ -195,8 +194,8 @@ def _rate_seconds(expression: str) -> float:
 
 
 def queue_name(arn: str) -> str:
-    """The name of a queue in this account, from its ARN."""
+    """Return the name of a queue of this account from its ARN. Raises CannotDeliver for another ARN."""
     name = arn.rpartition(":")[2]
     if arn != account_arn("sqs", name):
-        raise CannotDeliver(f"{arn} is no queue of this account")
+        raise CannotDeliver(f"{arn} is not a queue of this account")
     return name

@@ -1,5 +1,5 @@
-"""What an EC2 host finds at its link-local addresses: the instance metadata (version 2), and the service that
-its SSM agent talks to. A host is recognised by the address that it asks from.
+"""What an EC2 host finds at link-local addresses: the instance metadata (IMDSv2), and the service that its
+SSM agent polls. A host is identified by its address.
 
 Metadata: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
 """
@@ -23,7 +23,7 @@ MAX_POLL_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Identity:
-    """One host: its instance and the role that its instance profile gives it."""
+    """One host: its instance, and the role of its instance profile."""
 
     instance: str
     address: str
@@ -32,7 +32,7 @@ class Identity:
 
 
 class HostServices:
-    """The server, on `address`; `add` makes a host known to it."""
+    """The server, on `address`; `add` registers a host."""
 
     def __init__(self, address: str, run_command: RunCommand) -> None:
         self.run_command = run_command
@@ -62,9 +62,9 @@ class _Handler(Handler):
         self.body()
         lifetime = self.headers.get(LIFETIME_HEADER, "")
         if self.path != "/latest/api/token" or self.host() is None:
-            self.say(404)
+            self.reply_text(404)
         elif not lifetime.isdigit() or not 1 <= int(lifetime) <= 21600:
-            self.say(400)
+            self.reply_text(400)
         else:
             token = secrets.token_urlsafe(40)
             self.server.owner.tokens.add(token)
@@ -73,30 +73,30 @@ class _Handler(Handler):
     def do_GET(self) -> None:
         host = self.host()
         if host is None or not self.path.startswith("/latest/"):
-            self.say(404)
+            self.reply_text(404)
         elif self.headers.get(TOKEN_HEADER) not in self.server.owner.tokens:
-            self.say(401)
+            self.reply_text(401)
         else:
             found = _metadata(host).get(self.path.removeprefix("/latest/").rstrip("/"))
-            self.say(200 if found is not None else 404, found or "")
+            self.reply_text(200 if found is not None else 404, found or "")
 
     def do_POST(self) -> None:
         body = json.loads(self.body())
         host, run_command = self.host(), self.server.owner.run_command
         if host is None:
-            self.say(404)
+            self.reply_text(404)
         elif self.path == "/agent/poll":
             seconds = min(float(body["seconds"]), MAX_POLL_SECONDS)
             orders = run_command.poll(host.instance, body["platform"], seconds, self.connected)
-            self.say(200, json.dumps(orders))
+            self.reply_text(200, json.dumps(orders))
         elif self.path == "/agent/result":
             run_command.report(host.instance, body["command"], body)
-            self.say(200, "{}")
+            self.reply_text(200, "{}")
         else:
-            self.say(404)
+            self.reply_text(404)
 
     def connected(self) -> bool:
-        """Whether the caller still waits: an agent that was stopped has closed its connection."""
+        """Return whether the caller still waits: an agent that was stopped has closed its connection."""
         try:
             return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:
@@ -107,12 +107,12 @@ class _Handler(Handler):
     def host(self) -> Identity | None:
         return self.server.owner.find(self.client_address[0])
 
-    def say(self, status: int, text: str = "") -> None:
+    def reply_text(self, status: int, text: str = "") -> None:
         self.reply(status, text.encode(), PLAIN)
 
 
 def _metadata(host: Identity) -> dict[str, str]:
-    """Every category that is served, by its path below /latest."""
+    """Return every supported category by its path below /latest."""
     now = datetime.now(UTC).replace(microsecond=0)
     credentials = {
         "Code": "Success",

@@ -1,6 +1,5 @@
-"""The functions of a stack, run as Lambda runs them: warm environments are used again, one request in each at
-a time; an asynchronous invocation is repeated when it fails, and what fails for good goes to its destination.
-"""
+"""Runs the stack's functions as Lambda does: warm environments are reused, each handles one request at a
+time; a failed asynchronous invocation is retried, and in the end sent to its on-failure destination."""
 
 import json
 import threading
@@ -21,7 +20,7 @@ CONCURRENCY = 10
 
 @dataclass(frozen=True)
 class Retry:
-    """What a function's EventInvokeConfig says; the defaults are Lambda's own."""
+    """The settings of a function's EventInvokeConfig, with Lambda's defaults."""
 
     attempts: int = 2
     max_age_seconds: float = 21600
@@ -30,7 +29,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """One function as the template wants it. `credentials` are its role's, as environment variables."""
+    """One function of the template. `credentials` are its role's, as environment variables."""
 
     name: str
     arn: str
@@ -48,8 +47,11 @@ class FunctionSpec:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One that ended. `milliseconds` go from the request's being handed out to its answer: what Lambda bills
-    when warm. `at` is seconds since the epoch."""
+    """An invocation that has ended.
+
+    `milliseconds` are from the handing out of the request to its answer, which is what Lambda bills when
+    warm. `at` is in seconds since the epoch.
+    """
 
     function: str
     request_id: str
@@ -96,7 +98,7 @@ class Function:
         )
 
     def doing(self, trace: str) -> Environment | None:
-        """The environment that works on the request with this trace id."""
+        """Return the environment that handles the request with this trace id."""
         with self._lock:
             return next((each for each in self._environments if each.job and each.job.trace == trace), None)
 
@@ -115,7 +117,7 @@ class Function:
             if self._idle:
                 return self._idle.pop(), False
             if len(self._environments) >= self.spec.concurrency:
-                raise Throttled(f"{self.spec.name}: {self.spec.concurrency} requests are under way already")
+                raise Throttled(f"{self.spec.name}: {self.spec.concurrency} requests are running already")
             environment = Environment(self.spec.handler, self.spec.folder, self._variables(), self._log)
             self._environments.add(environment)
             return environment, True
@@ -129,7 +131,7 @@ class Function:
         environment.close()
 
     def _variables(self) -> dict[str, str]:
-        """What Lambda puts into a function's environment, and the sandbox's endpoint instead of AWS's."""
+        """Return the environment variables that Lambda sets, with the sandbox's endpoint."""
         spec = self.spec
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -155,10 +157,11 @@ class Function:
 
 
 class Functions:
-    """All functions of the sandbox. `retry_seconds` are the pauses before an asynchronous repeat (Lambda: 60,
+    """All functions of the sandbox. `retry_seconds` are the pauses before asynchronous retries (Lambda: 60,
     120).
 
-    `send_to(arn, message)` delivers to a destination; `report` hears of every invocation that ended.
+    `send_to(arn, message)` delivers to a destination; `report` is called with every invocation that has
+    ended.
     """
 
     def __init__(
@@ -178,25 +181,25 @@ class Functions:
         self._by_name[function.spec.name] = function
 
     def find(self, name_or_arn: str) -> Function | None:
-        """By name, ARN or partial ARN, as Lambda's API takes them."""
+        """Return the function with this name, ARN or partial ARN."""
         name = name_or_arn.split(":function:")[-1].split(":")[0]
         return self._by_name.get(name)
 
     def doing(self, trace: str) -> tuple[Function, Environment] | None:
-        """Who makes the calls that bear this trace id."""
+        """Return the function and environment that make the calls with this trace id."""
         found = ((function, function.doing(trace)) for function in self._by_name.values())
         return next(((function, environment) for function, environment in found if environment), None)
 
     def invoke(self, function: Function, payload: bytes) -> Invocation:
-        """Synchronous: the caller gets the answer, and nobody repeats anything. Raises Throttled."""
+        """Invoke synchronously and return the answer. Raises Throttled."""
         invocation = function.invoke(payload)
         self._report(invocation)
         return invocation
 
     def invoke_later(self, function: Function, payload: bytes) -> None:
-        """Asynchronous: returns at once."""
+        """Invoke asynchronously, with retries."""
         if not self._closing.is_set():
-            self._asynchronous.submit(self._until_it_works, function, payload)
+            self._asynchronous.submit(self._invoke_with_retries, function, payload)
 
     def close(self) -> None:
         self._closing.set()
@@ -204,7 +207,7 @@ class Functions:
             function.close()
         self._asynchronous.shutdown(wait=True, cancel_futures=True)
 
-    def _until_it_works(self, function: Function, payload: bytes) -> None:
+    def _invoke_with_retries(self, function: Function, payload: bytes) -> None:
         retry, accepted = function.spec.retry, time.monotonic()
         failures = 0
         invocation: Invocation | None = None
@@ -235,7 +238,7 @@ class Functions:
 def _failure_record(
     function: Function, payload: bytes, invocation: Invocation | None, failures: int, condition: str
 ) -> dict[str, object]:
-    """What an on-failure destination gets
+    """Return what an on-failure destination gets
     (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)."""
     return {
         "version": "1.0",

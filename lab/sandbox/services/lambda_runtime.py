@@ -1,8 +1,8 @@
 """One execution environment of a Lambda function: a process under the real runtime client, and the Runtime
-API that it asks for work (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+API that it polls (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 
-An environment does one invocation at a time. It is killed when the function's timeout passes, and never used
-again after it died.
+An environment handles one invocation at a time. It is killed when the function's timeout has passed, and a
+dead one is not used again.
 """
 
 import json
@@ -23,18 +23,17 @@ from lab.sandbox.api.server import Handler, Server
 JSON = {"Content-Type": "application/json"}
 
 INIT_SECONDS = 10
-"""Lambda's own limit for a function's start."""
+"""Lambda's limit for the init phase."""
 
 RESPONSE_BYTES = 6 * 1024 * 1024
-"""Lambda's limit for the response of a synchronous invocation (plus a little that Lambda grants, not granted
-here)."""
+"""Lambda's limit for the response of a synchronous invocation, without its undocumented tolerance."""
 
 
 @dataclass
 class Job:
-    """One request on its way through an environment; `done` is set when it is answered or given up.
+    """One request in an environment; `done` is set when it was answered or has failed.
 
-    AWS's SDKs send `trace` with each call that the handler makes, in the header X-Amzn-Trace-Id.
+    AWS's SDKs send `trace` with each call of the handler, in the header X-Amzn-Trace-Id.
     """
 
     request_id: str
@@ -101,8 +100,10 @@ class _Handler(Handler):
 
 
 class Environment:
-    """A running process of a function. `folder` is its code, `variables` its whole environment but the API's
-    address."""
+    """A process of a function.
+
+    `folder` has its code; `variables` is its environment without the API's address.
+    """
 
     def __init__(self, handler: str, folder: Path, variables: Mapping[str, str], log: IO[bytes]) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue()
@@ -127,16 +128,16 @@ class Environment:
 
     @property
     def job(self) -> Job | None:
-        """What it does now, or did last."""
+        """Return the current job, or the last one."""
         return self._job
 
     def kill(self) -> None:
-        """End the process at once, in the middle of what it does; `run` sees that."""
+        """Kill the process at once; `run` notices it."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def run(self, job: Job) -> None:
-        """Give the job to the process and return when it is done, one way or another."""
+        """Give the job to the process, and return when the job is done."""
         if not self._wait(self._ready, INIT_SECONDS):
             self._end_unstarted(job)
             return
@@ -152,7 +153,7 @@ class Environment:
             job.fail("Runtime.ExitError", f"RequestId: {job.request_id} Error: Runtime exited: {status}")
 
     def close(self) -> None:
-        """Kill the process and its children, and stop listening. Doing it again is harmless."""
+        """Kill the process and its children, and stop the server. Idempotent."""
         self._jobs.put(None)
         if self.alive:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -160,12 +161,12 @@ class Environment:
         self._server.close()
 
     def next_job(self) -> Job | None:
-        """For the Runtime API: what to do next, None when the environment closes."""
+        """Return the next job for the Runtime API, None when the environment closes."""
         self._ready.set()
         return self._jobs.get()
 
     def answered(self, request_id: str, body: bytes, error: bool) -> None:
-        """For the Runtime API: the handler returned or raised."""
+        """Take the handler's result or error from the Runtime API."""
         job = self._job
         if job is None or job.request_id != request_id:
             return
@@ -177,7 +178,7 @@ class Environment:
             job.finish(body, error)
 
     def failed_to_start(self, body: bytes) -> None:
-        """For the Runtime API: the function's module could not be imported."""
+        """Take the error of the module's import from the Runtime API."""
         self._init_error = body
 
     def _end_unstarted(self, job: Job) -> None:
@@ -196,7 +197,7 @@ class Environment:
             )
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
-        """Whether the event came in time; a dead process ends the wait early."""
+        """Return whether the event was set in time; a dead process ends the wait."""
         deadline = time.monotonic() + seconds
         while not event.wait(0.05):
             if time.monotonic() > deadline or not self.alive:

@@ -1,11 +1,11 @@
-"""SSM Run Command: commands, what each host made of them, and the agents that fetch them. Its API is in
+"""SSM Run Command: commands, their invocations on hosts, and the agents that poll for them. Its API is in
 ssm_api.py.
 
     Pending -> InProgress -> Success | Failed | TimedOut (execution) | Cancelled
        +-----> TimedOut (delivery) | Cancelled
 
-A command ends when its last invocation has ended. Each change of a command or an invocation becomes an event,
-told outside of all locks.
+A command ends with its last invocation. Each change of a command or an invocation becomes an event, which is
+emitted outside of all locks.
 """
 
 import threading
@@ -25,7 +25,7 @@ UNFINISHED = ("Pending", "InProgress", "Cancelling")
 
 @dataclass
 class Invocation:
-    """One host's part in a command. Times are seconds since the epoch, 0 while they have not come."""
+    """A command's execution on one host. Times are seconds since the epoch, 0 until they are known."""
 
     instance: str
     status: str = "Pending"
@@ -53,7 +53,7 @@ class Command:
     delivery_seconds: int
     invocations: dict[str, Invocation]
     association: str = ""
-    """The id of the State Manager association that this is a run of; such a run is nobody's command."""
+    """The id of the State Manager association that this is a run of, "" for a command that was sent."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     requested: float = field(default_factory=time.time)
     status: str = "Pending"
@@ -65,13 +65,13 @@ class Command:
 
     @property
     def expires_after(self) -> float:
-        """Past it a command reads as not delivered, even if it had started."""
+        """Return when the command counts as not delivered, even if it has started."""
         return self.deliver_by + self.script.seconds
 
 
 @dataclass
 class Agent:
-    """What is known of the agent on an instance: when it last asked, and its cancellations to come."""
+    """An instance's agent: its last poll, and the cancellations that it has not fetched."""
 
     address: str
     name: str
@@ -82,7 +82,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Change:
-    """A command (`instance` None) or an invocation has a new status."""
+    """The new status of a command (`instance` is None) or of an invocation."""
 
     command: Command
     status: str
@@ -90,19 +90,22 @@ class Change:
 
 
 class RunCommand:
-    """All commands and agents. `tell` hears of changes, `greet` of an instance whose agent asks for the first
-    time. An agent gets a command `latency` seconds after it was sent; one that has not asked for
-    `silent_seconds` counts as lost (AWS: some minutes)."""
+    """All commands and agents. `on_change` is called with each change, `on_first_poll` with an instance whose
+    agent polls for the first time.
+
+    An agent gets a command `latency` seconds after it was sent; its connection counts as lost after
+    `silent_seconds` without a poll (AWS: minutes).
+    """
 
     def __init__(
         self,
-        tell: Callable[[Change], None],
-        greet: Callable[[str], None],
+        on_change: Callable[[Change], None],
+        on_first_poll: Callable[[str], None],
         latency: float,
         silent_seconds: float,
     ) -> None:
-        self._tell = tell
-        self._greet = greet
+        self._on_change = on_change
+        self._on_first_poll = on_first_poll
         self._latency = latency
         self._silent_seconds = silent_seconds
         self._changed = threading.Condition()
@@ -111,18 +114,18 @@ class RunCommand:
         self._closing = False
 
     def commands(self) -> list[Command]:
-        """Those that somebody sent, the newest first."""
+        """Return the commands that were sent, the newest first."""
         with self._changed:
             return [each for each in reversed(self._commands.values()) if not each.association]
 
     def find(self, command_id: str) -> Command | None:
-        """The command that somebody sent, by its id."""
+        """Return the command that was sent with this id."""
         with self._changed:
             found = self._commands.get(command_id)
             return found if found and not found.association else None
 
     def runs(self, association: str) -> list[Command]:
-        """All runs of an association, the newest first."""
+        """Return the runs of an association, the newest first."""
         with self._changed:
             return [each for each in reversed(self._commands.values()) if each.association == association]
 
@@ -134,7 +137,7 @@ class RunCommand:
         return time.time() - agent.last_ping < self._silent_seconds
 
     def register(self, instance: str, address: str, name: str) -> None:
-        """An instance that may run an agent; it counts once the agent has asked."""
+        """Register an instance; it has an agent once that has polled."""
         with self._changed:
             self._agents[instance] = Agent(address, name)
 
@@ -143,18 +146,17 @@ class RunCommand:
             self._agents.pop(instance, None)
 
     def send(self, command: Command) -> None:
-        """Accept a command that was found to be in order."""
+        """Accept a validated command."""
         with self._changed:
             self._commands[command.id] = command
             if not command.invocations:
                 command.status, command.details = "Success", "NoInstancesInTag"
             self._changed.notify_all()
         if not command.invocations:
-            self._tell(Change(command, "Success", None))
+            self._on_change(Change(command, "Success", None))
 
     def cancel(self, command: Command, instances: list[str]) -> None:
-        """Ask for the end of invocations; those that have not begun end at once. Promises nothing for the
-        others."""
+        """Cancel invocations: pending ones at once, running ones when their agent ends them."""
         changes: list[Change] = []
         with self._changed:
             for invocation in command.invocations.values():
@@ -168,7 +170,7 @@ class RunCommand:
                     if agent:
                         agent.cancelled.append(command.id)
             self._changed.notify_all()
-        self._tell_all(changes)
+        self._emit(changes)
 
     def poll(
         self,
@@ -177,8 +179,12 @@ class RunCommand:
         seconds: float,
         connected: Callable[[], bool] = lambda: True,
     ) -> dict[str, Any]:
-        """An agent asks what to do, and waits up to `seconds` for it: commands to run, ids of commands to
-        cancel. One that is not `connected` any more gets nothing: what nobody took is not delivered."""
+        """Return the commands for an agent to run and the ids of those to cancel; wait up to `seconds` for
+        them.
+
+        An agent that is no longer `connected` gets nothing, so that the command is delivered to its
+        successor.
+        """
         deadline = time.monotonic() + seconds
         changes: list[Change] = []
         answer: dict[str, Any] = {"run": [], "cancel": []}
@@ -189,7 +195,7 @@ class RunCommand:
             is_new = not agent.last_ping
             agent.last_ping, agent.platform = time.time(), platform
         if is_new:
-            self._greet(instance)
+            self._on_first_poll(instance)
         with self._changed:
             while connected() and not (self._closing or answer["run"] or answer["cancel"]):
                 answer["cancel"], agent.cancelled = agent.cancelled, []
@@ -200,12 +206,11 @@ class RunCommand:
                 if left <= 0 or answer["run"] or answer["cancel"]:
                     break
                 self._changed.wait(min(left, self._next_due(instance)))
-        self._tell_all(changes)
+        self._emit(changes)
         return answer
 
     def report(self, instance: str, command_id: str, result: dict[str, Any]) -> None:
-        """An agent tells how a script ended. A report that comes after the command was given up changes
-        nothing."""
+        """Take the result of a script. Ignored when the command has ended already."""
         changes: list[Change] = []
         with self._changed:
             command = self._commands.get(command_id)
@@ -216,10 +221,10 @@ class RunCommand:
             invocation.stderr = _cut(result["stderr"], STDERR_CHARACTERS)
             invocation.exit_code = result["exit_code"]
             changes += self._end(command, invocation, *_verdict(result))
-        self._tell_all(changes)
+        self._emit(changes)
 
     def expire(self) -> None:
-        """Give up what was not delivered or finished in time; for a clock to call."""
+        """End what was not delivered or finished in time. To be called regularly."""
         now = time.time()
         changes: list[Change] = []
         with self._changed:
@@ -228,7 +233,7 @@ class RunCommand:
                     undelivered = invocation.status == "Pending" and now > command.deliver_by
                     if undelivered or (not invocation.finished and now > command.expires_after):
                         changes += self._end(command, invocation, "TimedOut", "DeliveryTimedOut")
-        self._tell_all(changes)
+        self._emit(changes)
 
     def close(self) -> None:
         with self._changed:
@@ -244,7 +249,7 @@ class RunCommand:
         ]
 
     def _next_due(self, instance: str) -> float:
-        """Seconds until a command of this instance comes through; a second where none is on its way."""
+        """Return the seconds until the instance's next command is due, at most one."""
         now = time.time()
         coming = [
             command.requested + self._latency - now
@@ -282,9 +287,9 @@ class RunCommand:
             changes.append(Change(command, worst, None))
         return changes
 
-    def _tell_all(self, changes: list[Change]) -> None:
+    def _emit(self, changes: list[Change]) -> None:
         for change in changes:
-            self._tell(change)
+            self._on_change(change)
 
 
 def _for_agent(command: Command, instance: str) -> dict[str, Any]:
@@ -300,7 +305,7 @@ def _for_agent(command: Command, instance: str) -> dict[str, Any]:
 
 
 def _verdict(result: dict[str, Any]) -> tuple[str, str]:
-    """Status and details, as the real agent reads a script's end: 137 and 168 are not what they seem."""
+    """Return status and details as the real agent does: the exit codes 137 and 168 have special meanings."""
     if result["cancelled"]:
         return "Cancelled", "Cancelled"
     if result["timed_out"] or result["exit_code"] == 137:

@@ -1,6 +1,5 @@
-"""S3's "Object Created", as EventBridge gets it
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
-"""
+"""S3's event "Object Created" for EventBridge
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html)."""
 
 import threading
 import time
@@ -11,7 +10,7 @@ from lab.sandbox.stack.moto_backends import ACCOUNT
 
 
 class Sequencer:
-    """Hexadecimal text that grows with each call, as S3's does for the events of one key."""
+    """Hexadecimal numbers that grow with each call, as S3's do for the events of one key."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +23,7 @@ class Sequencer:
 
 
 def detail(bucket: Any, key: Any, reason: str, sequencer: str, source_ip: str) -> dict[str, Any]:
-    """What happened to an object, from moto's bucket and key. The key is not URL-encoded here."""
+    """Return the event's detail from moto's bucket and key. The key is not URL-encoded in it."""
     described = {
         "key": key.name,
         "size": key.size,

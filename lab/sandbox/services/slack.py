@@ -1,7 +1,7 @@
-"""What stands for Slack: takes what is posted to webhooks and to chat.postMessage, and keeps it.
+"""A fake Slack: accepts webhook posts and chat.postMessage, and keeps them.
 
-slack = Slack()                                 # Aws has one: aws.slack, and leads its functions there
-slack.messages                                  # what it took, in order
+slack = Slack()                                 # an Account has one: account.slack
+slack.messages                                  # the accepted messages, in order
 slack.answer = lambda post: Reply(500)          # from now on
 """
 
@@ -21,7 +21,7 @@ CHANNEL = "C0SANDBOX"
 
 @dataclass(frozen=True)
 class Post:
-    """One request: the JSON that it brought, and the headers in lower case."""
+    """One request: its JSON, and its headers in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. A status of 0 ends the connection without one; `after` seconds pass before it."""
+    """An answer, sent `after` seconds. A status of 0 closes the connection without one."""
 
     status: int = 200
     body: str = ""
@@ -39,7 +39,7 @@ class Reply:
 
 
 class Slack:
-    """The server, from its making until `close`."""
+    """The server, which runs until `close`."""
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
@@ -56,7 +56,7 @@ class Slack:
         self._server.close()
 
     def take(self, post: Post) -> Reply:
-        """Keep what was posted, and a message that is taken with 200; how it is answered."""
+        """Keep a post, and its message when the answer is 200; return the answer."""
         reply = self.answer(post)
         with self._changed:
             self.posts.append(post)
@@ -66,13 +66,13 @@ class Slack:
         return reply
 
     def wait_for(self, count: int, seconds: float) -> list[dict[str, Any]]:
-        """The messages, when there are at least so many. Raises TimeoutError."""
+        """Return the messages as soon as there are `count`. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while len(self.messages) < count:
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError(
-                        f"{len(self.messages)} of {count} messages came to Slack in {seconds} s"
+                        f"{len(self.messages)} of {count} messages reached Slack in {seconds} s"
                     )
             return list(self.messages)
 
@@ -86,7 +86,7 @@ def _as_slack_does(post: Post) -> Reply:
 
 
 class _Handler(Handler):
-    # A connection ends with its answer, or without one.
+    # Each connection has one answer, or none.
     protocol_version = "HTTP/1.0"
     server: Server[Slack]
 

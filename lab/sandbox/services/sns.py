@@ -1,5 +1,5 @@
-"""What the stack's topics said: kept for tests and for people to read; and how a function hears of a
-message."""
+"""The messages of the stack's topics, kept for tests and for people; and a message as a function receives
+it."""
 
 import json
 import threading
@@ -14,8 +14,7 @@ from lab.sandbox.stack.moto_hooks import Message
 
 @dataclass(frozen=True)
 class Announcement:
-    """One message: `text` is what a person gets by e-mail, `data` what a program gets, {} when that is no
-    JSON."""
+    """One message: `text` is the e-mail, `data` the JSON for programs, {} when it is not JSON."""
 
     at: float
     topic_arn: str
@@ -26,12 +25,12 @@ class Announcement:
 
     @property
     def tells_an_end(self) -> bool:
-        """Whether it is the outcome of a deployment, and not its start, nor of a hold or a drift."""
+        """Return whether it announces the end of a deployment, rather than a start, a freeze or drift."""
         return "seconds" in self.data
 
 
 class Announcements:
-    """Every message so far, in order."""
+    """All messages so far, in order."""
 
     def __init__(self, seen: Callable[[Announcement], None]) -> None:
         self._seen = seen
@@ -42,12 +41,12 @@ class Announcements:
         return len(self._all)
 
     def all(self) -> list[Announcement]:
-        """Every announcement so far, in order."""
+        """Return all announcements so far, in order."""
         with self._changed:
             return list(self._all)
 
     def add(self, message: Message) -> None:
-        """Take what was published, whatever it says."""
+        """Keep a published message."""
         try:
             data = json.loads(message.text_for("default"))
         except ValueError:
@@ -68,8 +67,10 @@ class Announcements:
     def wait_for(
         self, wanted: Callable[[Announcement], bool], seconds: float, after: int = 0
     ) -> Announcement:
-        """The first that is wanted, of those after the first `after`. Raises TimeoutError that tells what
-        came."""
+        """Return the first wanted announcement after the first `after`.
+
+        Raises TimeoutError with the subjects instead.
+        """
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
@@ -80,12 +81,12 @@ class Announcements:
                     not self._changed.wait(max(0.0, deadline - time.monotonic()))
                     and time.monotonic() > deadline
                 ):
-                    came = "; ".join(each.subject for each in self._all[after:]) or "nothing"
-                    raise TimeoutError(f"no such announcement in {seconds} s; what came: {came}")
+                    subjects = "; ".join(each.subject for each in self._all[after:]) or "none"
+                    raise TimeoutError(f"no such announcement in {seconds} s; announced: {subjects}")
 
 
 def lambda_event(message: Message, subscription_arn: str) -> dict[str, Any]:
-    """What a function gets from SNS (https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html)."""
+    """Return what a function gets from SNS (https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html)."""
     return {
         "Records": [
             {
@@ -114,7 +115,7 @@ def lambda_event(message: Message, subscription_arn: str) -> dict[str, Any]:
 
 
 def redriven(message: Message) -> dict[str, Any]:
-    """What a subscription's dead-letter queue gets of a message that could not be delivered to a function
+    """Return what a subscription's dead-letter queue gets of an undeliverable message
     (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html)."""
     return {
         "Type": "Notification",

@@ -1,5 +1,4 @@
-"""The SSM calls that moto does not do: SendCommand that really sends, and everything that tells what became
-of it.
+"""The SSM calls that moto does not implement: SendCommand, and those that return commands and agents.
 
 Shapes and errors: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 """
@@ -35,13 +34,13 @@ SEND_KEYS = frozenset(
 
 
 class SsmApi:
-    """The answers to the API's calls: parameters in, result out, ApiError raised."""
+    """The API's calls: each takes the parameters and returns the result, or raises ApiError."""
 
     def __init__(self, run_command: RunCommand) -> None:
         self._run_command = run_command
 
     def send_command(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, SEND_KEYS)
+        _check_keys(parameters, SEND_KEYS)
         seconds = parameters.get("TimeoutSeconds", 3600)
         if not 30 <= seconds <= 2_592_000:
             raise ApiError("ValidationException", f"TimeoutSeconds is not from 30 to 2592000: {seconds}")
@@ -68,7 +67,7 @@ class SsmApi:
         return answer
 
     def list_commands(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, {"CommandId", "InstanceId", "Filters", "MaxResults", "NextToken"})
+        _check_keys(parameters, {"CommandId", "InstanceId", "Filters", "MaxResults", "NextToken"})
         wanted, instance = parameters.get("CommandId"), parameters.get("InstanceId")
         found = [
             command
@@ -78,11 +77,11 @@ class SsmApi:
             and all(_passes(command, each["key"], each["value"]) for each in parameters.get("Filters", []))
         ]
         if wanted and not found:
-            raise ApiError("InvalidCommandId", f"there is no command {wanted}")
+            raise ApiError("InvalidCommandId", f"no such command: {wanted}")
         return _page([_described(command) for command in found], "Commands", parameters)
 
     def list_command_invocations(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, {"CommandId", "InstanceId", "Details", "MaxResults", "NextToken"})
+        _check_keys(parameters, {"CommandId", "InstanceId", "Details", "MaxResults", "NextToken"})
         wanted, instance = parameters.get("CommandId"), parameters.get("InstanceId")
         found = [
             _described_invocation(command, invocation, parameters.get("Details", False))
@@ -94,7 +93,7 @@ class SsmApi:
         return _page(found, "CommandInvocations", parameters)
 
     def get_command_invocation(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, {"CommandId", "InstanceId", "PluginName"})
+        _check_keys(parameters, {"CommandId", "InstanceId", "PluginName"})
         command = self._run_command.find(parameters["CommandId"])
         invocation = command.invocations.get(parameters["InstanceId"]) if command else None
         if command is None or invocation is None:
@@ -116,17 +115,17 @@ class SsmApi:
         }
 
     def cancel_command(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, {"CommandId", "InstanceIds"})
+        _check_keys(parameters, {"CommandId", "InstanceIds"})
         command = self._run_command.find(parameters["CommandId"])
         if command is None:
-            raise ApiError("InvalidCommandId", f"there is no command {parameters['CommandId']}")
+            raise ApiError("InvalidCommandId", f"no such command: {parameters['CommandId']}")
         self._run_command.cancel(command, parameters.get("InstanceIds", []))
         return {}
 
     def describe_instance_information(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _know(parameters, {"Filters", "MaxResults", "NextToken"})
+        _check_keys(parameters, {"Filters", "MaxResults", "NextToken"})
         with LOCK:
-            tags = tags_of_living_instances()
+            tags = tags_of_running_instances()
         found = []
         for instance, agent in self._run_command.agents().items():
             status = "Online" if self._run_command.is_online(agent) else "ConnectionLost"
@@ -150,17 +149,17 @@ class SsmApi:
         return _page(found, "InstanceInformationList", parameters)
 
     def _targets(self, parameters: dict[str, Any]) -> list[str]:
-        """The instances that a command goes to. Raises ApiError for one that is not managed."""
+        """Return the instances that a command is sent to. Raises ApiError for one that is not managed."""
         ids, targets = parameters.get("InstanceIds", []), parameters.get("Targets", [])
         if bool(ids) == bool(targets):
-            raise ApiError("ValidationException", "name either InstanceIds or Targets")
-        tags, managed = tags_of_living_instances(), self._run_command.agents()
+            raise ApiError("ValidationException", "pass either InstanceIds or Targets")
+        tags, managed = tags_of_running_instances(), self._run_command.agents()
         if targets:
             return [
                 instance
-                for instance, borne in tags.items()
+                for instance, tagged in tags.items()
                 if instance in managed
-                and all(_bears(borne, target["Key"], target["Values"]) for target in targets)
+                and all(_has_tag(tagged, target["Key"], target["Values"]) for target in targets)
             ]
         if len(ids) > MAX_INSTANCE_IDS:
             raise ApiError("ValidationException", f"InstanceIds takes at most 50 ids, not {len(ids)}")
@@ -173,7 +172,7 @@ class SsmApi:
 
 
 def announce(bus: EventBus, change: Change) -> None:
-    """Tell EventBridge of a change, in SSM's words (the events spell Canceled, the API Cancelled)."""
+    """Emit a change as SSM's event (events spell Canceled what the API spells Cancelled)."""
     command = change.command
     status = "Canceled" if change.status == "Cancelled" else change.status
     detail: dict[str, Any] = {
@@ -194,10 +193,10 @@ def announce(bus: EventBus, change: Change) -> None:
 
 
 def read_document(name: str, version: str | None) -> tuple[str, dict[str, Any]]:
-    """A document's version number and content. Hold LOCK. Raises ApiError for what is not there."""
+    """Return a document's version and content. Hold LOCK. Raises ApiError when it does not exist."""
     found = backend("ssm")._documents.get(name)
     if found is None:
-        raise ApiError("InvalidDocument", f"there is no document {name}")
+        raise ApiError("InvalidDocument", f"no such document: {name}")
     if version in (None, "$DEFAULT"):
         document = found.get_default_version()
     elif version == "$LATEST":
@@ -209,8 +208,8 @@ def read_document(name: str, version: str | None) -> tuple[str, dict[str, Any]]:
     return document.document_version, document.content_json
 
 
-def tags_of_living_instances() -> dict[str, dict[str, str]]:
-    """Tags by instance id, of the instances that run. Hold LOCK."""
+def tags_of_running_instances() -> dict[str, dict[str, str]]:
+    """Return the tags of the running instances by instance id. Hold LOCK."""
     return {
         instance.id: {tag["key"]: tag["value"] for tag in instance.get_tags()}
         for reservation in backend("ec2").all_reservations()
@@ -219,25 +218,25 @@ def tags_of_living_instances() -> dict[str, dict[str, str]]:
     }
 
 
-def _bears(tags: dict[str, str], key: str, values: list[str]) -> bool:
+def _has_tag(tags: dict[str, str], key: str, values: list[str]) -> bool:
     if not key.startswith("tag:"):
-        raise ApiError("ValidationException", f"the sandbox knows targets by tag:NAME only, not {key}")
+        raise ApiError("ValidationException", f"the sandbox supports targets by tag:NAME only, not {key}")
     return tags.get(key.removeprefix("tag:")) in values
 
 
 def _meets(filter_: dict[str, Any], facts: dict[str, str], tags: dict[str, str]) -> bool:
     key, values = filter_["Key"], filter_["Values"]
     if key.startswith("tag:"):
-        return _bears(tags, key, values)
+        return _has_tag(tags, key, values)
     if key == "tag-key":
         return any(value in tags for value in values)
     if key not in facts:
-        raise ApiError("InvalidFilterKey", f"the sandbox does not know the filter {key}")
+        raise ApiError("InvalidFilterKey", f"the sandbox does not support the filter {key}")
     return facts[key] in values
 
 
 def _passes(command: Command, key: str, value: str) -> bool:
-    """One of ListCommands' filters."""
+    """Return whether a command passes one of ListCommands' filters."""
     match key:
         case "Status":
             return command.status == value
@@ -248,12 +247,11 @@ def _passes(command: Command, key: str, value: str) -> bool:
         case "InvokedBefore":
             return command.requested < datetime.fromisoformat(value).timestamp()
         case _:
-            raise ApiError("InvalidFilterKey", f"the sandbox does not know the filter {key}")
+            raise ApiError("InvalidFilterKey", f"the sandbox does not support the filter {key}")
 
 
 def _all_at_once(parameters: dict[str, Any], hosts: int) -> None:
-    """The sandbox sends to all hosts at once: a command that asks for less is refused, not obeyed by
-    halves."""
+    """Raise ApiError for a command to fewer hosts at a time than all, which the sandbox does not support."""
     concurrency = str(parameters.get("MaxConcurrency", "50"))
     many = re.fullmatch(r"\d+", concurrency) and int(concurrency) >= hosts
     if concurrency != "100%" and not many:
@@ -314,8 +312,7 @@ def _described_invocation(command: Command, invocation: Invocation, details: boo
 
 
 def _short_output(stdout: str, stderr: str) -> str:
-    """Standard output with standard error behind it, in the 2,500 characters that ListCommandInvocations
-    has."""
+    """Return standard output and error in the 2,500 characters of ListCommandInvocations."""
     text = stdout + (ERROR_TITLE + stderr if stderr else "")
     if len(text) <= SHORT_OUTPUT_CHARACTERS:
         return text
@@ -330,14 +327,16 @@ def _page(found: list[dict[str, Any]], name: str, parameters: dict[str, Any]) ->
     return page
 
 
-def _know(parameters: dict[str, Any], known: frozenset[str] | set[str]) -> None:
-    strange = sorted(set(parameters) - known)
-    if strange:
-        raise ApiError("ValidationException", f"the sandbox does not know the parameter {', '.join(strange)}")
+def _check_keys(parameters: dict[str, Any], known: frozenset[str] | set[str]) -> None:
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise ApiError(
+            "ValidationException", f"the sandbox does not support the parameter {', '.join(unknown)}"
+        )
 
 
 def iso(at: float) -> str:
-    """As SSM writes times into text; empty for what has not come."""
+    """Return a time as SSM formats it in texts; "" for 0."""
     if not at:
         return ""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,11 +1,11 @@
-"""SSM State Manager: an association runs a document on each instance that it targets, when its agent comes
-online; on those that are, when it is made.
+"""SSM State Manager: an association runs a document on each instance that it targets, when the instance's
+agent comes online, and at once on those that are online when it is created.
 
-A run reaches the agent as a command does, and is none to Run Command: neither its calls nor its events tell
-of it. What is told is the state of each instance's association, in an event and by its own call.
+A run reaches the agent as a command does, but Run Command's calls and events do not contain it. Its state is
+in an event of its own and in DescribeInstanceAssociationsStatus.
 
 - https://docs.aws.amazon.com/systems-manager/latest/userguide/state-manager-associations.html
-- the events: https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html
+- events: https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html
 """
 
 import json
@@ -18,7 +18,7 @@ from lab.sandbox.api.requests import ApiError
 from lab.sandbox.services import documents
 from lab.sandbox.services.eventbridge import EventBus
 from lab.sandbox.services.run_command import Change, Command, Invocation, RunCommand
-from lab.sandbox.services.ssm_api import iso, read_document, tags_of_living_instances
+from lab.sandbox.services.ssm_api import iso, read_document, tags_of_running_instances
 from lab.sandbox.stack.moto_backends import ACCOUNT, LOCK, REGION
 from lab.sandbox.stack.resources import account_arn
 
@@ -28,7 +28,7 @@ DELIVERY_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Association:
-    """What an AWS::SSM::Association says."""
+    """The properties of an AWS::SSM::Association."""
 
     document: str
     document_version: str
@@ -40,7 +40,7 @@ class Association:
 
 
 class StateManager:
-    """All associations. Whoever sees an agent ask for the first time calls `came_online`."""
+    """All associations. `came_online` has to be called when an agent polls for the first time."""
 
     def __init__(self, run_command: RunCommand, bus: EventBus) -> None:
         self._run_command = run_command
@@ -48,7 +48,7 @@ class StateManager:
         self._associations: dict[str, Association] = {}
 
     def associate(self, association: Association) -> None:
-        """Make an association. Raises ApiError for a target, a document or a parameter that is not known."""
+        """Create an association. Raises ApiError for an unknown target, document or parameter."""
         with LOCK:
             _, content = read_document(association.document, association.document_version)
         documents.values(content, association.parameters)
@@ -58,12 +58,12 @@ class StateManager:
         self._run(association, list(self._run_command.agents()))
 
     def came_online(self, instance: str) -> None:
-        """Run what targets this instance."""
+        """Run the associations that target this instance."""
         for association in list(self._associations.values()):
             self._run(association, [instance])
 
     def changed(self, change: Change) -> None:
-        """Tell EventBridge of what became of a run on an instance."""
+        """Emit the event for a run's new state on an instance."""
         if change.instance is None:
             return
         association = self._associations[change.command.association]
@@ -97,15 +97,15 @@ class StateManager:
         )
 
     def describe_instance_associations_status(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The call of that name: the newest run of each association on one instance."""
+        """Return the newest run of each association on one instance, as the API call of this name."""
         instance = parameters["InstanceId"]
         newest = [
             next((run for run in self._run_command.runs(each.id) if instance in run.invocations), None)
             for each in self._associations.values()
         ]
-        return {"InstanceAssociationStatusInfos": [self._told(run, instance) for run in newest if run]}
+        return {"InstanceAssociationStatusInfos": [self._described(run, instance) for run in newest if run]}
 
-    def _told(self, run: Command, instance: str) -> dict[str, Any]:
+    def _described(self, run: Command, instance: str) -> dict[str, Any]:
         association, invocation = self._associations[run.association], run.invocations[instance]
         return {
             "AssociationId": association.id,
@@ -122,7 +122,7 @@ class StateManager:
 
     def _run(self, association: Association, instances: list[str]) -> None:
         with LOCK:
-            tags = tags_of_living_instances()
+            tags = tags_of_running_instances()
             version, content = read_document(association.document, association.document_version)
         targeted = [
             instance
@@ -130,7 +130,7 @@ class StateManager:
             if instance in tags and all(_is_met(each, tags[instance]) for each in association.targets)
         ]
         script = documents.script(content, documents.values(content, association.parameters))
-        # One a host: what one of them is slow at changes nothing for the others.
+        # One run per host: a slow host does not delay the others.
         for instance in targeted:
             invocations = {instance: Invocation(instance)}
             self._run_command.send(
@@ -148,17 +148,17 @@ class StateManager:
 
 
 def _is_met(target: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
-    """Whether an instance with these tags is one of the target's. Raises ApiError for an unknown target."""
+    """Return whether an instance with these tags is targeted. Raises ApiError for an unsupported target."""
     key, values = target["Key"], target["Values"]
     if key == "tag-key":
         return any(value in tags for value in values)
     if key.startswith("tag:"):
         return tags.get(key.removeprefix("tag:")) in values
-    raise ApiError("InvalidTarget", f"the sandbox knows targets by tag-key and tag:NAME only, not {key}")
+    raise ApiError("InvalidTarget", f"the sandbox supports targets by tag-key and tag:NAME only, not {key}")
 
 
 def _summary(status: str) -> str:
-    """As the agent words it (agent/association/processor/processor.go)."""
+    """Return the summary in the agent's words (agent/association/processor/processor.go)."""
     counts = ", ".join(
         f"{int(status == counted)} {name}"
         for counted, name in (("Success", "success"), ("Failed", "failed"), ("TimedOut", "timedout"))
