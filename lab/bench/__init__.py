@@ -1,1 +1,1 @@
-"""Measurements, side by side with what a user would pick instead. Results go to build/bench."""
+"""Measurements; see README.md."""

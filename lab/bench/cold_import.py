@@ -1,9 +1,10 @@
-"""How long a handler takes to import, against a module that only imports boto3 and makes the same clients.
+"""Measures the import time of a handler, against a module that only imports boto3 and creates the same
+clients.
 
     python -m lab.bench.cold_import        writes build/bench/cold_import.json
 
-Each import is a process of its own with the variables that Lambda sets; the contestants take turns, so that
-what else the machine does meets all of them, and the median of the rounds counts.
+Each import is a new process with the variables that Lambda sets. The candidates take turns, so that the
+machine's other load affects all of them, and the median of the rounds counts.
 """
 
 import json
@@ -41,14 +42,15 @@ LAMBDA = {
 
 @dataclass(frozen=True)
 class Handler:
-    """What Lambda imports of a function from its folder, and the services that it makes clients of."""
+    """The module that Lambda imports from a function's folder, and the services that it creates clients
+    of."""
 
     module: str
     folder: Path
     services: tuple[str, ...] = ("dynamodb", "ec2", "s3", "sns", "ssm")
 
     def alone(self) -> str:
-        """A module that does nothing but make the same clients."""
+        """Return a module that only creates the same clients."""
         clients = "\n".join(f"session.client({service!r})" for service in self.services)
         return f"import boto3\nsession = boto3.Session()\n{clients}"
 
@@ -64,7 +66,7 @@ HANDLERS = {
 
 
 def milliseconds(code: str, path: list[Path]) -> float:
-    """How long this code takes in a fresh interpreter that finds modules on `path`."""
+    """Return how long this code takes in a new interpreter that finds modules on `path`."""
     environment = {**os.environ, **LAMBDA, "PYTHONPATH": os.pathsep.join(map(str, path))}
     ran = subprocess.run(
         [sys.executable, "-c", TIMED.format(code=code)],
@@ -77,7 +79,7 @@ def milliseconds(code: str, path: list[Path]) -> float:
 
 
 def main() -> None:
-    """Measure, print and write the medians in milliseconds and each handler's ratio to its clients alone."""
+    """Measure, print and write the medians in milliseconds, and each handler's ratio to its clients alone."""
     baselines = {handler.alone(): list[float]() for handler in HANDLERS.values()}
     imports = {name: list[float]() for name in HANDLERS}
     for _ in range(ROUNDS):
@@ -85,14 +87,18 @@ def main() -> None:
             times.append(milliseconds(code, []))
         for name, handler in HANDLERS.items():
             imports[name].append(milliseconds(f"import {handler.module}", [handler.folder, LAYER]))
-    told = {}
+    results = {}
     for name, handler in HANDLERS.items():
         taken, alone = median(imports[name]), median(baselines[handler.alone()])
-        told[name] = {"ms": round(taken, 1), "clients_ms": round(alone, 1), "ratio": round(taken / alone, 2)}
+        results[name] = {
+            "ms": round(taken, 1),
+            "clients_ms": round(alone, 1),
+            "ratio": round(taken / alone, 2),
+        }
         print(f"{name:10}{taken:8.1f} ms, {taken / alone:.2f} x its clients alone ({alone:.1f} ms)")
     result = ROOT / "build" / "bench" / "cold_import.json"
     result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps({"rounds": ROUNDS, "handlers": told}, indent=1) + "\n")
+    result.write_text(json.dumps({"rounds": ROUNDS, "handlers": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What twinslot costs: the calls that it makes, counted in the sandbox, times AWS's public prices.
+"""Measures what twinslot costs: its calls, counted in the sandbox, at AWS's public prices.
 
     python -m lab.bench.cost                prints the tables of docs/cost.md and writes build/bench/cost.json
 
-One deployment to one host, a tick of the clock and an inspection, each alone: no tick comes by itself
-meanwhile. What the host's agent asks is free, and not counted.
+One deployment to one host, one scheduled check and one inspection, separately, with the schedule off. The
+agent's polls are free and not counted.
 """
 
 import json
@@ -31,13 +31,13 @@ from lab.sandbox.stack.template import translate
 RESULTS = ROOT / "build" / "bench"
 EVENTS = ROOT / "events"
 SETTINGS = {"start_seconds": 20, "bake_seconds": 2}
-"""The counts do not depend on them: a bake is one command, however long it is."""
+"""The counts do not depend on them: a bake is one command of any length."""
 
 MEMORY_GB = 1.0
 MINUTES_A_MONTH = 60 * 730
 QUARTERS_A_MONTH = 4 * 730
 LAMBDA_LOG_BYTES = 500
-"""What Lambda itself logs of an invocation: START, END, and REPORT with the trace. Assumed."""
+"""An assumption about Lambda's own lines of an invocation: START, END, and REPORT with the trace."""
 
 QUIET_SECONDS = 2.0
 DEADLINE_SECONDS = 90
@@ -56,15 +56,18 @@ PRICES = {
     "CloudWatch metric and hour": 0.30 / 730,
     "CloudWatch Logs GB": 0.50,
 }
-"""US dollars, US East (N. Virginia), without the free tier; docs/cost.md says where they come from."""
+"""US dollars, US East (N. Virginia), without the free tier; sources in docs/cost.md."""
 
 FREE = {"ec2", "ssm"}
-"""Services whose calls cost nothing: Run Command, describing, standard parameters."""
+"""Services whose calls are free: Run Command, describing, standard parameters."""
 
 
 @dataclass
 class Spent:
-    """What one piece of work took. `calls` are by (who, service, operation); `milliseconds` by function."""
+    """What one piece of work used.
+
+    `calls` are by (caller, service, operation); `milliseconds` by function.
+    """
 
     calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     milliseconds: dict[str, list[float]] = field(default_factory=dict)
@@ -74,24 +77,24 @@ class Spent:
     metrics: int = 0
 
     def count(self, request: ApiRequest, answer: Answer) -> None:
-        """One call. DynamoDB's units are counted from the JSON on the wire, longer than what it bills."""
-        who = _who(request)
-        if not who:
+        """Count a call. DynamoDB's units are computed from the JSON, which is longer than what is billed."""
+        caller = _caller(request)
+        if not caller:
             return
-        self.calls[who, request.service, request.operation] += 1
+        self.calls[caller, request.service, request.operation] += 1
         if request.service != "dynamodb":
             return
         if request.operation in ("GetItem", "Query"):
             self.read_units += max(1, math.ceil(len(answer[2]) / 4096))
         elif request.operation == "TransactWriteItems":
-            # Each item is written twice in a transaction, and once more into the index `busy`.
+            # A transaction writes each item twice, and the index `busy` once more.
             items = request.json["TransactItems"]
             self.write_units += sum(2 * _kilobytes(item) for item in items) + 1
         else:
             self.write_units += _kilobytes(request.json) + 1
 
     def cents(self) -> dict[str, float]:
-        """What it costs, in US cents, by what is paid for."""
+        """Return the cost in US cents by item."""
         invocations = [spent for each in self.milliseconds.values() for spent in each]
         seconds = sum(math.ceil(spent) for spent in invocations) / 1000
         of = self._of
@@ -129,7 +132,7 @@ class Spent:
 
 @contextmanager
 def counting(sandbox: Sandbox) -> Iterator[Spent]:
-    """Count what the functions and the hosts do, until the context ends and all is quiet."""
+    """Count what functions and hosts do until the context ends and nothing runs any more."""
     spent = Spent()
     gateway = sandbox.aws.gateway
     before, invoked, logged = gateway.around, len(sandbox.invocations), _logs()
@@ -155,7 +158,7 @@ def counting(sandbox: Sandbox) -> Iterator[Spent]:
 
 
 def measure() -> dict[str, Spent]:
-    """A deployment, a tick and an inspection, on one host with one release live and another one warm."""
+    """Measure a deployment, a scheduled check and an inspection on a host with a live and a warm release."""
     with Sandbox(pace=Pace(schedule_factor=1e-3)) as sandbox:
         sandbox.set("shop", SETTINGS)
         sandbox.add_host("shop")
@@ -165,7 +168,7 @@ def measure() -> dict[str, Spent]:
         spent = {}
         with counting(sandbox) as spent["deployment"]:
             _deploy(sandbox, "1.2.0")
-        for name, event in (("tick", "schedule"), ("inspection", "report")):
+        for name, event in (("check", "schedule"), ("inspection", "inspect")):
             payload = json.loads((EVENTS / f"{event}.json").read_text())
             sandbox.invoke("SsmAndSchedule", payload)
             _wait_until_quiet(sandbox)
@@ -175,7 +178,7 @@ def measure() -> dict[str, Spent]:
 
 
 def alarm_metrics() -> int:
-    """How many metrics the alarms of a stack without Slack look at: each is paid for by the month."""
+    """Return how many metrics the alarms of a stack without Slack use; each is billed per month."""
     resources = translate(ROOT / "template.yaml", "us-east-1", {}).document["Resources"].values()
     alarms = [each for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
     return sum(
@@ -185,14 +188,14 @@ def alarm_metrics() -> int:
     )
 
 
-def tell(name: str, spent: Spent) -> None:
-    """The table of one piece of work."""
-    print(f"\n{name}\n\n| who | service | operation | calls |\n| --- | --- | --- | --- |")
-    for (who, service, operation), count in sorted(spent.calls.items()):
-        print(f"| {who} | {service} | `{operation}` | {count} |")
+def print_tables(name: str, spent: Spent) -> None:
+    """Print the tables of one piece of work."""
+    print(f"\n{name}\n\n| caller | service | operation | calls |\n| --- | --- | --- | --- |")
+    for (caller, service, operation), count in sorted(spent.calls.items()):
+        print(f"| {caller} | {service} | `{operation}` | {count} |")
     for function, milliseconds in spent.milliseconds.items():
-        told = ", ".join(f"{each:.0f}" for each in milliseconds)
-        print(f"{function}: {len(milliseconds)} invocations, {told} ms")
+        each_one = ", ".join(f"{each:.0f}" for each in milliseconds)
+        print(f"{function}: {len(milliseconds)} invocations, {each_one} ms")
     print(f"{spent.write_units} write units, {spent.read_units} read units", end=", ")
     print(f"{spent.log_bytes:,} bytes of logs, {spent.metrics} metrics")
     print("| for | US cents |\n| --- | --- |")
@@ -202,16 +205,16 @@ def tell(name: str, spent: Spent) -> None:
 
 
 def main() -> int:
-    """Measure, print and write it; 1 where this machine cannot."""
+    """Measure, print and write. Return 1 when this machine cannot run it."""
     reason = unavailable()
     if reason:
-        print(f"nothing can be counted here: {reason}")
+        print(f"the costs cannot be measured here: {reason}")
         return 1
     spent = measure()
     for name, each in spent.items():
-        tell(name, each)
+        print_tables(name, each)
     month = {
-        "ticks": sum(spent["tick"].cents().values()) * MINUTES_A_MONTH / 100,
+        "scheduled checks": sum(spent["check"].cents().values()) * MINUTES_A_MONTH / 100,
         "inspections of one app": sum(spent["inspection"].cents().values()) * QUARTERS_A_MONTH / 100,
         "metrics of alarms": alarm_metrics() * 0.10,
         "dashboard": 3.00,
@@ -225,8 +228,8 @@ def main() -> int:
     return 0
 
 
-def _who(request: ApiRequest) -> str:
-    """The function or the host that calls; what a person's client asks is nobody's, but for the upload."""
+def _caller(request: ApiRequest) -> str:
+    """Return the calling function or host; "" for an operator's calls, except the upload."""
     role = request.principal.arn.partition("assumed-role/")[2] if request.principal else ""
     if not role:
         return "uploader" if (request.service, request.operation) == ("s3", "PutObject") else ""
@@ -242,17 +245,17 @@ def _deploy(sandbox: Sandbox, label: str) -> None:
     jar = build(ROOT / "build" / "jars", label)
     version = sandbox.upload(jar, f"shop/{jar.name}")
     sandbox.wait_for(
-        "shop", "LIVE", DEADLINE_SECONDS, lambda told: told.data["release"]["version"] == version
+        "shop", "LIVE", DEADLINE_SECONDS, lambda live: live.data["release"]["version"] == version
     )
 
 
 def _wait_until_quiet(sandbox: Sandbox) -> None:
-    """Until no function has been invoked, and no command is under way, for QUIET_SECONDS."""
+    """Wait until no function was invoked, and no command ran, for QUIET_SECONDS."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     seen, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET_SECONDS:
         if time.monotonic() > deadline:
-            raise TimeoutError("it does not get quiet")
+            raise TimeoutError(f"functions still run after {DEADLINE_SECONDS} s")
         now = len(sandbox.invocations) + sum(
             command.status not in IN_PROGRESS for command in sandbox.run_command.commands()
         )
@@ -262,17 +265,17 @@ def _wait_until_quiet(sandbox: Sandbox) -> None:
 
 
 def _logs() -> dict[Path, bytes]:
-    """What each function has written so far."""
+    """Return each function's log so far."""
     return {path: path.read_bytes() for path in (STATE / "logs").glob("*.log")}
 
 
 def _metrics(line: bytes) -> Iterator[tuple[str, ...]]:
-    """The metrics that a line in the embedded metric format feeds: names with their dimensions' values."""
-    told = json.loads(line)
-    for described in told["_aws"]["CloudWatchMetrics"]:
+    """Yield the metrics of a line in the embedded metric format: names with their dimensions' values."""
+    entry = json.loads(line)
+    for described in entry["_aws"]["CloudWatchMetrics"]:
         for metric in described["Metrics"]:
             for names in described["Dimensions"]:
-                yield metric["Name"], *(f"{name}={told[name]}" for name in names)
+                yield metric["Name"], *(f"{name}={entry[name]}" for name in names)
 
 
 if __name__ == "__main__":

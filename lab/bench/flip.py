@@ -1,8 +1,9 @@
-"""What a flip costs users: by the product, and by the usual script that reloads nginx. See bench/README.md.
+"""Measures what a flip costs users: with twinslot, and with the usual script that reloads nginx. See
+README.md.
 
     python -m lab.bench.flip                writes build/bench/flip.json and build/bench/flip.png
 
-Both ways flip the same two processes behind the same nginx on one host, in turns, under the same load.
+Both flip the same two processes behind the same nginx on one host, in turns, under the same load.
 """
 
 import contextlib
@@ -19,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.bench.picture import draw
-from lab.bench.ways import PLAIN_PORT, PLAIN_SERVER, Product, Usual, Way, must
+from lab.bench.chart import draw
+from lab.bench.flip_methods import PLAIN_PORT, PLAIN_SERVER, FlipMethod, NginxReload, Twinslot, check_run
 from lab.bench.wrk import CONNECTIONS, Counted, load
 from lab.project import PORTS, ROOT
 from lab.samples.build import build
@@ -40,7 +41,7 @@ ANSWER_SECONDS = 20.0
 
 @dataclass
 class Flips:
-    """What flips of one way came to. The times are of each flip, in seconds, from its call."""
+    """The results of one method. Times are of each flip, in seconds from its call."""
 
     counted: Counted = field(default_factory=Counted)
     quiet: Counted = field(default_factory=Counted)
@@ -49,7 +50,7 @@ class Flips:
 
 
 def _until(condition: Callable[[], bool], otherwise: str, pause_seconds: float = 0.001) -> None:
-    """Until a condition comes true. Raises TimeoutError when it does not."""
+    """Wait for a condition. Raises TimeoutError with `otherwise`."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while not condition():
         if time.monotonic() > deadline:
@@ -58,7 +59,7 @@ def _until(condition: Callable[[], bool], otherwise: str, pause_seconds: float =
 
 
 def _answer(address: str, port: int) -> tuple[int, str]:
-    """The status and the release of an answer on a new connection; 0 when there is none."""
+    """Return the status and the release of an answer on a new connection; 0 without an answer."""
     connection = http.client.HTTPConnection(address, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/")
@@ -70,83 +71,88 @@ def _answer(address: str, port: int) -> tuple[int, str]:
         connection.close()
 
 
-def flip_once(way: Way, address: str, label: str, flips: Flips) -> None:
-    """One flip, with the time that it took until the new slot answered and until its call returned."""
+def flip_once(method: FlipMethod, address: str, label: str, flips: Flips) -> None:
+    """Flip once, and record the time until the new slot answered and until the call returned."""
     answered: list[float] = []
 
     def watch() -> None:
-        _until(lambda: _answer(address, way.port) == (200, label), f"{way.name}: {label} does not answer")
+        _until(
+            lambda: _answer(address, method.port) == (200, label), f"{method.name}: {label} does not answer"
+        )
         answered.append(time.monotonic())
 
     watcher = threading.Thread(target=watch)
     began = time.monotonic()
     watcher.start()
-    way.flip(label)
+    method.flip(label)
     flips.to_return.append(time.monotonic() - began)
     watcher.join()
     if not answered:
-        raise TimeoutError(f"{way.name}: {label} did not answer after a flip")
+        raise TimeoutError(f"{method.name}: {label} did not answer after a flip")
     flips.to_new_slot.append(answered[0] - began)
 
 
 def _until_served(address: str, port: int) -> None:
-    """Until nginx has taken the server on this port: a reload returns before it has happened."""
+    """Wait until nginx serves this port: a reload returns before it is done."""
     _until(lambda: _answer(address, port)[0] == 200, f"nginx does not serve port {port}", 0.05)
 
 
 def _until_settled(machine: Machine) -> None:
-    """Until no worker of an earlier configuration is left: nginx runs one for each processor."""
+    """Wait until no worker of an earlier configuration is left: nginx runs one for each processor."""
     most = os.cpu_count() or 1
 
     def is_settled() -> bool:
-        return must(machine, ["ps", "-eo", "args"]).count("nginx: worker process") <= most
+        return check_run(machine, ["ps", "-eo", "args"]).count("nginx: worker process") <= most
 
     _until(is_settled, "old workers of nginx do not end", 0.1)
 
 
-def measure_flips(host: Host, ways: list[Way]) -> dict[str, Flips]:
-    """BLOCKS blocks of flips of each way, in turns, each under a load of its own; before them, load alone."""
-    results = {way.name: Flips() for way in ways}
-    for way in ways:
-        _until_served(host.address, way.port)
-    for way in ways:
+def measure_flips(host: Host, methods: list[FlipMethod]) -> dict[str, Flips]:
+    """Measure BLOCKS blocks of flips of each method, in turns, each under its own load; before them, load
+    only."""
+    results = {method.name: Flips() for method in methods}
+    for method in methods:
+        _until_served(host.address, method.port)
+    for method in methods:
         _until_settled(host.machine)
-        with load(host.address, way.port) as counted:
+        with load(host.address, method.port) as counted:
             time.sleep(QUIET_SECONDS)
-        results[way.name].quiet = counted
+        results[method.name].quiet = counted
     for block in range(BLOCKS):
-        for way in ways:
-            flips = results[way.name]
+        for method in methods:
+            flips = results[method.name]
             _until_settled(host.machine)
-            with load(host.address, way.port) as counted:
+            with load(host.address, method.port) as counted:
                 for number in range(FLIPS_PER_BLOCK):
-                    flip_once(way, host.address, LABELS[number % 2], flips)
+                    flip_once(method, host.address, LABELS[number % 2], flips)
                     time.sleep(PAUSE_SECONDS)
             flips.counted.add(counted)
-            print(f"block {block + 1} of {BLOCKS}: {way.name:8} lost {counted.lost:5} of {counted.requests}")
+            print(
+                f"block {block + 1} of {BLOCKS}: {method.name:8} lost {counted.lost:5} of {counted.requests}"
+            )
     return results
 
 
 def measure_throughput(host: Host) -> dict[str, list[float]]:
-    """Requests a second through the product's server and through a plain one, in turns, round by round."""
-    must(host.machine, ["systemctl", "stop", "twinslot-shop@blue", "twinslot-shop@green"])
+    """Measure requests a second through the product's server and a plain one, in turns."""
+    check_run(host.machine, ["systemctl", "stop", "twinslot-shop@blue", "twinslot-shop@green"])
     host.machine.write("/etc/nginx/conf.d/plain.conf", PLAIN_SERVER)
-    must(host.machine, ["nginx", "-s", "reload"])
+    check_run(host.machine, ["nginx", "-s", "reload"])
     _until_served(host.address, PLAIN_PORT)
     _until_settled(host.machine)
-    rates: dict[str, list[float]] = {Product.name: [], "plain": []}
+    rates: dict[str, list[float]] = {Twinslot.name: [], "plain": []}
     for _ in range(THROUGHPUT_ROUNDS):
-        for name, port in ((Product.name, Product.port), ("plain", PLAIN_PORT)):
+        for name, port in ((Twinslot.name, Twinslot.port), ("plain", PLAIN_PORT)):
             with load(host.address, port) as counted:
                 time.sleep(THROUGHPUT_SECONDS)
             if counted.lost:
-                raise RuntimeError(f"{name} loses requests without any flip: {counted.errors}")
+                raise RuntimeError(f"{name} loses requests without a flip: {counted.errors}")
             rates[name].append(round(counted.requests / counted.seconds))
     return rates
 
 
 def summary(flips: dict[str, Flips], rates: dict[str, list[float]]) -> dict[str, Any]:
-    """All of it as it is written down. Times are seconds, rates requests a second."""
+    """Return the results for JSON. Times are seconds, rates requests a second."""
 
     def of(times: list[float]) -> dict[str, Any]:
         ordered = sorted(times)
@@ -158,7 +164,7 @@ def summary(flips: dict[str, Flips], rates: dict[str, list[float]]) -> dict[str,
         return {"requests": counted.requests, "lost": counted.lost, "errors": counted.errors}
 
     medians = {name: statistics.median(each) for name, each in rates.items()}
-    # Of each round by itself: what else the machine does then meets both.
+    # Per round: the machine's other load affects both.
     ratio = statistics.median(ours / plain for ours, plain in zip(*rates.values(), strict=True))
     return {
         "flips": BLOCKS * FLIPS_PER_BLOCK,
@@ -183,19 +189,19 @@ def summary(flips: dict[str, Flips], rates: dict[str, list[float]]) -> dict[str,
 
 @contextlib.contextmanager
 def two_releases() -> Iterator[tuple[Host, dict[str, dict[str, Any]], dict[str, int]]]:
-    """A host with both releases deployed by the product: the host, the releases, and the ports they serve."""
+    """Deploy two releases to a host; yield the host, the releases and the ports that they serve."""
     with Sandbox() as sandbox:
         host = sandbox.add_host("shop")
         sandbox.set("shop", {"bake_seconds": 1, "keep_warm_seconds": 7200})
         releases = {}
         for label in LABELS:
             jar = build(RESULTS, label)
-            told = len(sandbox.announcements)
+            after = len(sandbox.announcements)
             sandbox.upload(jar, f"shop/{jar.name}")
-            releases[label] = sandbox.wait_for("shop", "LIVE", 120, after=told).data["release"]
+            releases[label] = sandbox.wait_for("shop", "LIVE", 120, after=after).data["release"]
         ports = {}
         for port in PORTS.values():
-            answer = must(host.machine, ["/usr/bin/python3", "-c", ASK, str(port)])
+            answer = check_run(host.machine, ["/usr/bin/python3", "-c", ASK, str(port)])
             ports[answer.strip()] = port
         yield host, releases, ports
 
@@ -207,29 +213,34 @@ print(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/").headers["X-Rele
 
 
 def main() -> int:
-    """Measures, prints and writes. 1: the product lost requests; 2: it cannot be measured here."""
+    """Measure, print and write.
+
+    Return 1 when the product loses requests, 2 when this machine cannot run it.
+    """
     reason = unavailable() or (None if shutil.which("wrk") else "wrk is missing; lab/setup.sh installs it")
     if reason:
         print(reason, file=sys.stderr)
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
     with two_releases() as (host, releases, ports):
-        flips = measure_flips(host, [Product(host.machine, releases), Usual(host.machine, ports, LABELS[-1])])
+        flips = measure_flips(
+            host, [Twinslot(host.machine, releases), NginxReload(host.machine, ports, LABELS[-1])]
+        )
         rates = measure_throughput(host)
     result = summary(flips, rates)
     (RESULTS / "flip.json").write_text(json.dumps(result, indent=1) + "\n")
     draw(RESULTS / "flip.png", result)
     for name in flips:
-        way = result[name]
-        first, call = way["seconds_to_new_slot"], way["seconds_to_return"]
+        method = result[name]
+        first, call = method["seconds_to_new_slot"], method["seconds_to_return"]
         print(
-            f"{name:9} lost {way['lost']} of {way['requests']} requests in {result['flips']} flips; "
+            f"{name:9} lost {method['lost']} of {method['requests']} requests in {result['flips']} flips; "
             f"{first['median'] * 1000:.0f} ms from call to new slot (p99 {first['p99'] * 1000:.0f}), "
             f"{call['median'] * 1000:.0f} ms to the call's end"
         )
     rate = result["throughput"]
-    print(f"throughput {rate['twinslot']:.0f}/s, plain {rate['plain']:.0f}/s: {rate['ratio']:.1%} of it")
-    return 1 if result[Product.name]["lost"] else 0
+    print(f"throughput {rate['twinslot']:.0f}/s, plain {rate['plain']:.0f}/s: ratio {rate['ratio']:.1%}")
+    return 1 if result[Twinslot.name]["lost"] else 0
 
 
 if __name__ == "__main__":

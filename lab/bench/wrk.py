@@ -1,4 +1,4 @@
-"""Load by wrk, counted by wrk: how many requests it made, and which of them were lost."""
+"""Load by wrk, which counts the requests and those that were lost."""
 
 import contextlib
 import json
@@ -13,9 +13,9 @@ from pathlib import Path
 
 CONNECTIONS = 64
 _SCRIPT = Path(__file__).with_name("count.lua")
-# wrk counts an answer that took longer as a timeout; here the machine is meant to be busy.
+# A slower answer counts as a timeout; the machine is busy on purpose.
 _TIMEOUT_SECONDS = 10
-_LONGEST_SECONDS = 3600
+_MAX_SECONDS = 3600
 _ESTABLISHED = "01"
 
 
@@ -23,7 +23,7 @@ _ESTABLISHED = "01"
 class Counted:
     """What wrk counted. `errors` are by kind: connect, read, write, timeout; status: an answer over 399.
 
-    A read error is a connection that ended while wrk waited for an answer on it.
+    A read error is a connection that ended while wrk waited for an answer.
     """
 
     requests: int = 0
@@ -32,11 +32,11 @@ class Counted:
 
     @property
     def lost(self) -> int:
-        """Requests without a good answer."""
+        """Return the number of requests without a good answer."""
         return sum(self.errors.values())
 
     def add(self, other: "Counted") -> None:
-        """Counts another load as well."""
+        """Add another load's counts."""
         self.requests += other.requests
         self.seconds += other.seconds
         for kind, number in other.errors.items():
@@ -45,9 +45,9 @@ class Counted:
 
 @contextlib.contextmanager
 def load(address: str, port: int) -> Iterator[Counted]:
-    """Keep-alive load for as long as the block lasts; the object is filled in when it ends."""
+    """Run keep-alive load during the block; the object is filled in at its end."""
     counted = Counted()
-    argv = ["wrk", "--threads", "2", "--connections", str(CONNECTIONS), "--duration", f"{_LONGEST_SECONDS}s"]
+    argv = ["wrk", "--threads", "2", "--connections", str(CONNECTIONS), "--duration", f"{_MAX_SECONDS}s"]
     argv += ["--timeout", f"{_TIMEOUT_SECONDS}s", "--script", str(_SCRIPT), f"http://{address}:{port}/"]
     wrk = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
@@ -62,7 +62,7 @@ def load(address: str, port: int) -> Iterator[Counted]:
 
 
 def _wait_for_connections(wrk: "subprocess.Popen[str]", address: str, port: int) -> None:
-    """Until all connections are there. Raises RuntimeError when wrk ends or does not get so far."""
+    """Wait for all connections. Raises RuntimeError when wrk ends or does not open them in time."""
     remote = f"{struct.unpack('<I', socket.inet_aton(address))[0]:08X}:{port:04X}"
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
@@ -70,5 +70,5 @@ def _wait_for_connections(wrk: "subprocess.Popen[str]", address: str, port: int)
         if fields.count([remote, _ESTABLISHED]) >= CONNECTIONS:
             return
         if wrk.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"wrk gets no {CONNECTIONS} connections to {address}:{port}")
+            raise RuntimeError(f"wrk does not open {CONNECTIONS} connections to {address}:{port}")
         time.sleep(0.02)

@@ -1,7 +1,6 @@
-"""Builds the sample applications' jars: shop-<label>.jar, healthy or with faults, as small or large as asked.
+"""Builds the sample applications' jars: shop-<label>.jar, with faults or without, of any size.
 
-Shop.java is compiled once and kept under build/sample; a jar is then only written, byte for byte the same
-for the same arguments. As a command:
+Shop.java is compiled once and cached in build/sample; the same arguments give the same bytes. As a command:
 
     python -m lab.samples.build --label 1.4.2 --faults never-healthy build/jars
 """
@@ -22,7 +21,7 @@ SPRING_SOURCE = Path(__file__).resolve().parent / "spring"
 CACHE = ROOT / "build" / "sample"
 
 MANIFEST_LINE = 72
-"""Most bytes of a manifest's line without its end; more go on in the next, after a space (jar format)."""
+"""The maximum of bytes in a manifest's line; a longer one is continued in the next, after a space."""
 
 PADDING = "padding.bin"
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -31,9 +30,9 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 def build(directory: Path, label: str, faults: str = "", size_bytes: int = 0) -> Path:
     """Write shop-<label>.jar into `directory` and return its path.
 
-    `faults` are those of Shop.java, parted by commas; `size_bytes` is the jar's exact size, or 0: no padding.
-    Raises ValueError for a label that is no file name or a size that the program alone exceeds, and
-    subprocess.CalledProcessError when Shop.java does not compile.
+    `faults` are those of Shop.java, separated by commas; `size_bytes` is the jar's exact size, 0 for no
+    padding. Raises ValueError for an invalid label or too small a size, and subprocess.CalledProcessError
+    when Shop.java does not compile.
     """
     _check(label)
     classes = _compiled()
@@ -44,7 +43,7 @@ def build(directory: Path, label: str, faults: str = "", size_bytes: int = 0) ->
         attributes["Sample-Faults"] = faults
     _write(jar, attributes, classes, padding=None)
     if size_bytes:
-        # An entry costs a header before its bytes (30 + name) and one in the directory (46 + name).
+        # An entry has a local header (30 + name) and one in the central directory (46 + name).
         padding = size_bytes - jar.stat().st_size - 30 - 46 - 2 * len(PADDING)
         if padding < 0:
             raise ValueError(f"{jar.name} cannot be as small as {size_bytes} bytes")
@@ -55,8 +54,8 @@ def build(directory: Path, label: str, faults: str = "", size_bytes: int = 0) ->
 def build_spring(directory: Path, label: str) -> Path:
     """Write a real Spring Boot application as spring-<label>.jar into `directory` and return its path.
 
-    Maven runs once for each label and state of the sources; what it built is kept under build/sample.
-    Raises subprocess.CalledProcessError when Maven fails.
+    Maven runs once for each label and state of the sources; the result is cached in build/sample. Raises
+    RuntimeError when Maven fails.
     """
     _check(label)
     sources = sorted(path for path in SPRING_SOURCE.rglob("*") if path.is_file())
@@ -78,11 +77,11 @@ def build_spring(directory: Path, label: str) -> Path:
 
 def _check(label: str) -> None:
     if not LABEL.fullmatch(label):
-        raise ValueError(f"the label {label!r} is no file name of the characters A-Z a-z 0-9 . _ -")
+        raise ValueError(f"the label {label!r} may only have the characters A-Z a-z 0-9 . _ -")
 
 
 def _maven(target: Path, label: str) -> None:
-    """Package the application into `target`; offline if all that it needs was fetched before."""
+    """Package the application into `target`; offline when everything has been downloaded before."""
     command = ["mvn", "-q", "-B", "-f", str(SPRING_SOURCE / "pom.xml")]
     command += [f"-Drevision={label}", f"-Dtarget={target}"]
     offline = subprocess.run([*command, "-o", "package"], capture_output=True)
@@ -95,7 +94,7 @@ def _maven(target: Path, label: str) -> None:
 
 
 def _compiled() -> dict[str, bytes]:
-    """Each class of Shop.java by its name in the jar, compiled if this source was not compiled before."""
+    """Return the classes of Shop.java by their names in the jar; compile the source once."""
     kept = CACHE / f"classes-{_digest([SOURCE.read_bytes()])}"
     if not kept.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -106,7 +105,7 @@ def _compiled() -> dict[str, bytes]:
             try:
                 classes.rename(kept)
             except OSError:
-                if not kept.exists():  # else somebody else compiled the same source meanwhile
+                if not kept.exists():  # else another process compiled the same source
                     raise
     return {path.name: path.read_bytes() for path in sorted(kept.iterdir())}
 
@@ -119,7 +118,7 @@ def _digest(parts: list[bytes]) -> str:
 
 
 def _write(jar: Path, attributes: dict[str, str], classes: dict[str, bytes], padding: int | None) -> None:
-    """Write the jar aside and rename it, so that nobody uploads half of one."""
+    """Write the jar to a temporary file and rename it, so that nobody uploads half a jar."""
     with tempfile.TemporaryDirectory(dir=jar.parent) as aside:
         path = Path(aside) / jar.name
         with zipfile.ZipFile(path, "w") as archive:
@@ -142,7 +141,7 @@ def _pad(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _entry(name: str, compression: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:
-    """An entry without the time and the umask of now."""
+    """Return an entry that does not depend on the current time and umask."""
     entry = zipfile.ZipInfo(name)
     entry.compress_type = compression
     entry.external_attr = 0o644 << 16
@@ -163,15 +162,15 @@ def _manifest(attributes: dict[str, str]) -> bytes:
 
 
 def main() -> None:
-    """Build one jar and print where it is."""
+    """Build one jar and print its path."""
     parser = argparse.ArgumentParser(
         prog="python -m lab.samples.build", description="Build a sample application's jar."
     )
-    parser.add_argument("directory", type=Path, help="where the jar goes")
-    parser.add_argument("--label", required=True, help="the release's name for people, such as 1.4.2")
-    parser.add_argument("--faults", default="", help="what shall go wrong, as in Shop.java")
+    parser.add_argument("directory", type=Path, help="where to write the jar")
+    parser.add_argument("--label", required=True, help="the release's label, such as 1.4.2")
+    parser.add_argument("--faults", default="", help="faults of Shop.java, separated by commas")
     parser.add_argument("--size", type=int, default=0, metavar="BYTES", help="the jar's exact size")
-    parser.add_argument("--spring", action="store_true", help="the real Spring Boot application instead")
+    parser.add_argument("--spring", action="store_true", help="build the real Spring Boot application")
     arguments = parser.parse_args()
     if arguments.spring:
         print(build_spring(arguments.directory, arguments.label))

@@ -1,4 +1,4 @@
-"""The AWS account of a sandbox: the stack of template.yaml, made and wired. Machines are sandbox.py's."""
+"""The AWS account of a sandbox: creates the stack of template.yaml and connects its parts."""
 
 import json
 import threading
@@ -42,39 +42,37 @@ STACK_NAME = "twinslot"
 ASYNCHRONOUS_ANSWER: Answer = (202, {"Content-Type": "application/json"}, b"")
 
 KEPT_INVOCATIONS = 1_000
-"""What is read of them was always just made. An open page alone makes one a second, each with its HTML."""
+"""Only recent ones are read, and an open page makes one a second, with its HTML."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Where the sandbox is faster than AWS, so that nobody waits for nothing. All in seconds but the
-    factor."""
+    """Where the sandbox is faster than AWS. All values but the factor are in seconds."""
 
     schedule_factor: float = 12.0
-    """A rate of one minute ticks every five seconds."""
+    """With 12, a rate of one minute runs every five seconds."""
 
     retry_seconds: tuple[float, ...] = (1.0, 2.0)
-    """Pauses before an asynchronous invocation is repeated (Lambda: 60, 120)."""
+    """Pauses before the retries of an asynchronous invocation (Lambda: 60, 120)."""
 
     agent_latency: float = 0.0
     """From SendCommand until an agent gets the command (AWS: about a second)."""
 
     agent_silence: float = 6.0
-    """An agent that has not asked for so long has lost its connection (AWS: minutes)."""
+    """Without a poll for so long, an agent counts as offline (AWS: minutes)."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears what happens, while it happens. Called by many threads, some of which hold the backends'
-    LOCK."""
+    """Callbacks for what happens. They are called by many threads, some of which hold the backends' LOCK."""
 
     event: Callable[[dict[str, Any]], None] = lambda event: None
     announcement: Callable[[Announcement], None] = lambda announcement: None
     invocation: Callable[[Invocation], None] = lambda invocation: None
 
 
-class Aws:
-    """The account, up and running from its making until `close`. There can be one in a process at a time.
+class Account:
+    """The account, from its creation until `close`. Only one can exist in a process at a time.
 
     `address` is where the endpoint listens; `logs` is a folder for the functions' output.
     """
@@ -119,7 +117,7 @@ class Aws:
             self._cleanup.callback(self.host_services.close)
             self._cleanup.enter_context(moto_hooks.installed(self._hooks()))
             self.gateway.start()
-            self._answer_what_moto_cannot()
+            self._add_answers()
             self.stack = resources.create(STACK_NAME, translated, parameters)
             self._wire(translated, logs)
             self._warm_up()
@@ -137,7 +135,7 @@ class Aws:
 
     @property
     def invocations(self) -> list[Invocation]:
-        """The invocations that have ended, in order; of more than KEPT_INVOCATIONS, the newest."""
+        """Return the last KEPT_INVOCATIONS invocations that have ended, in order."""
         return list(self._invocations)
 
     @property
@@ -145,20 +143,20 @@ class Aws:
         return self.stack.outputs
 
     def close(self) -> None:
-        """End every process and thread; doing it again is harmless."""
+        """End every process and thread. Idempotent."""
         self._cleanup.close()
 
     def session(self) -> boto3.Session:
-        """The operator's session; its clients need `endpoint_url`, which `client` fills in."""
+        """Return the operator's session; its clients need `endpoint_url`, which `client` sets."""
         administrator = self.principals.administrator
         return boto3.Session(administrator.access_key, administrator.secret, region_name=REGION)
 
     def client(self, service: str) -> Any:
-        """A client of the operator, who may do everything."""
+        """Return a client of the operator, who may do everything."""
         return self.session().client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
 
     def variables(self) -> dict[str, str]:
-        """What makes any AWS SDK or CLI use this account, as its operator."""
+        """Return the environment variables by which any AWS SDK or CLI uses this account as its operator."""
         return {
             **self.principals.administrator.variables(),
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -167,7 +165,7 @@ class Aws:
         }
 
     def send_to_queue(self, arn: str, message: dict[str, Any]) -> None:
-        """Put a message into a queue of the account."""
+        """Send a message to a queue of the account."""
         with LOCK:
             backend("sqs").send_message(queue_name(arn), json.dumps(message))
 
@@ -200,7 +198,7 @@ class Aws:
         else:
             ssm_api.announce(self.bus, change)
 
-    def _answer_what_moto_cannot(self) -> None:
+    def _add_answers(self) -> None:
         ssm = SsmApi(self.run_command)
         self.gateway.answers["lambda", "Invoke"] = self._invoke
         self.gateway.answer_json("events", "PutEvents", self._put_events)
@@ -217,7 +215,7 @@ class Aws:
         )
 
     def _invoke(self, request: ApiRequest) -> Answer:
-        """Lambda's Invoke, all three types of it."""
+        """Answer Lambda's Invoke, with its three invocation types."""
         name = request.path.split("/functions/")[1].removesuffix("/invocations")
         function = self.functions.find(name)
         if function is None:
@@ -260,7 +258,7 @@ class Aws:
         }
 
     def _wire(self, translated: Translated, logs: Path) -> None:
-        """Let the stack's parts find each other: functions, permissions, schedules, subscribers, policies."""
+        """Connect the stack's parts: functions, permissions, schedules, subscribers, policies."""
         for resource in self.stack.of_kind("AWS::Lambda::Function"):
             spec = self._function_spec(resource, translated)
             self.functions.add(Function(spec, self.endpoint, logs))
@@ -316,11 +314,10 @@ class Aws:
         for resource in self.stack.of_kind("AWS::Lambda::LayerVersion"):
             if resource.id == arn:
                 return translated.folders[resource.properties["Content"]["S3Key"]]
-        raise TemplateError(f"the layer {arn} is none of this stack's")
+        raise TemplateError(f"the layer {arn} is not in this stack")
 
     def _warm_up(self) -> None:
-        """Let moto load what it loads on first use: a second for DynamoDB's model alone, in nobody's
-        deployment."""
+        """Let moto load what it loads on first use, such as a second for DynamoDB's model."""
         self.client("dynamodb").list_tables()
         self.client("s3").list_buckets()
         self.client("ssm").describe_parameters()
@@ -334,7 +331,7 @@ class Aws:
 
 
 def _association(properties: Mapping[str, Any]) -> Association:
-    """What an AWS::SSM::Association says."""
+    """Return the association that an AWS::SSM::Association describes."""
     return Association(
         properties["Name"],
         properties.get("DocumentVersion", "$DEFAULT"),
@@ -346,7 +343,7 @@ def _association(properties: Mapping[str, Any]) -> Association:
 
 
 def _retry(made: Stack, function: str) -> Retry:
-    """What a function's EventInvokeConfig says."""
+    """Return the settings of a function's EventInvokeConfig."""
     for resource in made.of_kind("AWS::Lambda::EventInvokeConfig"):
         properties = resource.properties
         if properties["FunctionName"] == function:

@@ -1,19 +1,19 @@
-"""AWS and EC2 on this machine, to be used by tests, the demo and people.
+"""AWS and EC2 on this machine, for tests, the demo and people.
 
     with Sandbox() as sandbox:
-        host = sandbox.add_host("shop")                     # a machine that bears the tag twinslot=shop
-        sandbox.boot(instance_id)                           # the machine of what RunInstances made
+        host = sandbox.add_host("shop")                     # a machine tagged twinslot=shop
+        sandbox.boot(instance_id)                           # the machine of an instance of the stack
         sandbox.set("shop", {"bake_seconds": 5})            # the application's settings
         sandbox.upload(Path("shop-1.4.2.jar"), "shop/shop-1.4.2.jar")
-        told = sandbox.wait_for("shop", "LIVE", seconds=60) # told.data is for programs, told.text for people
-        sandbox.invoke("Rollback", {"app": "shop"})         # raises FunctionError where the function does
+        live = sandbox.wait_for("shop", "LIVE", seconds=60) # live.data is for programs, live.text for people
+        sandbox.invoke("Rollback", {"app": "shop"})         # raises FunctionError when the function fails
         host.address, host.machine, host.instance_id
         sandbox.endpoint, sandbox.outputs, sandbox.client("s3"), sandbox.variables()
         sandbox.invocations, sandbox.announcements, sandbox.deployments("shop")
         sandbox.run_command.commands()
 
-Nothing that a user's stack would do is done here instead: functions are only invoked by the events that the
-template wires, and hosts only act on commands that SSM brings them.
+Nothing bypasses the stack: functions are invoked by the events that the template routes to them, and hosts
+act on SSM commands only.
 """
 
 import json
@@ -27,7 +27,7 @@ from typing import Any, Self
 from boto3.dynamodb.types import TypeDeserializer
 
 from lab.project import ROOT
-from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.account import Account, Listener, Pace
 from lab.sandbox.hosts import ec2_host as hosts
 from lab.sandbox.hosts.ec2_host import Host
 from lab.sandbox.hosts.machine import STATE, Rack, unavailable
@@ -47,10 +47,10 @@ class FunctionError(Exception):
 
 
 class Sandbox:
-    """The account and the machines, from entering the context to leaving it. One in a process at a time.
+    """The account and the machines, as a context manager. Only one can exist in a process at a time.
 
-    `java` tells whether the hosts that the stack makes have one from the start; Amazon's images have none.
-    Raises RuntimeError on entering where machines cannot be booted: `unavailable()` says why beforehand.
+    `java` is whether hosts of the stack have a Java from the start; Amazon's images have none. Entering
+    raises RuntimeError where machines cannot be booted; `unavailable()` returns the reason beforehand.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Sandbox:
         self._listener = listener or Listener()
         self._java = java
         self._cleanup = ExitStack()
-        self._aws: Aws | None = None
+        self._aws: Account | None = None
         self._rack: Rack | None = None
         self.hosts: list[Host] = []
 
@@ -79,7 +79,7 @@ class Sandbox:
             old.unlink()
         try:
             self._rack = self._cleanup.enter_context(Rack())
-            self._aws = Aws(
+            self._aws = Account(
                 self._rack.gateway, self._template, self._parameters, logs, self._pace, self._listener
             )
             self._cleanup.callback(self._aws.close)
@@ -96,8 +96,8 @@ class Sandbox:
         self._cleanup.close()
 
     @property
-    def aws(self) -> Aws:
-        """The account. Raises RuntimeError outside of the context."""
+    def aws(self) -> Account:
+        """Return the account. Raises RuntimeError outside of the context."""
         if self._aws is None:
             raise RuntimeError("the sandbox is not running: use it as a context manager")
         return self._aws
@@ -112,7 +112,7 @@ class Sandbox:
 
     @property
     def invocations(self) -> list[Invocation]:
-        """The invocations that have ended, in order."""
+        """Return the invocations that have ended, in order."""
         return self.aws.invocations
 
     @property
@@ -124,21 +124,21 @@ class Sandbox:
         return self.aws.run_command
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the account's operator."""
+        """Return a boto3 client of the account's operator."""
         return self.aws.client(service)
 
     def variables(self) -> dict[str, str]:
-        """The environment that leads any AWS CLI or SDK here."""
+        """Return the environment variables for an AWS CLI or SDK."""
         return self.aws.variables()
 
     def add_host(self, app: str, tags: Mapping[str, str] | None = None) -> Host:
-        """Boot a host of the application; its agent is online."""
+        """Boot a host of the application and wait until its agent is online."""
         host = hosts.launch(self.aws, self._machines, app, tags or {})
         self.hosts.append(host)
         return host
 
     def boot(self, instance: str, *, java: bool = True) -> Host:
-        """Boot the machine of an instance that EC2 was told to run; its agent is online."""
+        """Boot the machine of an EC2 instance and wait until its agent is online."""
         host = hosts.boot(self.aws, self._machines, instance, java=java)
         self.hosts.append(host)
         return host
@@ -150,7 +150,7 @@ class Sandbox:
         return self._rack
 
     def add_hosts(self, apps: Sequence[str]) -> list[Host]:
-        """Boot several hosts side by side; the answer has the order of the applications."""
+        """Boot several hosts in parallel; return them in the order of the applications."""
         with ThreadPoolExecutor(max_workers=len(apps)) as pool:
             return list(pool.map(self.add_host, apps))
 
@@ -159,20 +159,20 @@ class Sandbox:
         hosts.terminate(self.aws, host)
 
     def set(self, app: str, settings: Mapping[str, Any]) -> None:
-        """Write the application's settings, as a person would."""
+        """Write the application's settings as an operator does."""
         self.client("ssm").put_parameter(
             Name=f"/twinslot/apps/{app}", Value=json.dumps(settings), Type="String", Overwrite=True
         )
 
     def upload(self, jar: Path, key: str) -> str:
-        """Put a jar into the artifact bucket; the version id."""
+        """Upload a jar to the artifact bucket; return the version id."""
         with jar.open("rb") as body:
             put = self.client("s3").put_object(Bucket=self.outputs["ArtifactBucket"], Key=key, Body=body)
         version: str = put["VersionId"]
         return version
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
-        """Invoke a function by its name in the template and return its answer. Raises FunctionError."""
+        """Invoke a function by its name in the template; return its answer. Raises FunctionError."""
         name = self.aws.stack.resources[function].id
         answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
         result = json.loads(answer["Payload"].read())
@@ -188,9 +188,9 @@ class Sandbox:
         wanted: Callable[[Announcement], bool] = lambda announcement: True,
         after: int = 0,
     ) -> Announcement:
-        """The application's first announcement of this outcome after the first `after` announcements of all.
+        """Return the application's first announcement of this outcome after the first `after` of all.
 
-        Raises TimeoutError that tells what was announced instead.
+        Raises TimeoutError with what was announced instead.
         """
         attributes = {"app": app, "outcome": outcome}
         return self.announcements.wait_for(
@@ -198,7 +198,7 @@ class Sandbox:
         )
 
     def deployments(self, app: str) -> list[dict[str, Any]]:
-        """The application's history as the table has it, the oldest first."""
+        """Return the application's history from the table, the oldest first."""
         pages = (
             self.client("dynamodb")
             .get_paginator("query")

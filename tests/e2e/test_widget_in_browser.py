@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from functions.widget.page import page
 from lab.sandbox.demo.page import Page
 from lab.screenshots.browser import Browser
-from tests.sandbox.account import Account
+from tests.sandbox.fake_sandbox import FakeSandbox
 from tests.unit.apps import FROZEN, MOVING, QUIET, VIEW, written_by_a_stranger
 from tests.waiting import wait_until
 
@@ -31,12 +31,12 @@ SCRIPTS = (
 
 
 @pytest.fixture
-def account() -> Account:
-    return Account(page([QUIET], 0, VIEW))
+def account() -> FakeSandbox:
+    return FakeSandbox(page([QUIET], 0, VIEW))
 
 
 @pytest.fixture
-def shown(account: Account, browser: Browser) -> Iterator[Page]:
+def shown(account: FakeSandbox, browser: Browser) -> Iterator[Page]:
     """The page with the account's widget on it, open in the browser."""
     with Page(account) as running:
         browser.open(running.address)
@@ -108,7 +108,9 @@ def test_no_script_in_a_label_runs_where_html_is_put_into_a_page(browser: Browse
     )
 
 
-def test_nothing_is_called_before_somebody_confirmed(shown: Page, account: Account, browser: Browser) -> None:
+def test_nothing_is_called_before_somebody_confirmed(
+    shown: Page, account: FakeSandbox, browser: Browser
+) -> None:
     browser.driver.find_element(By.CSS_SELECTOR, "a.btn").click()
     assert text(browser, "#question") == "Roll back shop from 1.4.2 to 1.4.1?"
 
@@ -119,7 +121,7 @@ def test_nothing_is_called_before_somebody_confirmed(shown: Page, account: Accou
 
 
 def test_a_confirmed_rollback_is_asked_for_and_its_answer_shown(
-    shown: Page, account: Account, browser: Browser
+    shown: Page, account: FakeSandbox, browser: Browser
 ) -> None:
     browser.driver.find_element(By.CSS_SELECTOR, "a.btn").click()
     browser.driver.find_element(By.ID, "yes").click()
@@ -130,7 +132,9 @@ def test_a_confirmed_rollback_is_asked_for_and_its_answer_shown(
     assert (asked["app"], asked["to"]) == ("shop", QUIET.application.previous.deployment)
 
 
-def test_an_app_that_somebody_folded_stays_folded(shown: Page, account: Account, browser: Browser) -> None:
+def test_an_app_that_somebody_folded_stays_folded(
+    shown: Page, account: FakeSandbox, browser: Browser
+) -> None:
     browser.driver.find_element(By.CSS_SELECTOR, "#widget summary").click()
     account.html = page([MOVING], 0, VIEW)
 
@@ -139,7 +143,7 @@ def test_an_app_that_somebody_folded_stays_folded(shown: Page, account: Account,
     assert not browser.driver.find_element(By.CSS_SELECTOR, "#widget .body").is_displayed()
 
 
-def test_a_sandbox_that_is_gone_is_said(account: Account, browser: Browser) -> None:
+def test_a_sandbox_that_is_gone_is_said(account: FakeSandbox, browser: Browser) -> None:
     with Page(account) as running:
         browser.open(running.address)
         wait_until(lambda: bool(browser.driver.find_elements(By.CSS_SELECTOR, "#widget .twinslot")))

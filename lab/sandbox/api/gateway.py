@@ -1,8 +1,8 @@
-"""AWS's endpoint on this machine: one port, all services, the stock AWS CLI and SDKs as clients.
+"""AWS's endpoint on this machine: all services on one port, for the standard AWS CLI and SDKs.
 
-Each call is identified by its signature, judged by the caller's policies, and answered by the sandbox where
-moto cannot, else by moto, one at a time. Connections are kept, and an answer leaves in one piece: a
-function's handler time is mostly such calls.
+Each call is authenticated by its signature, authorized by the caller's policies, and answered by the sandbox
+or else by moto, one at a time. Connections are kept alive and answers are sent in one segment: most of a
+handler's time is such calls.
 """
 
 import io
@@ -29,15 +29,13 @@ Answer = tuple[int, dict[str, str], bytes]
 ONE_APP_SERVICES = frozenset(
     {"cloudformation", "dynamodb", "ec2", "events", "iam", "lambda", "logs", "sns", "sqs", "ssm", "sts"}
 )
-"""Services of which moto answers every request with the same target by one application: it is looked up
-once."""
+"""Services for which moto has one application, so that it is looked up once."""
 
 
 class Gateway:
-    """The server. `answers` maps (service, operation) to whoever answers it instead of moto, without the
-    LOCK.
+    """The server. `answers` maps (service, operation) to what answers instead of moto, without the LOCK.
 
-    Faults come in by `around`: it gets each permitted request and whoever would answer it, and gives the
+    `around` can inject faults: it gets each permitted request and what would answer it, and returns the
     answer or raises ApiError.
     """
 
@@ -60,13 +58,14 @@ class Gateway:
 
     @property
     def request(self) -> ApiRequest | None:
-        """The request that this thread is answering, for those whom moto calls back."""
+        """Return the request that this thread is answering, for moto's callbacks."""
         return getattr(self._under_way, "request", None)
 
     def answer_json(
         self, service: str, operation: str, answer: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> None:
-        """Let `answer` take the parameters of a JSON operation and return its result, or raise ApiError."""
+        """Answer a JSON operation with `answer`, which gets the parameters and returns the result or raises
+        ApiError."""
 
         def wrapped(request: ApiRequest) -> Answer:
             headers = {"Content-Type": "application/x-amz-json-1.1"}
@@ -75,7 +74,7 @@ class Gateway:
         self.answers[service, operation] = wrapped
 
     def answer(self, request: ApiRequest) -> Answer:
-        """Answer a request that has no caller yet."""
+        """Authenticate, authorize and answer a request."""
         try:
             request = self._identified(request)
             self._under_way.request = request
@@ -95,7 +94,7 @@ class Gateway:
             self._under_way.request = None
 
     def _identified(self, request: ApiRequest) -> ApiRequest:
-        """The request with its caller. Raises ApiError where AWS would not know him."""
+        """Return the request with its caller. Raises ApiError for an unknown caller or a wrong signature."""
         header = request.headers.get("authorization")
         if not header:
             raise ApiError("MissingAuthenticationToken", "the request is not signed", 403)
@@ -103,7 +102,7 @@ class Gateway:
             authorization = signatures.parse(header)
             principal = self._principals.find(authorization.access_key)
             if principal is None:
-                raise ApiError("InvalidClientTokenId", "the access key is none of this sandbox's", 403)
+                raise ApiError("InvalidClientTokenId", "the access key is not one of this sandbox's", 403)
             signatures.check(
                 authorization, principal.secret, request.method, request.target, request.headers, request.body
             )
@@ -153,7 +152,7 @@ def _failed(request: ApiRequest, error: ApiError) -> Answer:
 
 
 def _environ(request: ApiRequest) -> dict[str, Any]:
-    """The request as WSGI has it (PEP 3333: the path's bytes as Latin-1)."""
+    """Return the request as a WSGI environment (PEP 3333: the path's bytes as Latin-1)."""
     path, _, query = request.target.partition("?")
     host, _, port = request.headers.get("host", "localhost:80").partition(":")
     environ: dict[str, Any] = {
@@ -193,12 +192,12 @@ class _Handler(Handler):
         request = ApiRequest(service, self.command, self.path, headers, self.body(), self.client_address[0])
         status, answered, body = self.server.owner.answer(request)
         self.send_response_only(status)
-        # By S3's, hosts tell whether their own clock is right.
+        # Hosts check their clock by S3's Date.
         self.send_header("Date", self.date_time_string())
         for name, value in answered.items():
             if name.lower() not in ("content-length", "connection", "date"):
                 self.send_header(name, value)
-        # HEAD tells the length of what it does not send.
+        # The answer to HEAD has the length of the body that it does not have.
         length = answered.get("Content-Length") or answered.get("content-length")
         self.send_header("Content-Length", length if length and self.command == "HEAD" else str(len(body)))
         self.end_headers()
@@ -213,7 +212,7 @@ class _Handler(Handler):
         return True
 
     def body(self) -> bytes:
-        """What came with the request, in chunks or at once; to be called once."""
+        """Read the request's body, chunked or not; call it once."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
             return super().body()
         chunks = []

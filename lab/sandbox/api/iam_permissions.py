@@ -1,7 +1,7 @@
-"""Which permissions a request needs: the action, the exact ARN, and what conditions may ask about.
+"""The permissions that a request needs: the action, the exact ARN, and the values of condition keys.
 
-Sources: the service authorization reference, and FACTS measured against it. Only what functions, hosts
-and the command line call stands here; a role that calls anything else is refused with a text that says so.
+Source: the service authorization reference. Only what functions, hosts and the command line call is
+supported; any other call of a role is denied with an error that says so.
 """
 
 import re
@@ -25,16 +25,16 @@ ON_NOTHING = frozenset(
         ("ssm", "CancelCommand"),
     }
 )
-"""Calls that know no resource: their permission is on `*`."""
+"""Calls without a resource: their permission is on `*`."""
 
 FREE = frozenset({("sts", "GetCallerIdentity")})
 """Calls that need no permission."""
 
 
 def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]]) -> None:
-    """Raises ApiError (AccessDenied) unless the caller may do this. Hold the backends' LOCK.
+    """Raise ApiError (AccessDenied) unless the caller may do this. Hold the backends' LOCK.
 
-    `resource_policies` are the statements on a bucket or topic, by its ARN.
+    `resource_policies` maps the ARN of a bucket or topic to its policy's statements.
     """
     principal = request.principal
     if principal is None or (request.service, request.operation) in FREE:
@@ -58,9 +58,9 @@ def check(request: ApiRequest, resource_policies: dict[str, list[dict[str, Any]]
 
 
 def needed(request: ApiRequest) -> tuple[Permission, ...]:
-    """All that the call needs, with everything that conditions may ask about. Hold the backends' LOCK.
+    """Return all permissions that the call needs, with the condition keys. Hold the backends' LOCK.
 
-    Raises LookupError for a call that is not known here.
+    Raises LookupError for an unsupported call.
     """
     about = _about(request)
     return tuple(
@@ -75,8 +75,10 @@ def _denied(request: ApiRequest) -> str:
 
 
 def _about(request: ApiRequest) -> dict[str, str]:
-    """The global condition keys. The gateway stands for AWS's TLS endpoint, so that transport counts as
-    secure."""
+    """Return the global condition keys.
+
+    The gateway stands for AWS's TLS endpoint: transport counts as secure.
+    """
     context = {"aws:securetransport": "true", "aws:sourceip": request.source_ip}
     if request.principal:
         context["aws:principalarn"] = request.principal.arn
@@ -97,7 +99,7 @@ def _of_s3(request: ApiRequest) -> Iterator[Permission]:
             yield Permission(action, f"arn:aws:s3:::{bucket}")
             return
     if "uploadId" in request.query or "uploads" in request.query:
-        # The parts of a multipart upload are allowed as the whole is.
+        # The parts of a multipart upload need the permission of the whole.
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
         action = "AbortMultipartUpload" if request.method == "DELETE" else "PutObject"
         yield Permission(f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
@@ -111,16 +113,16 @@ def _of_s3(request: ApiRequest) -> Iterator[Permission]:
     if operation not in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
         raise LookupError(operation)
     yield Permission(f"s3:{operation}", f"arn:aws:s3:::{bucket}/{key}")
-    # S3 tells "it is not there" only to those who may list; to everyone else it is forbidden.
+    # S3 answers 404 only to callers that may list, and 403 to all others.
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-    if operation.startswith("GetObject") and not _is_there(bucket, key, request.query.get("versionId")):
+    if operation.startswith("GetObject") and not _exists(bucket, key, request.query.get("versionId")):
         yield Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
 
 
 _OF_A_BUCKET = {"versioning": "s3:GetBucketVersioning", "notification": "s3:GetBucketNotification"}
 
 
-def _is_there(bucket: str, key: str, version: str | None) -> bool:
+def _exists(bucket: str, key: str, version: str | None) -> bool:
     try:
         return backend("s3").get_object(bucket, key, version_id=version) is not None
     except ServiceException:
@@ -156,7 +158,7 @@ def _of_dynamodb(request: ApiRequest) -> Iterator[Permission]:
 
 
 def _leading_key(parameters: dict[str, Any]) -> dict[str, str]:
-    """The partition key of what is asked for: an item's `pk`, or what a query's condition compares first."""
+    """Return the partition key: an item's `pk`, or the first value in a query's condition."""
     item = parameters.get("Key") or parameters.get("Item") or {}
     compared = re.match(r"\S+ = (:\w+)", parameters.get("KeyConditionExpression", ""))
     value = parameters["ExpressionAttributeValues"][compared[1]] if compared else item.get("pk")
@@ -187,7 +189,7 @@ def _of_ssm(request: ApiRequest) -> Iterator[Permission]:
                     {f"ssm:resourcetag/{key.lower()}": value for key, value in _tags(instance).items()},
                 )
             if parameters.get("Targets"):
-                # AWS judges a command to a tag instance by instance; a tag of its own is what they all bear.
+                # AWS authorizes such a command for each instance, all of which have the targeted tag.
                 context = {
                     f"ssm:resourcetag/{target['Key'].removeprefix('tag:').lower()}": target["Values"][0]
                     for target in parameters["Targets"]
@@ -240,7 +242,7 @@ def _of_events(request: ApiRequest) -> Iterator[Permission]:
 
 
 def _of_cloudwatch(request: ApiRequest) -> Iterator[Permission]:
-    """Its clients speak another protocol, which has the operation in the path."""
+    """CloudWatch's clients use another protocol, with the operation in the path."""
     if "DescribeAlarms" not in (request.operation, request.path.rpartition("/")[2]):
         raise LookupError(request.operation)
     yield Permission("cloudwatch:DescribeAlarms", "*")

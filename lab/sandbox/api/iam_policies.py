@@ -1,9 +1,9 @@
-"""IAM's decision: may this be done, given statements? Only what is understood is decided; the rest is an
-error.
+"""IAM's decision for given statements. What is not supported is an error, so that nothing is allowed by
+mistake.
 
 The rules are those of
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html for one account:
-what no statement allows is denied, and a denial beats every permission.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html for one account: a
+request is denied unless a statement allows it, and a Deny overrides every Allow.
 """
 
 import re
@@ -19,12 +19,12 @@ STATEMENT_KEYS = frozenset({"Sid", "Effect", "Principal", "Action", "Resource", 
 
 
 class UnknownPolicy(Exception):
-    """A statement uses something of IAM's language that is not understood here."""
+    """A statement uses an unsupported element of IAM's language."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """What a request needs: one action on one resource, and what conditions may ask about (keys in lower
+    """What a request needs: one action on one resource, and the condition keys' values (keys in lower
     case)."""
 
     action: str
@@ -33,14 +33,13 @@ class Permission:
 
 
 def may(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
-    """Whether identity policies made of these statements give the permission. Raises UnknownPolicy."""
+    """Return whether identity policies with these statements allow it. Raises UnknownPolicy."""
     effects = [statement["Effect"] for statement in statements if _applies(statement, permission)]
     return "Deny" not in effects and "Allow" in effects
 
 
 def forbids(statements: Iterable[Mapping[str, Any]], permission: Permission) -> bool:
-    """Whether a resource's own policy, made of these statements, denies it to everyone. Raises
-    UnknownPolicy."""
+    """Return whether a resource policy with these statements denies it to everyone. Raises UnknownPolicy."""
     return any(
         statement["Effect"] == "Deny"
         and statement.get("Principal") == "*"
@@ -50,9 +49,9 @@ def forbids(statements: Iterable[Mapping[str, Any]], permission: Permission) -> 
 
 
 def _applies(statement: Mapping[str, Any], permission: Permission) -> bool:
-    strange = set(statement) - STATEMENT_KEYS
-    if strange:
-        raise UnknownPolicy(f"the sandbox does not understand {sorted(strange)} in a policy's statement")
+    unknown = set(statement) - STATEMENT_KEYS
+    if unknown:
+        raise UnknownPolicy(f"the sandbox does not support {sorted(unknown)} in a policy's statement")
     actions = [action.lower() for action in _listed(statement["Action"])]
     if not any(_like(action)(permission.action.lower()) for action in actions):
         return False
@@ -67,11 +66,11 @@ def _applies(statement: Mapping[str, Any], permission: Permission) -> bool:
 
 
 def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str]) -> bool:
-    """One condition. A key that the request does not have meets an operator only if it is for all values."""
+    """Return whether one condition is met. A missing key only meets an operator for all values."""
     name = operator.removeprefix(FOR_ALL)
     test = _OPERATORS.get(name)
     if test is None:
-        raise UnknownPolicy(f"the sandbox does not understand the condition operator {operator}")
+        raise UnknownPolicy(f"the sandbox does not support the condition operator {operator}")
     actual = context.get(key)
     if actual is None:
         return operator != name
@@ -79,7 +78,7 @@ def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str
 
 
 def _filled(text: str, context: Mapping[str, str]) -> str | None:
-    """The resource with its policy variables filled in; None where the request has no such key."""
+    """Return the resource with its policy variables replaced; None when the request lacks a key."""
     missing = False
 
     def value(match: re.Match[str]) -> str:
@@ -94,7 +93,7 @@ def _filled(text: str, context: Mapping[str, str]) -> str | None:
 
 @lru_cache
 def _like(pattern: str) -> Callable[[str], object]:
-    """IAM's wildcards: * is any text, also with slashes and colons in it; ? is one character."""
+    """Compile IAM's wildcards: * is any text, with slashes and colons; ? is one character."""
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.compile(expression, re.DOTALL).fullmatch
 

@@ -1,4 +1,4 @@
-"""Who calls: an access key stands for the account's administrator or for a role with its policies."""
+"""The callers: an access key belongs to the account's administrator, or to a role with its policies."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from lab.sandbox.stack.moto_backends import ACCOUNT, REGION, backend
 
 @dataclass(frozen=True)
 class Principal:
-    """The holder of an access key. `statements` is None for the administrator, who may do everything."""
+    """The owner of an access key. `statements` is None for the administrator, who may do everything."""
 
     arn: str
     access_key: str
@@ -21,13 +21,13 @@ class Principal:
     statements: tuple[Mapping[str, Any], ...] | None
 
     def variables(self) -> dict[str, str]:
-        """The credentials as the environment variables that every AWS SDK reads."""
+        """Return the credentials as the environment variables of the AWS SDKs."""
         variables = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret}
         return {**variables, "AWS_SESSION_TOKEN": self.token} if self.token else variables
 
 
 class Principals:
-    """Every access key that the gateway takes."""
+    """All access keys that the gateway accepts."""
 
     def __init__(self) -> None:
         self.administrator = Principal(
@@ -39,7 +39,7 @@ class Principals:
         return self._by_key.get(access_key)
 
     def assume(self, role_name: str, session: str) -> Principal:
-        """Credentials of a role, with the policies that it has now. Hold the backends' LOCK."""
+        """Return credentials of a role with its current policies. Hold the backends' LOCK."""
         role = backend("iam").get_role(role_name)
         assumed = backend("sts").assume_role(
             region_name=REGION,

@@ -1,4 +1,4 @@
-"""An API call as it came over HTTP, and the errors that go back in each service's own form."""
+"""An API call over HTTP, and errors in the format of each service."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lab.sandbox.api.principals import Principal
 
 
 class ApiError(Exception):
-    """An error that the caller of an API gets: AWS's code, a text, an HTTP status."""
+    """An error of an API: AWS's code, a message and an HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -23,7 +23,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One call. `target` is the path and query as they came; header names are in lower case."""
+    """One call. `target` is the raw path and query; header names are in lower case."""
 
     service: str
     method: str
@@ -39,13 +39,13 @@ class ApiRequest:
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last."""
+        """Return the query's parameters; the last value of a repeated one."""
         parsed = parse_qs(self.target.partition("?")[2], keep_blank_values=True)
         return {name: values[-1] for name, values in parsed.items()}
 
     @cached_property
     def form(self) -> dict[str, str]:
-        """The parameters of the query protocol (SNS, STS, EC2, IAM, CloudFormation)."""
+        """Return the parameters of the query protocol (SNS, STS, EC2, IAM, CloudFormation)."""
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             parsed = parse_qs(self.body.decode(), keep_blank_values=True)
             return {name: values[-1] for name, values in parsed.items()}
@@ -53,19 +53,19 @@ class ApiRequest:
 
     @cached_property
     def json(self) -> dict[str, Any]:
-        """The parameters of the JSON protocols. Raises ApiError when the body is none."""
+        """Return the parameters of the JSON protocols. Raises ApiError for another body."""
         try:
             parsed = json.loads(self.body or b"{}")
         except ValueError as error:
             raise ApiError("SerializationException", str(error)) from error
         if not isinstance(parsed, dict):
-            raise ApiError("SerializationException", "the body is no JSON object")
+            raise ApiError("SerializationException", "the body is not a JSON object")
         return parsed
 
     @property
     def operation(self) -> str:
-        """The API's operation: SendCommand, GetItem, Publish; for the REST services method and path
-        decide."""
+        """Return the operation, such as SendCommand; for the REST services it follows from method and
+        path."""
         target = self.headers.get("x-amz-target")
         if target:
             return target.rpartition(".")[2]
@@ -86,7 +86,7 @@ class ApiRequest:
 
 
 def error_body(request: ApiRequest, error: ApiError) -> tuple[bytes, dict[str, str]]:
-    """The error as this service's clients read it, and its headers."""
+    """Return the error's body and headers in the service's format."""
     if request.service == "s3":
         text = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
         return text.encode(), {"Content-Type": "application/xml"}

@@ -1,8 +1,6 @@
-"""Signature version 4, checked as AWS does: a client that signs wrongly must fail here, not in somebody's
-account.
+"""Checks signature version 4 as AWS does, so that a client that signs wrongly fails here and not only on AWS.
 
-The rules are those of
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+The rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 import hashlib
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 CHUNKED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-")
-"""Values of x-amz-content-sha256 that are no digest of the body; S3 takes them."""
+"""Prefixes of x-amz-content-sha256 that are not a digest; S3 accepts them."""
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 "
@@ -23,7 +21,7 @@ _AUTHORIZATION = re.compile(
 
 
 class BadSignature(Exception):
-    """The request is not signed as it should be; the text says what differs."""
+    """The request is not signed correctly; the text names the difference."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,10 @@ class Authorization:
 
 
 def parse(header: str) -> Authorization:
-    """Raises BadSignature for anything but an AWS4-HMAC-SHA256 header."""
+    """Parse the header. Raises BadSignature unless it is a valid AWS4-HMAC-SHA256 header."""
     match = _AUTHORIZATION.fullmatch(header)
     if not match:
-        raise BadSignature("the Authorization header is no AWS4-HMAC-SHA256 of the documented form")
+        raise BadSignature("the Authorization header is not a valid AWS4-HMAC-SHA256 header")
     headers = tuple(match["headers"].split(";"))
     return Authorization(
         match["key"], match["date"], match["region"], match["service"], headers, match["signature"]
@@ -57,9 +55,9 @@ def check(
     headers: Mapping[str, str],
     body: bytes,
 ) -> None:
-    """Raises BadSignature unless the request was signed with the secret.
+    """Raise BadSignature unless the request was signed with the secret.
 
-    `target` is the request's path and query as they came; header names are in lower case.
+    `target` is the raw path and query; header names are in lower case.
     """
     digest = headers.get("x-amz-content-sha256")
     if digest is None:

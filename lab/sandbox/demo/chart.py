@@ -50,7 +50,8 @@ def _draw_phases(axes: Axes, deployments: Sequence[Ended], start: float) -> None
     for ended in deployments:
         if ended.announced <= start:
             continue
-        at = ended.requested - start
+        # The last phase ends with the announcement; before the first one the deployment waits.
+        at = ended.announced - sum(ended.phases.values()) - start
         name = f"rollback to {ended.label}" if ended.kind == "rollback" else ended.label
         axes.text(at, 0.35, f"{name}: {ended.outcome}", va="bottom", fontsize=9, color=TEXT_COLOUR)
         for phase, spent in ended.phases.items():
@@ -58,7 +59,7 @@ def _draw_phases(axes: Axes, deployments: Sequence[Ended], start: float) -> None
             at += spent
     for phase, colour in PHASE_COLOURS.items():
         axes.barh(0, 0, color=colour, label=phase)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(PHASE_COLOURS), frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.9), ncols=len(PHASE_COLOURS), frameon=False)
     axes.set_ylim(-0.3, 0.9)
     axes.set_yticks([])
     axes.tick_params(bottom=False)
@@ -87,5 +88,5 @@ def _draw_requests(axes: Axes, traffic: Traffic, start: float) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds since the load began")
     axes.set_ylabel("requests a second")
-    axes.legend(loc="lower left", ncols=len(names), framealpha=0.9)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=len(names), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

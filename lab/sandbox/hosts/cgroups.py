@@ -1,8 +1,8 @@
-"""A control group for each machine, apart from everything else that runs here.
+"""A control group for each machine, separate from all other processes.
 
-systemd in a machine takes the group that it starts in for the root of all groups. Were that the group of
-whoever started it, two machines would see, and empty, each other's services. The own group also names
-every process of a machine, so that none is left behind. Works with cgroup v1, v2 and both at once.
+systemd in a machine uses the group that it starts in as the root of all groups. If that were the caller's
+group, two machines would see and empty each other's services. The group also contains every process of a
+machine, so that none is left behind. Works with cgroup v1, v2 and both.
 """
 
 import contextlib
@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
-# Its groups are born without CPUs, and a process cannot enter such a group.
+# A new cpuset group has no CPUs, and a process cannot enter such a group.
 _UNUSABLE = frozenset({"cpuset"})
 
 
 def _hierarchies() -> list[Path]:
-    """Where the hierarchies are mounted: one with cgroup v2 alone, else one for each controller."""
+    """Return the mount points of the hierarchies: one with cgroup v2 only, else one per controller."""
     mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     found = {
         Path(fields[4])
@@ -28,7 +28,7 @@ def _hierarchies() -> list[Path]:
 
 
 def create(name: str) -> list[Path]:
-    """The directories of a new group of this name, one in each hierarchy."""
+    """Create a group of this name; return its directory in each hierarchy."""
     directories = [hierarchy / name for hierarchy in _hierarchies()]
     for directory in directories:
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,14 +36,14 @@ def create(name: str) -> list[Path]:
 
 
 def entering(directories: list[Path], argv: list[str]) -> list[str]:
-    """The command that enters these groups and then becomes `argv`."""
+    """Return the command that enters these groups and then becomes `argv`."""
     enter = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift'
     script = f'{enter}; unset PWD; exec "$@"'
     return ["/bin/sh", "-c", script, "sh", *map(str, directories), "--", *argv]
 
 
 def _below(name: str) -> list[Path]:
-    """All groups of this name and those in them, the innermost first."""
+    """Return all groups of this name and those in them, the innermost first."""
     groups = []
     for hierarchy in _hierarchies():
         for directory, _, _ in os.walk(hierarchy / name, topdown=False):
@@ -54,14 +54,14 @@ def _below(name: str) -> list[Path]:
 def _processes(name: str) -> set[int]:
     found: set[int] = set()
     for group in _below(name):
-        # The group may go, with its last process, while it is read.
+        # The group may be removed, with its last process, while it is read.
         with contextlib.suppress(OSError):
             found.update(int(line) for line in (group / "cgroup.procs").read_text().split())
     return found
 
 
 def remove(name: str, timeout_seconds: float = 10.0) -> None:
-    """Kills every process in the group and removes it; nothing to do when there is none.
+    """Kill every process in the group and remove it; nothing to do when there is none.
 
     Raises TimeoutError when processes survive SIGKILL for so long.
     """
@@ -75,7 +75,7 @@ def remove(name: str, timeout_seconds: float = 10.0) -> None:
         time.sleep(0.01)
     while groups := _below(name):
         for group in groups:
-            # Busy for a moment after its last process went; new ones cannot come.
+            # It stays busy for a moment after its last process has ended.
             with contextlib.suppress(OSError):
                 group.rmdir()
         if time.monotonic() > deadline:

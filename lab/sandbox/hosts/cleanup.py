@@ -1,9 +1,9 @@
-"""What a run makes outside of itself (machines, mounts, a bridge, directories), and that it goes away again.
+"""Removes what a run creates outside of its process: machines, mounts, a bridge, directories.
 
-Each run has a directory, and a keeper: a process apart that does nothing until the run closes the pipe
-between them, and then removes everything. The kernel closes that pipe however the run ends, so there is one
-way to clean up and it serves a normal end, Ctrl-C, SIGTERM and SIGKILL. What even the keeper could not
-remove (it was killed too) is removed by the next run, which finds the directory and the owner dead.
+Each run has a directory and a keeper: a process that waits until the run closes the pipe between them, and
+then removes everything. The kernel closes the pipe however the run ends, so that a normal end, Ctrl-C,
+SIGTERM and SIGKILL are handled alike. What a killed keeper leaves is removed by the next run, which finds the
+directory of a dead owner.
 
 Everything is found by the run's name, without a list that could be out of date: the control group, the
 bridge, and the mounts below the directory.
@@ -24,16 +24,18 @@ from lab.project import ROOT
 from lab.sandbox.hosts import cgroups, network
 
 _OWNER = "owner"
-# Where systemd-nspawn, when it is killed, leaves an empty directory and a lock for each machine.
+# A killed systemd-nspawn leaves an empty directory and a lock for each machine here.
 _NSPAWN = Path("/run/systemd/nspawn")
-_RESISTANCE = (OSError, RuntimeError, subprocess.CalledProcessError)
+_FAILURES = (OSError, RuntimeError, subprocess.CalledProcessError)
 _runs_of_this_process = iter(range(1, 1 << 30))
 _naming = threading.Lock()
 
 
 def started(process: int) -> str | None:
-    """When a process was started, in clock ticks since boot; None when it is gone. With the pid it names
-    a process for ever, which the pid alone does not."""
+    """Return when a process was started, in clock ticks since boot, or None when it has ended.
+
+    Together with the pid it identifies a process.
+    """
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -44,7 +46,7 @@ def started(process: int) -> str | None:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock that goes with the process, whatever becomes of it."""
+    """Hold an exclusive lock, which the kernel releases when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -52,7 +54,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def mounts_below(directory: Path) -> list[Path]:
-    """What is mounted below (or at) a directory, the innermost first."""
+    """Return the mount points at or below a directory, the innermost first."""
     points = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = Path(line.split()[4].encode().decode("unicode_escape"))
@@ -62,13 +64,13 @@ def mounts_below(directory: Path) -> list[Path]:
 
 
 def _locks(root: Path) -> list[Path]:
-    """What nspawn may have locked the root of a machine by."""
+    """Return nspawn's locks for the root of a machine."""
     state = root.stat()
     return list(_NSPAWN.glob(f"locks/inode-{state.st_dev}:{state.st_ino}"))
 
 
 def remove(directory: Path) -> None:
-    """Removes all that the run of this directory made; parts that are gone already are no trouble."""
+    """Remove all that the run of this directory created. Idempotent."""
     if not directory.exists():
         return
     name = directory.name
@@ -86,7 +88,10 @@ def remove(directory: Path) -> None:
 
 
 def sweep(runs: Path) -> None:
-    """Removes what dead runs have left, or says what resists: that need not stop a new run. Hold the lock."""
+    """Remove what dead runs have left; print what cannot be removed, which does not stop a new run.
+
+    Hold the lock.
+    """
     for directory in runs.iterdir() if runs.exists() else ():
         if not directory.is_dir():
             continue
@@ -96,14 +101,14 @@ def sweep(runs: Path) -> None:
             continue
         try:
             remove(directory)
-        except _RESISTANCE as error:
-            print(f"left behind by a dead run, and still there: {directory}: {error}", file=sys.stderr)
+        except _FAILURES as error:
+            print(f"a dead run left {directory}, which cannot be removed: {error}", file=sys.stderr)
 
 
 class Run:
-    """A run's directory and name, which are made with a keeper and removed by it.
+    """A run's directory and name, created with a keeper and removed by it.
 
-    The name is unique on this machine, and short enough to begin the name of a network link (11 of 15).
+    The name is unique on this machine, and short enough to be the prefix of a network link's name (11 of 15).
     """
 
     def __init__(self, runs: Path) -> None:
@@ -115,7 +120,7 @@ class Run:
             sweep(runs)
             self.directory.mkdir(parents=True)
             (self.directory / _OWNER).write_text(f"{os.getpid()} {started(os.getpid())}")
-        # In a session of its own: Ctrl-C in a terminal is not for the keeper.
+        # In its own session: Ctrl-C in a terminal must not end the keeper.
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", "lab.sandbox.hosts.cleanup", str(self.directory)],
             cwd=ROOT,
@@ -124,11 +129,11 @@ class Run:
         )
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Holds what only one run at a time may do: sweep."""
+        """Hold the lock for what only one run at a time may do: sweep."""
         return lock(self._runs / "lock")
 
     def end(self) -> None:
-        """Removes everything. Raises RuntimeError when something resisted (the keeper has said what)."""
+        """Remove everything. Raises RuntimeError when the keeper could not, which has printed the reason."""
         assert self._keeper.stdin
         self._keeper.stdin.close()
         if self._keeper.wait():
@@ -142,8 +147,8 @@ def _keep(directory: Path) -> None:
         try:
             with lock(directory.parent / "lock"):
                 return remove(directory)
-        except _RESISTANCE:
-            # A thread of the run may just have been making something; it is dead now, or nearly.
+        except _FAILURES:
+            # A thread of the run may have been creating something; it has ended, or is about to.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -1,12 +1,11 @@
-"""A host of the sandbox: an EC2 instance to the API, a machine of its own to everyone else, with an SSM agent
-in it."""
+"""A host of the sandbox: an EC2 instance for the API, and a machine with an SSM agent."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.sandbox.account import Aws
+from lab.sandbox.account import Account
 from lab.sandbox.hosts.machine import Machine, Rack
 from lab.sandbox.services.imds import Identity
 from lab.sandbox.stack.moto_backends import LOCK, REGION
@@ -38,25 +37,24 @@ class Host:
         return self.machine.directory / "root" / "var" / "log" / "nginx" / f"twinslot-{self.app}.log"
 
     def stop_agent(self) -> None:
-        """The agent is gone, and does not come back by itself."""
+        """Stop the agent; it stays stopped until `start_agent`."""
         self.machine.run(["systemctl", "stop", AGENT_UNIT], timeout_seconds=30)
 
     def start_agent(self) -> None:
         self.machine.run(["systemctl", "start", AGENT_UNIT], timeout_seconds=30)
 
 
-def launch(aws: Aws, rack: Rack, app: str, tags: Mapping[str, str]) -> Host:
-    """A running host with these tags, whose role is what the template says of a host's role; its agent is
-    online.
+def launch(aws: Account, rack: Rack, app: str, tags: Mapping[str, str]) -> Host:
+    """Launch a host with these tags and the role that the template intends; wait until its agent is online.
 
-    Raises TimeoutError when the machine does not boot or its agent is not heard of.
+    Raises TimeoutError when the machine does not boot or its agent does not come online.
     """
     return boot(aws, rack, _instance(aws, app, tags))
 
 
-def boot(aws: Aws, rack: Rack, instance: str, *, java: bool = True) -> Host:
-    """The machine of an instance that EC2 has launched, with the role of its instance profile; its agent is
-    online. Without Java, it has to install one.
+def boot(aws: Account, rack: Rack, instance: str, *, java: bool = True) -> Host:
+    """Boot the machine of an EC2 instance with the role of its instance profile; wait until its agent is
+    online. Without `java`, it has to install one.
 
     Raises RuntimeError when the instance has no role, TimeoutError as `launch` does.
     """
@@ -74,40 +72,40 @@ def boot(aws: Aws, rack: Rack, instance: str, *, java: bool = True) -> Host:
     return host
 
 
-def terminate(aws: Aws, host: Host) -> None:
-    """The instance is gone, as EC2 and SSM see it, and its machine is off."""
+def terminate(aws: Account, host: Host) -> None:
+    """Terminate the instance for EC2 and SSM, and power off its machine."""
     aws.host_services.remove(host.identity)
     aws.run_command.forget(host.instance_id)
     aws.client("ec2").terminate_instances(InstanceIds=[host.instance_id])
     host.machine.kill()
 
 
-def _described(aws: Aws, instance: str) -> tuple[str, str]:
-    """An instance's application and role, as EC2 and IAM tell them."""
+def _described(aws: Account, instance: str) -> tuple[str, str]:
+    """Return an instance's application and role from EC2 and IAM."""
     (reservation,) = aws.client("ec2").describe_instances(InstanceIds=[instance])["Reservations"]
     (described,) = reservation["Instances"]
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
     profile = described.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]
     if not profile:
-        raise RuntimeError(f"{instance} has no instance profile: an agent without a role reaches nobody")
+        raise RuntimeError(f"{instance} has no instance profile: an agent needs a role")
     (role,) = aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
     return tags.get("twinslot", ""), role["RoleName"]
 
 
-def _instance(aws: Aws, app: str, tags: Mapping[str, str]) -> str:
-    """An EC2 instance with an instance profile and role of its own; its id."""
+def _instance(aws: Account, app: str, tags: Mapping[str, str]) -> str:
+    """Create an EC2 instance with an instance profile and role; return its id."""
     ec2, iam = aws.client("ec2"), aws.client("iam")
-    borne = [{"Key": key, "Value": value} for key, value in {"twinslot": app, **tags}.items()]
+    instance_tags = [{"Key": key, "Value": value} for key, value in {"twinslot": app, **tags}.items()]
     made = ec2.run_instances(
         ImageId="ami-00000000000000000",
         InstanceType="t3.small",
         MinCount=1,
         MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": borne}],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": instance_tags}],
     )
     instance: str = made["Instances"][0]["InstanceId"]
     role = f"host-{instance}"
-    # As the output HostPolicyArn asks for: the role bears the application's tag too.
+    # The description of the output HostPolicyArn: the role needs the application's tag, too.
     role_tags = [{"Key": "twinslot", "Value": app}]
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=ASSUMED_BY_EC2, Tags=role_tags)
     iam.attach_role_policy(RoleName=role, PolicyArn=aws.outputs["HostPolicyArn"])
@@ -117,9 +115,12 @@ def _instance(aws: Aws, app: str, tags: Mapping[str, str]) -> str:
     return instance
 
 
-def _unit(aws: Aws) -> str:
-    """The agent's unit. Its scripts inherit the standard variables that lead AWS's clients to the sandbox;
-    what a script left running outlives the agent, as with the real one."""
+def _unit(aws: Account) -> str:
+    """Return the agent's unit.
+
+    Its scripts inherit the standard variables by which AWS's clients use the sandbox; processes that a script
+    leaves running outlive the agent, as with the real one.
+    """
     variables = {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -140,11 +141,11 @@ def _unit(aws: Aws) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _wait_until_online(aws: Aws, host: Host) -> None:
+def _wait_until_online(aws: Account, host: Host) -> None:
     deadline = time.monotonic() + ONLINE_SECONDS
     while host.instance_id not in aws.run_command.agents():
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"the agent on {host.instance_id} did not ask for work:\n{host.machine.console[-2000:]}"
+                f"the agent on {host.instance_id} did not come online:\n{host.machine.console[-2000:]}"
             )
         time.sleep(0.02)

@@ -1,13 +1,13 @@
-"""What the machines boot: this machine's own system, made bare by a layer of files over it.
+"""What the machines boot: this machine's own system under a layer of files that makes it a bare host.
 
-The layer is an overlayfs layer: it removes by whiteouts and opaque directories what an EC2 host would not
-have (people's files, the project itself, nginx, enabled services) and adds what it needs without a
-network (a package repository with nginx, a fixed resolver). It is built once and again when its recipe or
-the system below changes; nothing is ever written to the system itself. What is installed on the system while
-machines run shows in them half, as overlayfs promises nothing then.
+The overlayfs layer removes, by whiteouts and opaque directories, what an EC2 host does not have (home
+directories, the project itself, nginx, enabled services) and adds what it needs without a network (a package
+repository with nginx, a fixed resolver). It is built once, and again when its recipe or the system changes;
+the system itself is never written to. Packages installed on the system while machines run may be visible in
+them partly: overlayfs defines no behaviour for that.
 
-Java stays, for most machines: to install it takes each some ten seconds. A second layer, which is built when
-it is first asked for, makes machines that never had one, with Java's packages in their repository.
+Most machines keep Java, whose installation takes some ten seconds. A second layer, built when it is first
+needed, is for machines without Java, with Java's packages in their repository.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from lab.sandbox.hosts import cgroups, dpkg_purge
 from lab.sandbox.hosts.cleanup import lock
 
 PROVIDED = ("nginx",)
-"""Packages that a host can install though it has no network; none of them is installed at first."""
+"""Packages that a host can install without a network; none of them is installed at first."""
 JAVA = ("default-jre-headless",)
-"""And those that one without Java can install, too."""
+"""Packages that a host without Java can install, too."""
 
-# Top-level names that make up a system. Any other one here is somebody's business.
+# Top-level names of a system; any other one is not part of it.
 _SYSTEM = (
     *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32"),
     *("proc", "run", "sbin", "sys", "usr", "var"),
@@ -50,17 +50,17 @@ _EMPTIED = (
 )
 _REMOVED = (
     "etc/nologin",
-    "usr/sbin/policy-rc.d",  # forbids services to start, in containers
-    "var/lib/man-db/auto-update",  # half of the time that an installation takes
+    "usr/sbin/policy-rc.d",  # prevents services from starting in containers
+    "var/lib/man-db/auto-update",  # takes half of an installation's time
     "var/lib/systemd/random-seed",
 )
 _REPOSITORY = "var/lib/packages"
 _JVM = "/usr/lib/jvm"
-# Where a Java lies whatever brought it here, and what the certificates' package of Java makes of them.
+# Where a Java can be, however it was installed, and the files of its package of certificates.
 _JAVA_TREES = (_JVM, "/usr/java", "/etc/ssl/certs/java")
-# Of Java's packages those that have nothing there themselves.
+# Java's packages without files there.
 _JAVA_COMMON = frozenset({"java-common", "ca-certificates-java"})
-# What systemd starts of itself though it has nothing to do here: no console, no hardware, one user.
+# What systemd starts by default, and a machine without console, hardware and users does not need.
 _MASKED = (
     *("console-getty.service", "getty@.service", "getty.target", "systemd-logind.service"),
     *("systemd-ask-password-wall.path", "systemd-ask-password-console.path"),
@@ -73,11 +73,11 @@ _MASKED = (
 _FILES = {
     "etc/apt/sources.list": f"deb [trusted=yes] file:/{_REPOSITORY} ./\n",
     "etc/fstab": "",
-    # There is no name server: names are in /etc/hosts, and any other one fails at once.
+    # There is no name server: names are in /etc/hosts, and others fail at once.
     "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
     "etc/systemd/journald.conf.d/50-host.conf": "[Journal]\nStorage=persistent\nForwardToSyslog=no\n",
 }
-# Directories that programs expect to find in the emptied ones, with the modes that Debian gives them.
+# Directories that programs expect in the emptied ones, with Debian's modes.
 _DIRECTORIES = {
     "etc/apt/apt.conf.d": 0o755,
     "etc/apt/preferences.d": 0o755,
@@ -100,13 +100,13 @@ class Layer:
 
     @staticmethod
     def _resemble(path: Path, original: Path) -> None:
-        """In an overlay, the upper directory's owner and mode count."""
+        """Copy owner and mode: in an overlay, those of the upper directory count."""
         state = original.stat()
         os.chown(path, state.st_uid, state.st_gid)
         path.chmod(stat.S_IMODE(state.st_mode))
 
     def make_parents(self, path: str) -> Path:
-        """The place of a path in the layer, its parents made like those below."""
+        """Return the path in the layer, and create its parents like those below."""
         made, original = self.directory, self.below
         for name in Path(path).parts[:-1]:
             made, original = made / name, original / name
@@ -118,22 +118,22 @@ class Layer:
         return made / Path(path).name
 
     def write(self, path: str, text: str) -> None:
-        """A file, instead of whatever lies below."""
+        """Write a file, in place of anything below."""
         place = self.make_parents(path)
         place.write_text(text)
         place.chmod(0o644)
 
     def link(self, path: str, target: str) -> None:
-        """A symbolic link, instead of whatever lies below."""
+        """Create a symbolic link, in place of anything below."""
         self.make_parents(path).symlink_to(target)
 
     def remove(self, path: str) -> None:
-        """Hides what lies below; nothing to do when there is nothing."""
+        """Hide what is below, if anything."""
         if os.path.lexists(self.below / path):
             os.mknod(self.make_parents(path), stat.S_IFCHR, os.makedev(0, 0))
 
     def empty(self, path: str) -> None:
-        """A directory of which nothing below shows through."""
+        """Create a directory that hides what is below."""
         place = self.make_parents(path)
         place.mkdir(exist_ok=True)
         place.chmod(0o755)
@@ -143,10 +143,10 @@ class Layer:
 
 
 def mount(directory: Path, image: Path | None = None) -> Path:
-    """Lays `upper` in this directory, filled with an image, over the system; returns the root of both.
+    """Mount `upper` in this directory, filled with an image, over the system; return the root.
 
-    The image is copied: overlayfs takes no lower layer that lies within another one, as it does within /.
-    Raises RuntimeError when that file system cannot hold an upper layer: a container's own cannot.
+    The image is copied: overlayfs accepts no lower layer inside another one, as it is inside /. Raises
+    RuntimeError when the file system cannot hold an upper layer, such as a container's own.
     """
     upper, work, root = directory / "upper", directory / "work", directory / "root"
     if image:
@@ -158,22 +158,21 @@ def mount(directory: Path, image: Path | None = None) -> Path:
     done = subprocess.run(argv, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(
-            f"{directory} cannot hold files that lie over the system ({done.stderr.strip()}): "
+            f"{directory} cannot hold an overlay's upper layer ({done.stderr.strip()}): "
             "keep the project on a file system such as ext4 or xfs, not inside a container's own"
         )
     return root
 
 
 def copy(state: Path, directory: Path, *, java: bool = True) -> Path:
-    """Copies the layer that makes a bare host of the system, with Java or without, to a run's directory;
-    returns where it lies.
+    """Copy the layer that makes a bare host, with Java or without, to a run's directory; return its path.
 
-    The original lies below `state`. When there is none for this recipe and this system, it is built, in the
-    run's directory and control group, so that what a killed build leaves goes with the run.
-    Raises RuntimeError when the system lacks Java or the packages cannot be had.
+    The original is below `state`. If there is none for this recipe and system, it is built in the run's
+    directory and control group, so that what a killed build leaves is removed with the run. Raises
+    RuntimeError when the system lacks Java or the packages cannot be downloaded.
     """
     if not Path("/usr/bin/java").exists():
-        raise RuntimeError("no /usr/bin/java, which every host is to have: run lab/setup.sh packages")
+        raise RuntimeError("no /usr/bin/java, which every host needs: run lab/setup.sh packages")
     recipe = hashlib.sha256(str(ROOT).encode())
     for part in (
         *(Path(__file__), Path(dpkg_purge.__file__)),
@@ -197,7 +196,7 @@ def copy(state: Path, directory: Path, *, java: bool = True) -> Path:
 
 
 def _copy(original: Path, to: Path) -> None:
-    """With owners, modes, whiteouts and the attributes that overlayfs reads."""
+    """Copy with owners, modes, whiteouts and the extended attributes of overlayfs."""
     subprocess.run(["cp", "--archive", "--reflink=auto", str(original), str(to)], check=True)
 
 
@@ -216,11 +215,11 @@ def _build_without_java(run: Path, with_java: Path, original: Path) -> None:
     root = mount(work, with_java)
     group = f"{run.name}/image"
     unwanted = dpkg_purge.owners(root, _JVM) | (_JAVA_COMMON & _installed(root))
-    # apt knows who cannot do without them.
-    told = _in(root, group, ["apt-get", "--quiet", "--simulate", "purge", *sorted(unwanted)])
-    unwanted |= {line.split()[1] for line in told.splitlines() if line.startswith(("Purg ", "Remv "))}
-    dpkg_purge.forget(root, unwanted)
-    dpkg_purge.forget_alternatives(root, _JVM)
+    # apt knows which packages depend on them.
+    simulated = _in(root, group, ["apt-get", "--quiet", "--simulate", "purge", *sorted(unwanted)])
+    unwanted |= {line.split()[1] for line in simulated.splitlines() if line.startswith(("Purg ", "Remv "))}
+    dpkg_purge.purge(root, unwanted)
+    dpkg_purge.purge_alternatives(root, _JVM)
     dpkg_purge.remove_trees(root, _JAVA_TREES)
     shutil.rmtree(root / _REPOSITORY)
     _provide(work, group, (*PROVIDED, *JAVA))
@@ -260,8 +259,7 @@ def _bare(directory: Path) -> None:
 
 
 def _in(root: Path, group: str, argv: list[str]) -> str:
-    """Runs a command in the image, which is not booted; what it printed. Raises RuntimeError with its last
-    words."""
+    """Run a command in the image, which is not booted; return its output. Raises RuntimeError."""
     nspawn = ["systemd-nspawn", "--quiet", "--pipe", "--settings=no", "--register=no", "--keep-unit"]
     nspawn += ["--private-network", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     nspawn += ["--setenv=DEBIAN_FRONTEND=noninteractive", f"--directory={root}", "--", *argv]
@@ -273,7 +271,7 @@ def _in(root: Path, group: str, argv: list[str]) -> str:
 
 
 def _installed(root: Path) -> set[str]:
-    """The packages that dpkg knows in the image."""
+    """Return the packages that dpkg has in the image."""
     shown = subprocess.run(
         ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", "--showformat=${Package}\\n"],
         capture_output=True,
@@ -284,7 +282,7 @@ def _installed(root: Path) -> set[str]:
 
 
 def _purge(root: Path) -> list[str]:
-    """The command that removes the provided packages, and what belongs to them, from the image."""
+    """Return the command that removes the provided packages, and their parts, from the image."""
     unwanted = [
         name
         for name in sorted(_installed(root))
@@ -294,7 +292,7 @@ def _purge(root: Path) -> list[str]:
 
 
 def _provide(work: Path, group: str, provided: Sequence[str]) -> None:
-    """Gives the image a repository of these packages and all that they need beyond it."""
+    """Add a repository of these packages with their dependencies to the image."""
     _download(work / "root" / _REPOSITORY, work, provided)
     _in(work / "root", group, ["apt-get", "--quiet", "update"])
 
@@ -308,8 +306,7 @@ def _download(repository: Path, work: Path, provided: Sequence[str]) -> None:
     apt += ["-o", f"Dir::Cache::archives={archives}", "-o", f"Dir::State::status={status}"]
     own = [*apt, "-o", f"Dir::State::lists={lists}"]
     install = ["install", "--download-only", "--no-install-recommends", *provided]
-    # This machine's package lists may be missing, or older than what the mirror still has: then newer ones,
-    # of our own.
+    # This machine's package lists may be missing, or older than the mirror's content: then download new ones.
     if subprocess.run([*apt, *install], capture_output=True).returncode:
         for argv in ([*own, "update"], [*own, *install]):
             done = subprocess.run(argv, capture_output=True, text=True)
@@ -318,7 +315,7 @@ def _download(repository: Path, work: Path, provided: Sequence[str]) -> None:
     packages = list(archives.glob("*.deb"))
     if not packages:
         raise RuntimeError(
-            f"image: apt-get downloaded nothing for {provided}: have its sources no such package?"
+            f"image: apt-get downloaded nothing for {provided}: its sources may not have the packages"
         )
     for package in packages:
         shutil.copy(package, repository)

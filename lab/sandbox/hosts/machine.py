@@ -1,4 +1,4 @@
-"""EC2 hosts as machines of their own, each with its own systemd, files, processes and network address.
+"""EC2 hosts as machines, each with its own systemd, files, processes and network address.
 
     with Rack() as rack:
         machine = rack.boot("i-0123456789abcdef0", files={"/etc/systemd/system/agent.service": "..."},
@@ -8,10 +8,9 @@
         machine.write("/etc/motd", "hello"); machine.read("/etc/motd")
         machine.reboot(); machine.kill(); machine.start(); machine.shutdown()
 
-A machine is systemd-nspawn over the files of `image`, in a namespace of `network`. It is bare: no nginx, no
-agent; Python is there, and Java unless it is booted without; `apt-get install` brings what is missing.
-`Rack.boot` may be called by several threads at once. Leaving the `with` removes every trace; `leftovers` does
-so however else the process ends.
+A machine is systemd-nspawn over this machine's own system (images.py). It has Java unless it is booted
+without; `apt-get install` installs what is missing. A machine that reboots is powered on again. `Rack.boot`
+is thread-safe. Leaving the `with` removes everything; cleanup.py does so however else the process ends.
 """
 
 import contextlib
@@ -35,7 +34,7 @@ from lab.sandbox.hosts.cleanup import Run, lock
 from lab.sandbox.hosts.network import Network
 
 STATE = (ROOT / "build" / "sandbox").resolve()
-"""As the kernel names it: what is mounted below is found by that."""
+"""Resolved as the kernel has it: mounts below it are found by its path."""
 SUBNETS_LOCK = Path("/run/twinslot-sandbox.lock")
 BOOT_SECONDS = 60.0
 _STOP_SECONDS = 90.0
@@ -45,7 +44,7 @@ _TOOLS = ("systemd-nspawn", "nsenter", "ip", "unshare", "apt-ftparchive")
 
 
 def unavailable() -> str | None:
-    """Why no machine can be booted here, or None when nothing is in the way."""
+    """Return why no machine can be booted here, or None."""
     if os.geteuid() != 0:
         return "machines need root: run it with sudo"
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
@@ -59,7 +58,7 @@ def unavailable() -> str | None:
 
 
 class Machine:
-    """One host. It is made by `Rack.boot`; `name` is its host name, `address` its IPv4 address."""
+    """One host, created by `Rack.boot`; `name` is its host name, `address` its IPv4 address."""
 
     def __init__(self, name: str, directory: Path, groups: list[Path], network: Network, number: int) -> None:
         self.name = name
@@ -68,7 +67,7 @@ class Machine:
         self._id = f"{network.name}-{number}"
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
-        # The namespace lives as long as this process, through every boot.
+        # The namespace exists as long as this process, across boots.
         self._namespace = subprocess.Popen(
             cgroups.entering(groups, ["unshare", "--net", "sleep", "infinity"]),
             stdin=subprocess.DEVNULL,
@@ -78,15 +77,15 @@ class Machine:
         _until(self._has_own_namespace, 10.0, f"{name} got no network namespace")
         self.address = network.connect(number, self._namespace_path)
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        # Abstract: it is no file, and goes with the socket.
+        # An abstract address: it is not a file, and is removed with the socket.
         self._notices_address = f"@{self._id}"
         self._notices.bind("\0" + self._notices_address[1:])
         self._ready = threading.Event()
-        threading.Thread(target=self._hear, name=f"notices-{name}", daemon=True).start()
+        threading.Thread(target=self._read_notices, name=f"notices-{name}", daemon=True).start()
 
-    def _hear(self) -> None:
-        """Takes what the machine's systemd tells, as long as there is a machine: while nobody did, it would
-        stand still, with its first long job (it tells of each every second)."""
+    def _read_notices(self) -> None:
+        """Read the notices of the machine's systemd as long as there is a machine: it blocks when nobody
+        does, since it sends one each second of a long job."""
         while True:
             try:
                 notice = self._notices.recv(4096).decode(errors="replace")
@@ -119,21 +118,21 @@ class Machine:
 
     @property
     def shell(self) -> str:
-        """The command for a root shell in the machine; it also works after a reboot."""
+        """Return the command for a root shell in the machine; it also works after a reboot."""
         return f'nsenter --target "$(cat {self._leader_file})" --all --root --wdns=/root bash --login'
 
     @property
     def console(self) -> str:
-        """What the machine has printed on its console since it was made."""
+        """Return what the machine has printed on its console so far."""
         return (self.directory / "console").read_text(errors="replace")
 
     def start(self) -> None:
-        """Powers on and waits until systemd says that it has started everything.
+        """Power on and wait until systemd has started everything.
 
         Raises TimeoutError after BOOT_SECONDS, with the console's last lines.
         """
         if self._nspawn and self._nspawn.poll() is None:
-            raise RuntimeError(f"{self.name} runs already")
+            raise RuntimeError(f"{self.name} is running already")
         self._power_on()
         self._wait_until_ready()
 
@@ -158,7 +157,7 @@ class Machine:
         watch.start()
 
     def _power_on_after_reboot(self, nspawn: subprocess.Popen[bytes]) -> None:
-        """In a systemd unit, nspawn would be started again for this exit code."""
+        """Power on again when nspawn exits because the machine asked for a reboot."""
         if nspawn.wait() == _REBOOTS:
             self._power_on()
 
@@ -177,9 +176,9 @@ class Machine:
         input: str | bytes | None = None,
         timeout_seconds: float,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command as root in the machine, with nothing of this process's environment.
+        """Run a command as root in the machine, without this process's environment.
 
-        Raises subprocess.TimeoutExpired, after its process group was killed; a failure is in `returncode`.
+        Raises subprocess.TimeoutExpired after killing its process group; a failure is in `returncode`.
         """
         enter = [
             "nsenter",
@@ -212,9 +211,9 @@ class Machine:
         return subprocess.CompletedProcess(list(argv), process.returncode, text, error_text)
 
     def _command_groups(self) -> list[Path]:
-        """Groups for commands from outside, within those that the machine's systemd takes for the root; it
-        leaves groups alone that it did not make."""
-        # In the hierarchies that systemd uses, nspawn makes such a root beside a group for itself.
+        """Return groups for commands from outside, within those that the machine's systemd has as root; it
+        does not touch groups that it did not create."""
+        # In the hierarchies that systemd uses, nspawn creates that root beside a group for itself.
         roots = [payload if (payload := group / "payload").is_dir() else group for group in self._groups]
         groups = [root / "commands" for root in roots]
         for group in groups:
@@ -222,28 +221,28 @@ class Machine:
         return groups
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Writes a file in the running machine, and the directories it lies in."""
+        """Write a file in the running machine, with its parent directories."""
         argv = ["install", "-D", f"--mode={mode:o}", "/dev/stdin", path]
-        self._must(argv, input=content)
+        self._check_run(argv, input=content)
 
     def read(self, path: str) -> str:
-        """The text of a file in the running machine. Raises RuntimeError when it cannot be read."""
-        return self._must(["cat", "--", path])
+        """Return the text of a file in the running machine. Raises RuntimeError."""
+        return self._check_run(["cat", "--", path])
 
-    def _must(self, argv: Sequence[str], input: str | bytes | None = None) -> str:
+    def _check_run(self, argv: Sequence[str], input: str | bytes | None = None) -> str:
         done = self.run(argv, input=input, timeout_seconds=30)
         if done.returncode:
             raise RuntimeError(f"{self.name}: {shlex.join(argv)}: {done.stderr.strip()}")
         return done.stdout
 
     def limit_memory(self, limit_bytes: int | None) -> None:
-        """All its processes together get no more than this, caches included; None: what there is."""
+        """Limit the memory of all its processes together, with caches; None: no limit."""
         names = {"memory.max": "max", "memory.limit_in_bytes": "-1"}
         for limit in (group / name for group in self._groups for name in names if (group / name).exists()):
             limit.write_text(names[limit.name] if limit_bytes is None else str(limit_bytes))
 
     def memory_bytes(self) -> int:
-        """What its processes hold together, without caches."""
+        """Return the memory of its processes, without caches."""
         for stat in (group / "memory.stat" for group in self._groups if (group / "memory.stat").exists()):
             fields = dict(line.split() for line in stat.read_text().splitlines())
             return int(fields.get("total_rss") or fields["anon"])
@@ -259,19 +258,19 @@ class Machine:
         self._wait_until_ready()
 
     def kill(self) -> None:
-        """Cuts the power: every process is gone at once. What was written stays; `start` boots it again."""
+        """Cut the power: kill every process at once. Files stay; `start` boots it again."""
         self._signal_leader(signal.SIGKILL)
         if self._nspawn and not self._leader:
             self._nspawn.kill()
         self._wait_until_off()
 
     def shutdown(self) -> None:
-        """Powers off in good order; `start` boots it again."""
+        """Shut down in an orderly way; `start` boots it again."""
         self._signal_leader(signal.SIGRTMIN + 4)
         self._wait_until_off()
 
     def _signal_leader(self, number: int) -> None:
-        # Once nspawn has ended, the leader's number may be somebody else's.
+        # After nspawn has ended, the leader's pid may belong to another process.
         if self._leader and self._nspawn and self._nspawn.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader, number)
@@ -282,17 +281,17 @@ class Machine:
         self._leader = 0
 
     def discard(self) -> None:
-        """Lets go of what this process holds for the machine, which must be dead."""
+        """Release what this process holds for the machine, which must be off."""
         self._namespace.wait()
         if self._nspawn:
             self._nspawn.wait()
-        # Closing alone does not wake the thread that reads.
+        # Closing alone does not wake up the reading thread.
         self._notices.shutdown(socket.SHUT_RDWR)
         self._notices.close()
 
 
 class Rack:
-    """A place for machines: their network and the run that cleans up after them."""
+    """A place for machines: their network, and the run that cleans up after them."""
 
     def __init__(self, state: Path = STATE) -> None:
         reason = unavailable()
@@ -304,7 +303,7 @@ class Rack:
         self._making = threading.Lock()
         try:
             self._images = {True: images.copy(state, self._run.directory)}
-            # Runs of other checkouts choose from the same range.
+            # Runs of other checkouts use the same range.
             with lock(SUBNETS_LOCK):
                 self._network = Network(self._run.name)
         except BaseException:
@@ -321,7 +320,7 @@ class Rack:
         self.close()
 
     def close(self) -> None:
-        """Removes every machine and the network."""
+        """Remove every machine and the network."""
         self._run.end()
         for machine in self._machines:
             machine.discard()
@@ -335,8 +334,8 @@ class Rack:
         units: Sequence[str] = (),
         java: bool = True,
     ) -> Machine:
-        """A new machine, up and running, with these files in it and these systemd units enabled; without
-        Java, it has to install one.
+        """Boot a new machine with these files and enabled systemd units. Without `java`, it has to install
+        one.
 
         `name` becomes the host name. Raises TimeoutError when it does not boot.
         """
@@ -364,7 +363,10 @@ class Rack:
 
 
 def _place(root: Path, path: str) -> Path:
-    """Where a path of the machine lies here, its directory made. Raises ValueError when it leads out."""
+    """Return the path of a machine's file on this machine, and create its directory.
+
+    Raises ValueError when it is outside of the machine.
+    """
     place = root / path.lstrip("/")
     parent = place.parent.resolve()
     if not parent.is_relative_to(root.resolve()) or place.is_symlink():
@@ -374,7 +376,7 @@ def _place(root: Path, path: str) -> Path:
 
 
 def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    """Waits for a condition. Raises TimeoutError with `otherwise` when it does not come true."""
+    """Wait for a condition. Raises TimeoutError with `otherwise`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The SSM agent of a sandbox's host: asks for commands, runs their scripts, tells how they ended.
+"""The SSM agent of a sandbox's host: polls for commands, runs their scripts, reports their results.
 
-Runs inside the machine as a systemd service, with Python 3.9 and its standard library alone. It treats a
-script as amazon-ssm-agent does: a file that `sh -c` runs (so that a first line `#!…` is honoured), in a
-process group of its own that SIGKILL ends on a timeout or a cancellation; standard output and error are read
-until every process that holds them has closed them.
+Runs in the machine as a systemd service, with Python 3.9 and its standard library only. It runs a script as
+amazon-ssm-agent does: a file for `sh -c` (so that a first line `#!…` works), in its own process group, which
+is killed on a timeout or a cancellation; standard output and error are read until every process has closed
+them.
 
-What was under way when the agent ended, or the host, runs again when it is back, RUNS times at most
+A command that was running when the agent or the host stopped runs again when it is back, RUNS times at most
 (processor.go, processInProgressDocuments).
 
     agent.py ENDPOINT        ENDPOINT answers POST /agent/poll and /agent/result
@@ -30,24 +30,24 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "3.3.2746.0"
-"""The version of amazon-ssm-agent that it imitates: the first that knows interpolationType ENV_VAR."""
+"""The version of amazon-ssm-agent that it imitates: the first with interpolationType ENV_VAR."""
 
 POLL_SECONDS = 2.0
 WORKERS = 5
-"""Commands that run side by side, as in amazon-ssm-agent; the others wait here."""
+"""Commands that run in parallel, as in amazon-ssm-agent; others wait."""
 
 RUNS = 15
-"""How often a command is begun at most: amazon-ssm-agent's default of CommandRetryLimit."""
+"""How often a command is started at most: amazon-ssm-agent's default of CommandRetryLimit."""
 
 MAX_BYTES = 256 * 1024
-"""Of one stream; the service keeps less than that."""
+"""Of each stream; Run Command keeps less."""
 
 HOME = Path("/var/lib/amazon/ssm")
 CURRENT = HOME / "current"
 
 
 class Running:
-    """A script under way. `cancelled` and `timed_out` say why it was killed."""
+    """A script that runs. `cancelled` and `timed_out` are why it was killed."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
@@ -56,7 +56,7 @@ class Running:
         self.lock = threading.Lock()
 
     def kill(self) -> None:
-        """End the whole group, at once; what the script started besides it goes too."""
+        """Kill the whole process group."""
         with self.lock:
             if self.process is not None:
                 with contextlib.suppress(ProcessLookupError):
@@ -64,20 +64,22 @@ class Running:
 
 
 class Agent:
-    """The agent: one thread asks, up to WORKERS others run scripts."""
+    """The agent: one thread polls, up to WORKERS others run scripts."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.running: dict[str, Running] = {}
         self.workers = threading.Semaphore(WORKERS)
 
-    def ask_forever(self) -> None:
-        """Poll; what cannot be reached is asked again, so that a restart of the service goes unnoticed."""
-        for order in left_over():
+    def poll_forever(self) -> None:
+        """Poll for ever; errors are retried, so that a restart of the service is not noticed."""
+        for order in interrupted():
             self.begin(order)
         while True:
             try:
-                answer = self.call("/agent/poll", {"seconds": POLL_SECONDS, "platform": about()})
+                answer = self.call(
+                    "/agent/poll", {"seconds": POLL_SECONDS, "platform": platform_information()}
+                )
             except (OSError, ValueError):
                 time.sleep(0.5)
                 continue
@@ -94,9 +96,9 @@ class Agent:
         threading.Thread(target=self.run, args=(order, running)).start()
 
     def run(self, order: dict[str, Any], running: Running) -> None:
-        """Run one script and report it until the report is taken."""
+        """Run one script and report the result until the report is accepted."""
         with self.workers:
-            note(order)
+            record(order)
             result = execute(order, running)
         self.running.pop(order["command"], None)
         while True:
@@ -116,8 +118,8 @@ class Agent:
             return answer
 
 
-def note(order: dict[str, Any]) -> None:
-    """Write down that the command is begun, and how often it was."""
+def record(order: dict[str, Any]) -> None:
+    """Record that the command was started, and how often."""
     CURRENT.mkdir(parents=True, exist_ok=True)
     order["runs"] = order.get("runs", 0) + 1
     new = CURRENT / f".{order['command']}.new"
@@ -128,15 +130,15 @@ def note(order: dict[str, Any]) -> None:
     new.rename(CURRENT / order["command"])
 
 
-def left_over() -> list[dict[str, Any]]:
-    """The commands that were under way when the agent ended."""
+def interrupted() -> list[dict[str, Any]]:
+    """Return the commands that were running when the agent stopped."""
     found = sorted(CURRENT.glob("[!.]*")) if CURRENT.is_dir() else []
     orders: list[dict[str, Any]] = [json.loads(path.read_text()) for path in found]
     return [order for order in orders if order["runs"] < RUNS]
 
 
 def execute(order: dict[str, Any], running: Running) -> dict[str, Any]:
-    """Put the script into a file of its own and run it."""
+    """Write the script to a file and run it; return the result."""
     folder = HOME / order["instance"] / "document" / "orchestration" / order["command"] / order["step"]
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "_script.sh"
@@ -183,8 +185,8 @@ def execute(order: dict[str, Any], running: Running) -> dict[str, Any]:
     }
 
 
-def about() -> dict[str, str]:
-    """What an agent tells of its host, as DescribeInstanceInformation spells it."""
+def platform_information() -> dict[str, str]:
+    """Return the host's platform in the fields of DescribeInstanceInformation."""
     try:
         lines = Path("/etc/os-release").read_text().splitlines()
     except OSError:
@@ -198,4 +200,4 @@ def about() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    Agent(sys.argv[1]).ask_forever()
+    Agent(sys.argv[1]).poll_forever()

@@ -189,7 +189,7 @@ def _rate_seconds(expression: str) -> float:
     """Return the seconds of rate(N UNIT). Raises CannotDeliver for cron."""
     count, _, unit = expression.removeprefix("rate(").removesuffix(")").partition(" ")
     if not expression.startswith("rate(") or not count.isdigit() or unit not in RATE_SECONDS:
-        raise CannotDeliver(f"the sandbox does not understand the schedule {expression}")
+        raise CannotDeliver(f"the sandbox does not support the schedule {expression}")
     return int(count) * RATE_SECONDS[unit]
 
 

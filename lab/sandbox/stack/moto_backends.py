@@ -1,7 +1,7 @@
-"""moto's backends: what AWS knows, in this process's memory, behind one lock.
+"""moto's backends: the state of AWS in this process's memory, behind one lock.
 
-moto is not made for threads: everything that reads or changes a backend holds LOCK. Nothing that holds it may
-wait for a function, a machine or an HTTP answer of this sandbox.
+moto is not thread-safe: hold LOCK to read or change a backend. A thread that holds it must not wait for a
+function, a machine or an HTTP answer of this sandbox.
 """
 
 import os
@@ -22,21 +22,24 @@ ACCOUNTS = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "VALIDATE_LAMBDA_S3": "false",
 }
-"""What moto reads of the environment whenever it makes an account. AWS's policies take it most of a second:
-this is set for a sandbox, and not for whoever imports this module."""
+"""Environment variables that moto reads when it creates an account.
+
+Without AWS's managed policies that is most of a second faster. They are set by a sandbox, not by the import
+of this module.
+"""
 
 GLOBAL_SERVICES = ("iam", "s3", "sts")
-"""moto keeps these a partition, not a region."""
+"""moto has one backend of these per partition, not per region."""
 
 
 def backend(service: str) -> Any:
-    """moto's backend of a service; hold LOCK while using it."""
+    """Return moto's backend of a service; hold LOCK while using it."""
     scope = "aws" if service in GLOBAL_SERVICES else REGION
     return get_backend(service)[ACCOUNT][scope]  # type: ignore[call-overload]
 
 
 def forget_everything() -> None:
-    """Back to an empty account, as a sandbox wants it."""
+    """Reset moto to an empty account."""
     os.environ.update(ACCOUNTS)
     with LOCK:
         BackendDict.reset()

@@ -1,15 +1,14 @@
-"""Where moto calls the sandbox back: what it cannot do, or does otherwise than AWS, each at one place.
+"""Patches of moto: callbacks into the sandbox, and what moto does differently from AWS or too slowly.
 
-- S3's event to EventBridge has wrong fields, and a tag event besides: the sandbox builds its own.
-- A topic cannot invoke a function.
-- Nobody hears of a topic's messages.
-- A bucket does not say that it tells EventBridge.
+- S3's event to EventBridge has wrong fields, and comes with an event for tags: the sandbox builds its own.
+- A topic cannot invoke a function, and its messages are not kept.
+- GetBucketNotificationConfiguration does not return the EventBridge configuration.
 - An S3 key with a newline in it finds no route.
 - An instance of a launch template gets neither its image nor its instance profile.
-- DynamoDB is slow: a transaction copies its table for each of its items, value by value, and an answer's
-  values are looked at one by one. Most of a handler's time would be that.
-- Everything that was ever made is kept for moto's own dashboard, each of those copies too: after some hundred
-  deployments the garbage collector would stop all threads for many seconds.
+- DynamoDB is slow: a transaction copies the table for each of its items, value by value, and an answer is
+  serialized value by value. That would be most of a handler's time.
+- moto's dashboard keeps every object ever created, with each of those copies: after some hundred deployments
+  garbage collection would stop all threads for many seconds.
 """
 
 import json
@@ -37,13 +36,12 @@ CREATED = {
     S3NotificationEvent.OBJECT_CREATED_COPY_EVENT: "CopyObject",
     S3NotificationEvent.OBJECT_CREATED_COMPLETE_MULTIPART_UPLOAD_EVENT: "CompleteMultipartUpload",
 }
-"""S3's reason for an object's creation, by moto's name of the event. Other events of S3 are not told of
-here."""
+"""S3's reason for an object's creation, by moto's name of the event. S3's other events are not supported."""
 
 IMAGE_BY_PARAMETER = "resolve:ssm:"
-"""How a launch template says that EC2 is to look its image up, in a parameter of SSM's."""
+"""The prefix by which a launch template names an SSM parameter that has the image."""
 
-TELLS_EVENT_BRIDGE = (
+EVENT_BRIDGE_ENABLED = (
     '<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EventBridgeConfiguration/>'
     "</NotificationConfiguration>"
 )
@@ -53,8 +51,10 @@ COLLECTIONS = frozenset({"L", "M", "SS", "NS", "BS"})
 
 @dataclass(frozen=True)
 class Message:
-    """One message to a topic: `texts` by protocol, of which "default" is for all others. `attributes` maps
-    names to (type, value)."""
+    """One message to a topic: `texts` by protocol, with "default" for all others.
+
+    `attributes` maps names to (type, value).
+    """
 
     id: str
     topic_arn: str
@@ -68,8 +68,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What moto tells, by whom it is heard. All are called while the backends' LOCK is held: none may
-    wait."""
+    """The callbacks. All are called while the backends' LOCK is held: they must not wait."""
 
     object_created: Callable[[Any, Any, str], None]
     """bucket, key and reason, as moto's objects"""
@@ -77,12 +76,12 @@ class Hooks:
     message_published: Callable[[Message], None]
 
     function_notified: Callable[[str, str, Message], None]
-    """the ARNs of a function and of the subscription that it hears the message by"""
+    """the ARNs of the function and of its subscription, and the message"""
 
 
 @contextmanager
 def installed(hooks: Hooks) -> Iterator[None]:
-    """moto calls `hooks` while this context lasts."""
+    """Let moto call `hooks` while this context lasts."""
     publish_to_topic, publish_to_subscriber = Topic.publish, Subscription.publish
     serialize_structure = BaseJSONSerializer._serialize_type_structure
     make_converter, copy_value = RegexConverter.__init__, DynamoType.__deepcopy__
@@ -92,7 +91,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
     def send_event(account: str, event: S3NotificationEvent, bucket: Any, key: Any) -> None:
         configuration = bucket.notification_configuration
         if event == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None:
-            # moto tells of a multipart upload twice; the other one has the right reason.
+            # moto emits two events for a multipart upload; the other one has the right reason.
             return
         if event in CREATED and configuration is not None and configuration.event_bridge is not None:
             hooks.object_created(bucket, key, CREATED[event])
@@ -104,11 +103,11 @@ def installed(hooks: Hooks) -> Iterator[None]:
         return object.__new__(model)
 
     def copied(value: DynamoType, memo: dict[int, Any]) -> DynamoType:
-        # moto never changes a plain value, only what a list, a map or a set holds.
+        # moto never changes a scalar value, only the content of a list, a map or a set.
         return copy_value(value, memo) if value.type in COLLECTIONS else value
 
     def serialized_structure(serializer: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-        # moto holds DynamoDB's values in the very form that they are answered in, but for binary ones.
+        # moto stores DynamoDB's values in the format of the answer, except binary ones.
         if shape.name == "AttributeValue" and type(value) is dict and not _holds_binary(value):
             serialized[key] = value
         else:
@@ -126,11 +125,11 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
     def notification(response: Any) -> Any:
         configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
-        told = get_notification(response)
+        answer = get_notification(response)
         if configuration is None or configuration.event_bridge is None:
-            return told
-        # The stack's buckets tell EventBridge alone.
-        body = TELLS_EVENT_BRIDGE
+            return answer
+        # The stack's buckets notify EventBridge only.
+        body = EVENT_BRIDGE_ENABLED
         return 200, {"Content-Type": "application/xml", "Content-Length": str(len(body))}, body
 
     def publish(topic: Any, message: str, **options: Any) -> str:
@@ -145,8 +144,8 @@ def installed(hooks: Hooks) -> Iterator[None]:
         if subscription.protocol != "lambda":
             publish_to_subscriber(subscription, message, message_id, **options)
         elif matcher is None or matcher.matches(options.get("message_attributes"), message):
-            told = _message(message_id, subscription.topic.arn, message, options)
-            hooks.function_notified(subscription.endpoint, subscription.arn, told)
+            notice = _message(message_id, subscription.topic.arn, message, options)
+            hooks.function_notified(subscription.endpoint, subscription.arn, notice)
 
     with (
         mock.patch.object(notifications, "send_event", send_event),
@@ -163,7 +162,7 @@ def installed(hooks: Hooks) -> Iterator[None]:
 
 
 def _image(named: str) -> str:
-    """An image's id, looked up where a parameter stands for it."""
+    """Return an image's id, resolving a parameter."""
     if not named.startswith(IMAGE_BY_PARAMETER):
         return named
     image: str = backend("ssm").get_parameter(named.removeprefix(IMAGE_BY_PARAMETER)).value
@@ -171,12 +170,12 @@ def _image(named: str) -> str:
 
 
 def _holds_binary(value: dict[str, Any]) -> bool:
-    """Whether there is a binary value in a DynamoDB value as JSON has it."""
-    [(kind, held)] = value.items()
+    """Return whether a DynamoDB value in JSON contains a binary value."""
+    [(kind, content)] = value.items()
     if kind == "M":
-        return any(_holds_binary(each) for each in held.values())
+        return any(_holds_binary(each) for each in content.values())
     if kind == "L":
-        return any(_holds_binary(each) for each in held)
+        return any(_holds_binary(each) for each in content)
     return kind in ("B", "BS")
 
 

@@ -1,7 +1,7 @@
-"""A translated template becomes a stack in moto, and what moto leaves out of it is done afterwards.
+"""Creates a translated template as a stack in moto, and adds what moto leaves out.
 
-moto ignores types that it does not know, with a warning; supported_properties.py refuses those that nothing
-handles, and the others become records here, so that their references are resolved too.
+moto ignores unknown types with a warning; supported_properties.py refuses those that nothing supports, and
+the others become records here, so that references to them are resolved.
 """
 
 import json
@@ -22,7 +22,7 @@ from lab.sandbox.stack.template import TemplateError, Translated
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of the stack: its properties have no reference left in them."""
+    """One resource of the stack, its properties without references."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class Resource:
 
 
 class Stack:
-    """What was made: every resource by its name in the template. `made` is moto's own."""
+    """The created stack: every resource by its name in the template. `made` is moto's own stack."""
 
     def __init__(self, name: str, resources: dict[str, Resource], made: Any) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Stack:
             return {output["OutputKey"]: output["OutputValue"] for output in self._made.outputs or []}
 
     def address_given(self, instance: str, address: str) -> None:
-        """Let EC2 and the outputs tell the address of an instance, which its machine got when it was made."""
+        """Set an instance's address, which its machine got at its creation, in EC2 and in the outputs."""
         with LOCK:
             (interface, *_) = backend("ec2").get_instance(instance).nics.values()
             interface.public_ip = interface.private_ip_address = address
@@ -55,8 +55,7 @@ class Stack:
 
 
 def create(name: str, translated: Translated, parameters: dict[str, str]) -> Stack:
-    """Make the stack. Raises TemplateError for what the sandbox does not know, moto's errors for what is
-    wrong."""
+    """Create the stack. Raises TemplateError for what the sandbox does not support, and moto's errors."""
     supported_properties.check(translated.resources)
     document = json.loads(json.dumps(translated.document))
     for resource in document["Resources"].values():
@@ -67,7 +66,7 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
         mock.patch.object(parsing, "clean_json", _clean_json),
         mock.patch.object(Instance, "create_from_cloudformation_json", _launch),
     ):
-        _teach_moto({resource["Type"] for resource in document["Resources"].values()})
+        _register_types({resource["Type"] for resource in document["Resources"].values()})
         made = backend("cloudformation").create_stack(name, json.dumps(document), parameters)
         if made.status != "CREATE_COMPLETE":
             raise TemplateError(f"the stack is {made.status}: {made.status_reason}")
@@ -84,21 +83,21 @@ def create(name: str, translated: Translated, parameters: dict[str, str]) -> Sta
             if made.resource_map[logical] is not None
         }
         for resource in resources.values():
-            mend = _MENDED.get(resource.kind)
-            if mend:
-                mend(resource)
+            fix = _FIXES.get(resource.kind)
+            if fix:
+                fix(resource)
     return Stack(name, resources, made)
 
 
 def _write_content_as_text(properties: dict[str, Any]) -> None:
-    """moto stores a document's content as Python's repr unless it is text."""
+    """Make a document's content a string: moto stores anything else as Python's repr."""
     if not isinstance(properties["Content"], str):
         properties["Content"] = json.dumps(properties["Content"])
         properties.setdefault("DocumentFormat", "JSON")
 
 
 def _launch(name: str, description: dict[str, Any], *_: Any, **__: Any) -> Instance:
-    """moto makes no instance of a launch template."""
+    """Launch an instance of a launch template, which moto's CloudFormation cannot."""
     properties = description["Properties"]
     if "LaunchTemplate" not in properties:
         raise TemplateError(f"{name}: the sandbox launches instances by a LaunchTemplate")
@@ -121,8 +120,7 @@ _resolve = parsing.clean_json
 
 
 def _clean_json(node: Any, resources: parsing.ResourceMap) -> Any:
-    """moto's resolution of references, less the list items that referred to AWS::NoValue: it leaves None for
-    them."""
+    """Resolve references as moto does, without the None that it leaves for an AWS::NoValue in a list."""
     return _without_nothing(_resolve(node, resources))
 
 
@@ -134,14 +132,14 @@ def _without_nothing(node: Any) -> Any:
     return node
 
 
-def _mend_role(resource: Resource) -> None:
-    """moto forgets a role's managed policies."""
+def _fix_role(resource: Resource) -> None:
+    """Attach a role's managed policies, which moto ignores."""
     for arn in resource.properties.get("ManagedPolicyArns", []):
         backend("iam").attach_role_policy(arn, resource.id)
 
 
-def _mend_bucket(resource: Resource) -> None:
-    """moto's CloudFormation makes buckets without versions and without notifications."""
+def _fix_bucket(resource: Resource) -> None:
+    """Enable versioning and notifications, which moto's CloudFormation ignores."""
     bucket = backend("s3").get_bucket(resource.id)
     versioning = resource.properties.get("VersioningConfiguration", {}).get("Status")
     if versioning:
@@ -155,24 +153,25 @@ def _mend_bucket(resource: Resource) -> None:
         bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
 
 
-_MENDED = {"AWS::IAM::Role": _mend_role, "AWS::S3::Bucket": _mend_bucket}
+_FIXES = {"AWS::IAM::Role": _fix_role, "AWS::S3::Bucket": _fix_bucket}
 
-_TAUGHT: dict[str, type[CloudFormationModel]] = {}
-"""moto looks its classes up among the living subclasses: these must not be collected."""
+_RECORDS: dict[str, type[CloudFormationModel]] = {}
+"""moto finds its classes among the living subclasses: these must not be garbage collected."""
 
 
-def _teach_moto(kinds: set[str]) -> None:
-    """Give moto a class for each type that it does not know, so that it resolves their references."""
+def _register_types(kinds: set[str]) -> None:
+    """Give moto a class for each type that it does not know, so that references to it are resolved."""
     for kind in sorted(kinds - set(parsing.get_model_map())):
-        _TAUGHT[kind] = _record_class(kind)
-    # moto's layers do not know what a reference to them is: the version's ARN.
+        _RECORDS[kind] = _record_class(kind)
+    # In moto a reference to a layer is not resolved to the version's ARN.
     setattr(LayerVersion, "physical_resource_id", property(lambda layer: layer.arn))  # noqa: B010 (moto's class)
     for cache in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cache.cache_clear()
 
 
 def _record_class(kind: str) -> type[CloudFormationModel]:
-    """A resource that is only written down; whoever honours it reads its properties from the Stack."""
+    """Return a class for resources that moto only records; the sandbox reads their properties from the
+    Stack."""
 
     class Record(CloudFormationModel):
         def __init__(self, physical_resource_id: str) -> None:
@@ -199,5 +198,5 @@ def _record_class(kind: str) -> type[CloudFormationModel]:
 
 
 def account_arn(service: str, resource: str) -> str:
-    """The ARN of something in this account and region."""
+    """Return the ARN of a resource in this account and region."""
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"

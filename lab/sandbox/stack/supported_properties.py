@@ -1,8 +1,7 @@
-"""What the sandbox does with each type and property of a stack. What is not listed here is an error, never
-silence.
+"""What the sandbox does with each type and property of a stack. One that is not listed here is an error.
 
-HONOURED works here as it does on AWS, by moto or by this package. WITHOUT_EFFECT is taken and changes nothing
-here; each entry says why that may be.
+HONOURED works as on AWS, by moto or by this package. WITHOUT_EFFECT is accepted and ignored; each entry says
+why it can be.
 """
 
 from typing import Any
@@ -72,20 +71,18 @@ HONOURED: dict[str, frozenset[str]] = {
 }
 
 WITHOUT_EFFECT: dict[str, dict[str, str]] = {
-    "AWS::CloudWatch::Alarm": {
-        "*": "nobody feeds CloudWatch here; the template's alarms are judged by their tests"
-    },
+    "AWS::CloudWatch::Alarm": {"*": "there are no metrics here; tests check the template's alarms"},
     "AWS::CloudWatch::Dashboard": {
-        "*": "there is no console; `make sandbox` shows the dashboard's own widget on a page"
+        "*": "there is no console; `make sandbox` shows the dashboard's widget on a page"
     },
     "AWS::DynamoDB::Table": {
         "PointInTimeRecoverySpecification": "nothing here outlives the process",
-        "TimeToLiveSpecification": "DynamoDB deletes within days; no sandbox lives that long",
+        "TimeToLiveSpecification": "DynamoDB deletes within days; a sandbox does not live that long",
         "SSESpecification": "nothing here is written to a disk",
     },
     "AWS::EC2::Instance": {"InstanceType": "machines share this machine's memory and processors"},
     "AWS::EC2::SecurityGroup": {
-        "SecurityGroupIngress": "moto tells of the rules for IPv4; the machines' network has no firewall"
+        "SecurityGroupIngress": "moto has the rules for IPv4; the machines' network has no firewall"
     },
     "AWS::Lambda::Function": {
         "Architectures": "functions run on this machine's processor",
@@ -99,46 +96,45 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
         "LicenseInfo": "advice to people only",
     },
     "AWS::S3::Bucket": {
-        "LifecycleConfiguration": "nothing here gets a day old",
+        "LifecycleConfiguration": "a sandbox does not live for a day",
         "OwnershipControls": "there is one account",
-        "PublicAccessBlockConfiguration": "nobody outside this machine reaches the gateway",
+        "PublicAccessBlockConfiguration": "the gateway cannot be reached from outside",
     },
     "AWS::SNS::Topic": {"KmsMasterKeyId": "nothing here is written to a disk"},
     "AWS::SQS::Queue": {"SqsManagedSseEnabled": "nothing here is written to a disk"},
     "AWS::SQS::QueuePolicy": {"*": "the sandbox's own deliveries are the only senders"},
     "AWS::SSM::Association": {
-        "MaxConcurrency": "all hosts run it at once, as 100% asks for",
-        "MaxErrors": "all hosts run it, as 100% asks for",
-        "ScheduleExpression": "no sandbox lives for a day",
+        "MaxConcurrency": "all hosts run it at once, as with 100%",
+        "MaxErrors": "all hosts run it, as with 100%",
+        "ScheduleExpression": "a sandbox does not live for a day",
     },
-    "AWS::SSM::Document": {"UpdateMethod": "a stack is made once here"},
+    "AWS::SSM::Document": {"UpdateMethod": "a stack is created once here"},
 }
 
 LAUNCH_TEMPLATE_DATA = {
-    "BlockDeviceMappings": "moto tells of the volumes; a machine's files are this machine's",
+    "BlockDeviceMappings": "moto has the volumes; a machine's files are on this machine",
     "IamInstanceProfile": "",
-    "ImageId": "moto tells of the image; all machines boot the same",
+    "ImageId": "moto has the image; all machines boot the same one",
     "InstanceType": "machines share this machine's memory and processors",
-    "MetadataOptions": "the metadata service knows version 2 alone",
-    "SecurityGroupIds": "moto tells of the rules; the machines' network has no firewall",
+    "MetadataOptions": "the metadata service supports version 2 only",
+    "SecurityGroupIds": "moto has the rules; the machines' network has no firewall",
     "TagSpecifications": "",
 }
-"""What a launch template may say, and why it changes nothing in a machine; "": it does what it does on
-AWS."""
+"""Why each property of a launch template changes nothing in a machine; "" when it works as on AWS."""
 
 ATTRIBUTES = frozenset(
     {"Type", "Properties", "Condition", "DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
 )
 TARGET_KEYS = frozenset({"Arn", "Id", "Input", "RetryPolicy", "DeadLetterConfig"})
 SUBSCRIBERS = frozenset({"lambda", "sqs", "email"})
-"""An e-mail subscriber never confirms here, and so never gets anything: as on AWS."""
+"""An e-mail subscriber never confirms here, and so gets nothing, as on AWS."""
 
 
 def check(resources: dict[str, dict[str, Any]]) -> None:
-    """Raises TemplateError that names every resource type and property which the sandbox does not know."""
+    """Raise TemplateError with every resource type and property that the sandbox does not support."""
     unknown = [problem for name, resource in resources.items() for problem in _problems(name, resource)]
     if unknown:
-        raise TemplateError("the sandbox does not know what to do with: " + "; ".join(unknown))
+        raise TemplateError("the sandbox does not support: " + "; ".join(unknown))
 
 
 def _problems(name: str, resource: dict[str, Any]) -> list[str]:

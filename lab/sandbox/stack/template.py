@@ -1,7 +1,7 @@
-"""From template.yaml to plain CloudFormation, offline, by AWS's own translator of SAM.
+"""Translates template.yaml to plain CloudFormation, offline, with AWS's own SAM translator.
 
-Two things that the SAM CLI and CloudFormation do elsewhere are done here: AWS::Include of a local file is put
-in place, and the local folders of functions and layers become S3 addresses whose folders are remembered.
+Two things that the SAM CLI and CloudFormation do are done here: an AWS::Include of a local file is replaced
+by the file, and the local folders of functions and layers become S3 addresses, whose folders are remembered.
 """
 
 import json
@@ -15,19 +15,18 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 CODE_BUCKET = "twinslot-sandbox-code"
-"""Stands for the bucket that `sam deploy` uploads to; nothing lies there, the folders are used as they
-are."""
+"""Stands for the bucket that `sam deploy` uploads to. It is empty: the folders are used directly."""
 
 FOLDER_PROPERTIES = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 
 class TemplateError(Exception):
-    """The template asks for something that the sandbox cannot do; the text names it."""
+    """The template needs something that the sandbox does not support; the text names it."""
 
 
 @dataclass(frozen=True)
 class Translated:
-    """A template in plain CloudFormation, and the local folder behind each S3 key that stands for code."""
+    """A template in plain CloudFormation, and the local folder of each S3 key for code."""
 
     document: dict[str, Any]
     folders: dict[str, Path]
@@ -39,8 +38,10 @@ class Translated:
 
 
 def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated:
-    """Raises TemplateError where a local file is missing, and the translator's own errors where SAM is
-    wrong."""
+    """Translate a template.
+
+    Raises TemplateError for a missing file, and the translator's errors for invalid SAM.
+    """
     source = yaml_parse(path.read_text())
     home = path.parent
     source = _with_includes(source, home)
@@ -51,7 +52,7 @@ def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated
             continue
         folder = home / resource["Properties"][folder_property]
         if not folder.is_dir():
-            raise TemplateError(f"{name}: {folder_property} is no folder: {folder}")
+            raise TemplateError(f"{name}: {folder_property} is not a folder: {folder}")
         folders[name] = folder.resolve()
         resource["Properties"][folder_property] = f"s3://{CODE_BUCKET}/{name}"
     defaults = {name: slot.get("Default") for name, slot in source.get("Parameters", {}).items()}
@@ -60,7 +61,7 @@ def translate(path: Path, region: str, parameters: dict[str, str]) -> Translated
 
 
 def _with_includes(node: Any, home: Path) -> Any:
-    """The same document with each AWS::Include of a local file replaced by what the file holds."""
+    """Return the document with each AWS::Include of a local file replaced by the file's content."""
     if isinstance(node, list):
         return [_with_includes(item, home) for item in node]
     if not isinstance(node, dict):
@@ -69,7 +70,7 @@ def _with_includes(node: Any, home: Path) -> Any:
     if included is None:
         return {key: _with_includes(value, home) for key, value in node.items()}
     if included.get("Name") != "AWS::Include" or len(node) > 1:
-        raise TemplateError(f"only a lone AWS::Include is understood here: {json.dumps(node)[:200]}")
+        raise TemplateError(f"only AWS::Include alone is supported here: {json.dumps(node)[:200]}")
     location = home / included["Parameters"]["Location"]
     try:
         return yaml_parse(location.read_text())

@@ -1,11 +1,10 @@
-"""Keep-alive HTTP load on one address, at a bounded rate, with an exact account of each request.
+"""Keep-alive HTTP load on one address, at a limited rate, with an exact record of each request.
 
-It runs as a process of its own, so that nothing else the caller does delays a request: `Load` starts and
-stops it.
-As a command: python -m lab.sandbox.traffic.load_generator 10.1.2.3:80 --rate 200 --seconds 30 records.tsv
+It runs in its own process, so that its caller's work does not delay requests; `Load` starts and stops it. As
+a command: python -m lab.sandbox.traffic.load_generator 10.1.2.3:80 --rate 200 --seconds 30 records.tsv
 
-The account: a keep-alive connection that the server closed while it was idle, seen before a request is sent,
-is renewed, and nobody lost anything. A request that was sent is never sent again: without a whole answer it
+A keep-alive connection that the server closed while it was idle, which is seen before the next request is
+sent, is reopened and nothing is lost. A request that was sent is never retried: without a complete answer it
 is lost.
 """
 
@@ -27,21 +26,22 @@ from lab.project import ROOT
 from lab.sandbox.traffic.records import Record, Traffic
 
 TIMEOUT_SECONDS = 10.0
-"""After this long without a whole answer a request is lost."""
+"""A request without a complete answer after this time is lost."""
 
 POST_EVERY = 10
-"""Each tenth request is a POST: a proxy may not repeat one, so it shows losses that a repeated GET hides."""
+"""Every tenth request is a POST: a proxy may not retry it, so that it shows losses that a retried GET
+hides."""
 
 MAX_HEAD_BYTES = 65_536
 RELEASE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class NoAnswer(Exception):
-    """A request got no whole answer; the text says in few words why."""
+    """A request got no complete answer; the text is the reason."""
 
 
 class Connection:
-    """One keep-alive connection, opened when needed; `renewed` counts those that were closed while idle."""
+    """One keep-alive connection, opened on demand; `renewed` counts those that were closed while idle."""
 
     def __init__(self, host: str, port: int) -> None:
         self.renewed = 0
@@ -58,7 +58,7 @@ class Connection:
                 await self._loop.sock_sendall(connection, request)
                 return await self._answer(connection)
         except TimeoutError:
-            problem = f"no whole answer in {TIMEOUT_SECONDS:g} s"
+            problem = f"no complete answer in {TIMEOUT_SECONDS:g} s"
         except ConnectionRefusedError:
             problem = "connection refused"
         except ConnectionResetError:
@@ -92,7 +92,7 @@ class Connection:
 
     @staticmethod
     def _was_closed_while_idle(connection: socket.socket) -> bool:
-        """Whether something waits to be read where nothing should: the end, a reset, an unasked answer."""
+        """Return whether there is something to read where nothing should be: the end, a reset, an answer."""
         try:
             connection.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -124,7 +124,7 @@ class Connection:
             await self._until(connection, b"\r\n", "closed inside the answer")
 
     async def _until(self, connection: socket.socket, mark: bytes, problem: str) -> bytes:
-        """The bytes before the next `mark`, which is taken too."""
+        """Return the bytes before the next `mark`, and remove them and the mark from the buffer."""
         while (end := self._buffer.find(mark)) < 0:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise NoAnswer("answer is not HTTP")
@@ -146,7 +146,10 @@ class Connection:
 
 
 def _parse(head: bytes) -> tuple[int, dict[str, str]]:
-    """The status and the headers, their names in small letters. Raises ValueError when it is not HTTP/1.1."""
+    """Return the status, and the headers by their lower-case names.
+
+    Raises ValueError unless it is HTTP/1.1.
+    """
     first, *lines = head.decode("latin-1").split("\r\n")
     version, status = first.split(" ")[:2]
     if version != "HTTP/1.1":
@@ -156,7 +159,7 @@ def _parse(head: bytes) -> tuple[int, dict[str, str]]:
 
 
 class Generator:
-    """The load itself: `connections` connections send `rate` requests a second between them, evenly."""
+    """The load: `connections` connections send `rate` requests a second together, evenly distributed."""
 
     def __init__(
         self, address: str, path: str, rate: float, connections: int, records: Path, posts: bool = True
@@ -176,24 +179,27 @@ class Generator:
         self._renewed = 0
 
     def stop(self) -> None:
-        """Send no more requests; those under way are still answered."""
+        """Send no more requests; those that were sent are still answered."""
         self._stop.set()
 
     async def run(self, seconds: float) -> None:
-        """Load for so long, or until stopped. Prints a tally (one line of JSON) each second."""
+        """Run for so many seconds or until stopped. Prints the counts as a line of JSON each second."""
         asyncio.get_running_loop().call_later(seconds, self.stop)
         with self._records.open("w") as self._file:
-            tally = asyncio.create_task(self._tally())
+            counts = asyncio.create_task(self._report())
             start = time.monotonic()
             shift = self._interval / self._connections
             lanes = (self._lane(start + i * shift) for i in range(self._connections))
             await asyncio.gather(*lanes)
-            await tally
-            self._print_tally()
+            await counts
+            self._print_counts()
 
     async def _lane(self, start: float) -> None:
-        """One connection's requests. Those whose time passed while an answer was late are left out: made up
-        for, they would come in bursts, and all connections' at once."""
+        """Send one connection's requests.
+
+        Requests that became due while an answer was late are skipped: sent later, they would come in bursts,
+        on all connections at once.
+        """
         connection = Connection(self._host, self._port)
         due, sent = start, 0
         while not await self._stopped_before(due):
@@ -221,22 +227,22 @@ class Generator:
         self._failed += not record.served
         self._file.write(record.line())
 
-    async def _tally(self) -> None:
+    async def _report(self) -> None:
         while not self._stop.is_set():
-            self._print_tally()
+            self._print_counts()
             try:
                 await asyncio.wait_for(self._stop.wait(), 1.0)
             except TimeoutError:
                 continue
 
-    def _print_tally(self) -> None:
+    def _print_counts(self) -> None:
         self._file.flush()
-        tally = {"requests": self._requests, "not_served": self._failed, "renewed": self._renewed}
-        print(json.dumps(tally), flush=True)
+        counts = {"requests": self._requests, "not_served": self._failed, "renewed": self._renewed}
+        print(json.dumps(counts), flush=True)
 
 
 class Load:
-    """A load in a process of its own, from entering until `stop`. It ends with its caller, in any case."""
+    """A load in its own process, from entering until `stop`. The process ends with its caller."""
 
     def __init__(
         self,
@@ -266,7 +272,7 @@ class Load:
 
     def __enter__(self) -> "Load":
         self._records.parent.mkdir(parents=True, exist_ok=True)
-        # A session of its own: Ctrl-C is for the caller, which then stops the load in its own time.
+        # In its own session: on Ctrl-C the caller stops the load.
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -288,13 +294,13 @@ class Load:
 
     @property
     def ended(self) -> bool:
-        """Whether no load runs: not yet, not any more, or because it could not."""
+        """Return whether no load is running."""
         return self._process is None or self._process.poll() is not None
 
     def stop(self, bad_release: str | None = None) -> Traffic:
-        """End the load and return all that it sent.
+        """End the load and return all its requests.
 
-        Raises RuntimeError when it had ended by itself, or its records are not those that it counted.
+        Raises RuntimeError when it had ended before, or its records do not match its counts.
         """
         if self.ended:
             raise RuntimeError("the load ended before it was stopped; see its standard error")
@@ -308,8 +314,8 @@ class Load:
         assert self._process is not None
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            tally = json.loads(line)
-            self.requests, self.not_served = tally["requests"], tally["not_served"]
+            counts = json.loads(line)
+            self.requests, self.not_served = counts["requests"], counts["not_served"]
 
     def _end(self) -> None:
         process = self._process
@@ -339,32 +345,32 @@ async def _run(arguments: argparse.Namespace) -> None:
     if arguments.until_stdin_closes:
         loop = asyncio.get_running_loop()
 
-        def heard() -> None:
+        def read() -> None:
             if not os.read(0, 4096):
                 loop.remove_reader(0)
                 generator.stop()
 
-        loop.add_reader(0, heard)
+        loop.add_reader(0, read)
     await generator.run(arguments.seconds)
 
 
 def main() -> None:
-    """Load an address as the command line says."""
+    """Run the load that the command line describes."""
     parser = argparse.ArgumentParser(
         prog="python -m lab.sandbox.traffic.load_generator", description="Keep-alive load on one address."
     )
     parser.add_argument("address", help="host:port, the host as an IPv4 address")
-    parser.add_argument("records", type=Path, help="the file for a line a request")
+    parser.add_argument("records", type=Path, help="the file to write, one line per request")
     parser.add_argument("--path", default="/")
     parser.add_argument(
-        "--rate", type=float, default=300.0, help="requests a second, all connections together"
+        "--rate", type=float, default=300.0, help="requests a second on all connections together"
     )
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=30.0, help="end after so long")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long to run")
     parser.add_argument(
-        "--no-posts", dest="posts", action="store_false", help="only requests that a proxy may repeat"
+        "--no-posts", dest="posts", action="store_false", help="send only requests that a proxy may retry"
     )
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input is closed")
     try:
         asyncio.run(_run(parser.parse_args()))
     except KeyboardInterrupt:

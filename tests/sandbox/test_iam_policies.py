@@ -1,4 +1,4 @@
-"""The sandbox judges permissions as IAM does, and says so when it cannot."""
+"""The sandbox decides about permissions as IAM does, and refuses what it does not support."""
 
 import pytest
 

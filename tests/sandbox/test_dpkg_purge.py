@@ -1,10 +1,10 @@
-"""What is forgotten in an image was never there; nothing else changes, and nothing outside of it."""
+"""A purged package leaves nothing in the image; nothing else changes, and nothing outside of it."""
 
 from pathlib import Path
 
 import pytest
 
-from lab.sandbox.hosts.dpkg_purge import forget, forget_alternatives, owners, remove_trees
+from lab.sandbox.hosts.dpkg_purge import owners, purge, purge_alternatives, remove_trees
 
 STATUS = """\
 Package: openjdk-17-jre-headless
@@ -69,28 +69,28 @@ def test_a_package_owns_what_its_list_names(root: Path) -> None:
     assert owners(root, "/usr/lib/jv") == set()
 
 
-def test_nothing_of_forgotten_packages_is_left_and_others_stay_whole(root: Path) -> None:
+def test_nothing_of_purged_packages_is_left_and_others_stay_whole(root: Path) -> None:
     gone = {
         *("usr/lib/jvm/17/bin/java", "usr/lib/java.so", "usr/bin/mvn"),
         *(f"var/lib/dpkg/info/openjdk-17-jre-headless:amd64.{kind}" for kind in ("list", "md5sums")),
         *(f"var/lib/dpkg/info/maven.{kind}" for kind in ("list", "md5sums")),
     }
     before = everything(root)
-    forget(root, {"openjdk-17-jre-headless", "maven"})
+    purge(root, {"openjdk-17-jre-headless", "maven"})
     assert before - everything(root) == gone
     assert (root / "var/lib/dpkg/status").read_text() == "Package: libc6\nStatus: install ok installed\n\n"
 
 
-def test_the_links_of_alternatives_go_with_their_notes_and_those_to_elsewhere_stay(root: Path) -> None:
+def test_the_links_of_alternatives_go_with_their_records_and_other_links_stay(root: Path) -> None:
     before = everything(root)
-    forget_alternatives(root, "/usr/lib/jvm")
+    purge_alternatives(root, "/usr/lib/jvm")
     assert before - everything(root) == {
         *("usr/bin/java", "usr/share/man/man1/java.1.gz", "var/lib/dpkg/alternatives/java"),
         *("etc/alternatives/java", "etc/alternatives/java.1.gz"),
     }
 
 
-def test_a_tree_goes_whoever_brought_it(root: Path) -> None:
+def test_a_tree_is_removed_with_all_its_files(root: Path) -> None:
     remove_trees(root, ["/usr/lib/jvm", "/usr/java"])
     assert not (root / "usr/lib/jvm").exists()
     assert (root / "usr/lib/libc.so").exists()
@@ -102,7 +102,7 @@ def test_a_link_that_leads_out_of_the_image_is_not_followed(root: Path, tmp_path
     (outside / "precious").touch()
     (root / "usr/java").symlink_to(outside)
     (root / "var/lib/dpkg/info/maven.list").write_text("/.\n/usr/java/precious\n")
-    forget(root, {"maven"})
+    purge(root, {"maven"})
     (outside / "tree").mkdir()
     remove_trees(root, ["/usr/java/tree"])
     assert sorted(path.name for path in outside.iterdir()) == ["precious", "tree"]

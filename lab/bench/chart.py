@@ -1,4 +1,4 @@
-"""The picture of bench.flip: lost requests, the delay of each flip, and the price that every request pays."""
+"""Draws the results of bench.flip: lost requests, the delay of each flip, and the cost for every request."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,17 @@ _NAMES = {"twinslot": "twinslot", "reload": "nginx -s reload", "plain": "plain p
 
 
 def draw(path: Path, result: dict[str, Any]) -> None:
-    """Writes the picture of a result of bench.flip as a PNG."""
+    """Write the picture of a result of bench.flip as a PNG."""
     figure = Figure(figsize=(12, 4), dpi=120, layout="constrained")
     lost, delay, throughput = figure.subplots(1, 3)
-    ways = ["twinslot", "reload"]
+    methods = ["twinslot", "reload"]
     for axes, title, names, values in (
-        (lost, f"requests lost in {result['flips']} flips", ways, [result[way]["lost"] for way in ways]),
+        (
+            lost,
+            f"requests lost in {result['flips']} flips",
+            methods,
+            [result[method]["lost"] for method in methods],
+        ),
         (
             throughput,
             "requests a second, no flips",
@@ -27,11 +32,13 @@ def draw(path: Path, result: dict[str, Any]) -> None:
         axes.bar_label(bars, [f"{value:,.0f}" for value in values])
         axes.set_title(title)
         axes.margins(y=0.15)
-    for way in ways:
-        each = sorted(result[way]["seconds_to_new_slot"]["each"])
+    for method in methods:
+        each = sorted(result[method]["seconds_to_new_slot"]["each"])
         share = [(number + 1) / len(each) for number in range(len(each))]
-        delay.step([s * 1000 for s in each], share, where="post", color=_COLOURS[way], label=_NAMES[way])
-    delay.set_title("from the flip's call to the new slot's answer")
+        delay.step(
+            [s * 1000 for s in each], share, where="post", color=_COLOURS[method], label=_NAMES[method]
+        )
+    delay.set_title("from the call to the new slot's answer")
     delay.set_xlabel("milliseconds")
     delay.set_ylabel("share of the flips")
     delay.set_xlim(left=0)

@@ -1,4 +1,4 @@
-"""The load's account is exact against a server that closes, resets and errs on purpose."""
+"""The load counts exactly, also with a server that closes, resets and fails on purpose."""
 
 import socket
 import struct

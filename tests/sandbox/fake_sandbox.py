@@ -1,4 +1,4 @@
-"""An account behind the sandbox's page without machines: functions that answer what a test says."""
+"""A sandbox without machines for the page: its functions answer what a test says."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -7,8 +7,8 @@ from typing import Any
 from lab.sandbox.sandbox import FunctionError
 
 
-class Account:
-    """Stands where the page has its sandbox. `asked` has each invocation."""
+class FakeSandbox:
+    """Takes the place of the page's sandbox. `asked` has each invocation."""
 
     def __init__(self, html: str = "<p>hello</p>", error: str = "") -> None:
         self.hosts: list[Any] = []

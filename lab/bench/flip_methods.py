@@ -1,4 +1,4 @@
-"""The ways to flip that are compared, and the servers of nginx that the throughput is compared of."""
+"""The methods of a flip that are compared, and the nginx servers whose throughput is compared."""
 
 import base64
 import json
@@ -7,16 +7,16 @@ from typing import Any, Protocol
 from lab.project import PORTS, ROOT
 from lab.sandbox.hosts.machine import Machine
 
-# Above every fence that the controller gives out in so short a time.
+# Above every fence of the controller in so short a time.
 _FENCE = 1000
 _DOCUMENT = ROOT / "host" / "document.json"
 
-USUAL_PORT = 8090
-USUAL_INCLUDE = "/etc/nginx/service-url.inc"
-USUAL_SERVER = f"""\
+RELOAD_PORT = 8090
+RELOAD_INCLUDE = "/etc/nginx/service-url.inc"
+RELOAD_SERVER = f"""\
 server {{
-    listen {USUAL_PORT};
-    include {USUAL_INCLUDE};
+    listen {RELOAD_PORT};
+    include {RELOAD_INCLUDE};
     location / {{
         proxy_pass $service_url;
         proxy_set_header X-Real-IP $remote_addr;
@@ -25,16 +25,16 @@ server {{
     }}
 }}
 """
-USUAL_SCRIPT = "/usr/local/bin/switch"
-USUAL_SCRIPT_TEXT = f"""\
+RELOAD_SCRIPT = "/usr/local/bin/switch"
+RELOAD_SCRIPT_TEXT = f"""\
 #!/bin/sh
-echo "set \\$service_url http://127.0.0.1:$1;" > {USUAL_INCLUDE}
+echo "set \\$service_url http://127.0.0.1:$1;" > {RELOAD_INCLUDE}
 nginx -s reload
 """
 
 PLAIN_PORT = 8091
-# As the product's server, but for the question which slot is live. Behind both, nginx itself answers, so
-# that the proxy is what is measured.
+# The product's server without the check which slot is live. Behind both, nginx itself answers, so that the
+# proxy is measured.
 PLAIN_SERVER = f"""\
 upstream plain {{
     server 127.0.0.1:{PORTS["blue"]} max_fails=0;
@@ -77,18 +77,18 @@ server {{
 """
 
 
-class Way(Protocol):
-    """A way to send the traffic to the slot with a release."""
+class FlipMethod(Protocol):
+    """A method to send the requests to the slot with a release."""
 
     name: str
     port: int
 
     def flip(self, label: str) -> None:
-        """Does it. Raises RuntimeError when it fails."""
+        """Flip. Raises RuntimeError."""
 
 
-class Product:
-    """The verb flip of the program on the host, as the agent calls it."""
+class Twinslot:
+    """The verb flip of the host's program, called as the agent calls it."""
 
     name = "twinslot"
     port = 80
@@ -115,28 +115,28 @@ class Product:
             "SSM_COMMAND_ID": f"00000000-0000-0000-0000-{self._flips:012d}",
             "AWS_SSM_INSTANCE_ID": self._machine.name,
         }
-        must(self._machine, ["/root/twinslot"], parameters)
+        check_run(self._machine, ["/root/twinslot"], parameters)
 
 
-class Usual:
-    """The script that people write: an include file that names the port, and a reload."""
+class NginxReload:
+    """The usual script: it writes an include file that names the port, and reloads nginx."""
 
     name = "reload"
-    port = USUAL_PORT
+    port = RELOAD_PORT
 
     def __init__(self, machine: Machine, ports: dict[str, int], live: str) -> None:
         self._machine = machine
         self._ports = ports
-        machine.write(USUAL_SCRIPT, USUAL_SCRIPT_TEXT, mode=0o755)
-        machine.write("/etc/nginx/conf.d/usual.conf", USUAL_SERVER)
+        machine.write(RELOAD_SCRIPT, RELOAD_SCRIPT_TEXT, mode=0o755)
+        machine.write("/etc/nginx/conf.d/reload.conf", RELOAD_SERVER)
         self.flip(live)
 
     def flip(self, label: str) -> None:
-        must(self._machine, [USUAL_SCRIPT, str(self._ports[label])])
+        check_run(self._machine, [RELOAD_SCRIPT, str(self._ports[label])])
 
 
-def must(machine: Machine, argv: list[str], env: dict[str, str] | None = None) -> str:
-    """What a command in the machine says. Raises RuntimeError when it fails."""
+def check_run(machine: Machine, argv: list[str], env: dict[str, str] | None = None) -> str:
+    """Return the output of a command in the machine. Raises RuntimeError."""
     done = machine.run(argv, env=env, timeout_seconds=60)
     if done.returncode:
         raise RuntimeError(f"{argv[0]} failed with {done.returncode}: {done.stdout}{done.stderr}")

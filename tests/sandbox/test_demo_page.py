@@ -10,7 +10,7 @@ import requests
 from lab.sandbox.demo.page import Page
 from lab.sandbox.traffic.records import Record
 from lab.sandbox.traffic.slot_traffic import SlotTraffic
-from tests.sandbox.account import Account
+from tests.sandbox.fake_sandbox import FakeSandbox
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:twinslot-rollback"
 NONE = {"blue": [0, 0, 0], "green": [0, 0, 0], "failed": [0, 0, 0]}
@@ -18,13 +18,13 @@ CALL = {"endpoint": ARN, "payload": {"app": "shop"}}
 
 
 @pytest.fixture
-def account() -> Account:
-    return Account()
+def sandbox() -> FakeSandbox:
+    return FakeSandbox()
 
 
 @pytest.fixture
-def page(account: Account) -> Iterator[Page]:
-    with Page(account) as page:
+def page(sandbox: FakeSandbox) -> Iterator[Page]:
+    with Page(sandbox) as page:
         yield page
 
 
@@ -50,32 +50,32 @@ def test_the_page_is_whole_and_lets_no_script_run_but_its_own(page: Page) -> Non
     )
 
 
-def test_the_widget_is_what_its_function_answers_a_dashboard(page: Page, account: Account) -> None:
+def test_the_widget_is_what_its_function_answers_a_dashboard(page: Page, sandbox: FakeSandbox) -> None:
     told = requests.get(f"{page.address}widget?theme=dark", timeout=10).json()
-    assert told == {"html": account.html}
-    ((function, payload),) = account.asked
+    assert told == {"html": sandbox.html}
+    ((function, payload),) = sandbox.asked
     assert function == "Widget"
     assert payload["widgetContext"]["theme"] == "dark"
     assert payload["widgetContext"]["timezone"]["offsetISO"][0] in "+-"
 
 
-def test_a_button_calls_the_rollback_function_as_a_dashboard_does(page: Page, account: Account) -> None:
+def test_a_button_calls_the_rollback_function_as_a_dashboard_does(page: Page, sandbox: FakeSandbox) -> None:
     assert with_token(page, CALL) == {"answer": {"app": "shop", "to": "1.4.1"}}
-    assert account.rollbacks == [{"app": "shop", "widgetContext": {}}]
+    assert sandbox.rollbacks == [{"app": "shop", "widgetContext": {}}]
 
 
 @pytest.mark.parametrize("token", ["", "guess"])
-def test_a_call_without_the_pages_token_is_refused(page: Page, account: Account, token: str) -> None:
+def test_a_call_without_the_pages_token_is_refused(page: Page, sandbox: FakeSandbox, token: str) -> None:
     assert called(page, **{"X-Twinslot-Token": token}).status_code == 403
-    assert account.asked == []
+    assert sandbox.asked == []
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "localhost:1"])
-def test_a_foreign_name_that_points_here_gets_nothing(page: Page, account: Account, host: str) -> None:
+def test_a_foreign_name_that_points_here_gets_nothing(page: Page, sandbox: FakeSandbox, host: str) -> None:
     for path in ("", "widget", "traffic"):
         assert requests.get(page.address + path, headers={"Host": host}, timeout=10).status_code == 421
     assert called(page, Host=host, **{"X-Twinslot-Token": page.token}).status_code == 421
-    assert account.asked == []
+    assert sandbox.asked == []
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_a_foreign_name_that_points_here_gets_nothing(page: Page, account: Accou
         None,
     ],
 )
-def test_any_other_call_is_an_error_that_says_so(page: Page, account: Account, call: object) -> None:
+def test_any_other_call_is_an_error_that_says_so(page: Page, sandbox: FakeSandbox, call: object) -> None:
     assert set(with_token(page, call)) == {"error"}
-    assert account.asked == []
+    assert sandbox.asked == []
 
 
-def test_a_call_that_is_too_long_is_refused(page: Page, account: Account) -> None:
+def test_a_call_that_is_too_long_is_refused(page: Page, sandbox: FakeSandbox) -> None:
     answer = called(page, {**CALL, "x": "x" * 20_000}, **{"X-Twinslot-Token": page.token})
     assert answer.status_code == 413
-    assert account.asked == []
+    assert sandbox.asked == []
 
 
-def test_a_function_that_fails_is_told_in_its_own_words(page: Page, account: Account) -> None:
-    account.error = "no release was live before the present one"
-    assert with_token(page, CALL) == {"error": account.error}
+def test_a_function_that_fails_is_told_in_its_own_words(page: Page, sandbox: FakeSandbox) -> None:
+    sandbox.error = "no release was live before the present one"
+    assert with_token(page, CALL) == {"error": sandbox.error}
 
 
 def test_nothing_else_is_there(page: Page) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.account import Account, Listener, Pace
 from lab.sandbox.api.requests import ApiError
 from lab.sandbox.services.state_manager import CHANGED, Association
 
@@ -67,16 +67,18 @@ def events() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]]) -> Iterator[Aws]:
+def aws(tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]]) -> Iterator[Account]:
     project = tmp_path_factory.mktemp("project")
     (project / "template.yaml").write_text(TEMPLATE)
-    account = Aws("127.0.0.1", project / "template.yaml", {}, project, Pace(), Listener(event=events.append))
+    account = Account(
+        "127.0.0.1", project / "template.yaml", {}, project, Pace(), Listener(event=events.append)
+    )
     yield account
     account.close()
 
 
 @pytest.fixture
-def launched(aws: Aws, events: list[dict[str, Any]]) -> Iterator[str]:
+def launched(aws: Account, events: list[dict[str, Any]]) -> Iterator[str]:
     """One more instance, whose agent has not asked yet; no event has come."""
     instance = launch(aws, {"twinslot": "shop"})
     events.clear()
@@ -84,7 +86,7 @@ def launched(aws: Aws, events: list[dict[str, Any]]) -> Iterator[str]:
     aws.run_command.forget(instance)
 
 
-def launch(aws: Aws, tags: dict[str, str]) -> str:
+def launch(aws: Account, tags: dict[str, str]) -> str:
     borne = [{"Key": key, "Value": value} for key, value in tags.items()]
     specification = [{"ResourceType": "instance", "Tags": borne}] if borne else []
     made = aws.client("ec2").run_instances(
@@ -95,25 +97,27 @@ def launch(aws: Aws, tags: dict[str, str]) -> str:
     return instance
 
 
-def poll(aws: Aws, instance: str) -> list[dict[str, Any]]:
+def poll(aws: Account, instance: str) -> list[dict[str, Any]]:
     orders: list[dict[str, Any]] = aws.run_command.poll(instance, {}, seconds=0)["run"]
     return orders
 
 
-def test_a_tagged_instance_is_given_the_document_when_its_agent_first_asks(aws: Aws, launched: str) -> None:
+def test_a_tagged_instance_is_given_the_document_when_its_agent_first_asks(
+    aws: Account, launched: str
+) -> None:
     (order,) = poll(aws, launched)
 
     assert order["variables"] == {"SSM_word": "hello"}
     assert poll(aws, launched) == []
 
 
-def test_an_instance_without_the_tag_is_left_alone(aws: Aws) -> None:
+def test_an_instance_without_the_tag_is_left_alone(aws: Account) -> None:
     stranger = launch(aws, {"Name": "twinslot"})
 
     assert poll(aws, stranger) == []
 
 
-def test_those_that_are_online_are_given_a_new_association_at_once(aws: Aws, launched: str) -> None:
+def test_those_that_are_online_are_given_a_new_association_at_once(aws: Account, launched: str) -> None:
     poll(aws, launched)
 
     aws.state_manager.associate(
@@ -124,7 +128,7 @@ def test_those_that_are_online_are_given_a_new_association_at_once(aws: Aws, lau
 
 
 def test_how_it_ended_is_told_by_events_of_the_documented_shape(
-    aws: Aws, events: list[dict[str, Any]], launched: str
+    aws: Account, events: list[dict[str, Any]], launched: str
 ) -> None:
     for order in poll(aws, launched):
         aws.run_command.report(launched, order["command"], DONE)
@@ -140,7 +144,7 @@ def test_how_it_ended_is_told_by_events_of_the_documented_shape(
     assert set(told[-1]["detail"]) == set(documented["detail"])
 
 
-def test_it_is_told_by_the_call_that_asks_for_it(aws: Aws, launched: str) -> None:
+def test_it_is_told_by_the_call_that_asks_for_it(aws: Account, launched: str) -> None:
     ssm = aws.client("ssm")
     asked = ssm.describe_instance_associations_status(InstanceId=launched)
     assert asked["InstanceAssociationStatusInfos"] == []
@@ -152,7 +156,7 @@ def test_it_is_told_by_the_call_that_asks_for_it(aws: Aws, launched: str) -> Non
     assert {(each["Name"], each["Status"]) for each in told} == {("try", "Failed")}
 
 
-def test_a_run_is_nobodys_command(aws: Aws, launched: str) -> None:
+def test_a_run_is_nobodys_command(aws: Account, launched: str) -> None:
     (order, *_) = poll(aws, launched)
 
     assert aws.run_command.commands() == []
@@ -169,7 +173,7 @@ def test_a_run_is_nobodys_command(aws: Aws, launched: str) -> None:
     ],
 )
 def test_an_association_that_ssm_would_refuse_is_refused(
-    aws: Aws, document: str, parameters: dict[str, list[str]], key: str, why: str
+    aws: Account, document: str, parameters: dict[str, list[str]], key: str, why: str
 ) -> None:
     with pytest.raises(ApiError, match=why):
         aws.state_manager.associate(
@@ -177,7 +181,7 @@ def test_an_association_that_ssm_would_refuse_is_refused(
         )
 
 
-def test_an_instance_of_a_launch_template_has_its_image_role_and_tags(aws: Aws) -> None:
+def test_an_instance_of_a_launch_template_has_its_image_role_and_tags(aws: Account) -> None:
     newest = aws.client("ssm").get_parameter(
         Name="/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
     )["Parameter"]["Value"]
@@ -193,7 +197,7 @@ def test_an_instance_of_a_launch_template_has_its_image_role_and_tags(aws: Aws) 
         assert {"Key": "twinslot", "Value": "shop"} in described["Tags"]
 
 
-def test_the_outputs_tell_the_address_that_the_machine_got(aws: Aws) -> None:
+def test_the_outputs_tell_the_address_that_the_machine_got(aws: Account) -> None:
     aws.stack.address_given(aws.outputs["Instance"], "10.213.0.11")
 
     assert aws.outputs["Address"] == "10.213.0.11"

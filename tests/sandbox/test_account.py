@@ -1,4 +1,4 @@
-"""A small stack in the sandbox: what it wires happens, what it does not wire does not; gaps are errors."""
+"""A small stack in the sandbox: only what it connects happens, and unsupported parts are errors."""
 
 import gc
 import json
@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.dynamodb.models.table import Table
 
-from lab.sandbox.account import KEPT_INVOCATIONS, Aws, Listener, Pace
+from lab.sandbox.account import KEPT_INVOCATIONS, Account, Listener, Pace
 from lab.sandbox.services.lambda_functions import Invocation
 from lab.sandbox.stack import resources
 from lab.sandbox.stack.moto_backends import LOCK, REGION
@@ -114,18 +114,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def aws(project: Path) -> Iterator[Aws]:
-    account = Aws("127.0.0.1", project / "template.yaml", {}, project, Pace(schedule_factor=600), Listener())
+def aws(project: Path) -> Iterator[Account]:
+    account = Account(
+        "127.0.0.1", project / "template.yaml", {}, project, Pace(schedule_factor=600), Listener()
+    )
     yield account
     account.close()
 
 
 @pytest.fixture
-def bucket(aws: Aws) -> str:
+def bucket(aws: Account) -> str:
     return aws.stack.resources["Jars"].id
 
 
-def _invocation(aws: Aws, mark: str) -> dict[str, Any]:
+def _invocation(aws: Account, mark: str) -> dict[str, Any]:
     """The payload of the first invocation that bears the mark."""
     payloads: list[dict[str, Any]] = []
 
@@ -137,7 +139,7 @@ def _invocation(aws: Aws, mark: str) -> dict[str, Any]:
     return payloads[0]
 
 
-def test_an_upload_becomes_an_event_of_s3s_true_shape(aws: Aws, bucket: str) -> None:
+def test_an_upload_becomes_an_event_of_s3s_true_shape(aws: Account, bucket: str) -> None:
     put = aws.client("s3").put_object(Bucket=bucket, Key="shop/a+b ä.jar", Body=b"12345")
 
     event = _invocation(aws, put["VersionId"])
@@ -158,7 +160,7 @@ def test_an_upload_becomes_an_event_of_s3s_true_shape(aws: Aws, bucket: str) -> 
     }
 
 
-def test_a_multipart_upload_is_one_event_with_its_own_reason(aws: Aws, bucket: str) -> None:
+def test_a_multipart_upload_is_one_event_with_its_own_reason(aws: Account, bucket: str) -> None:
     s3 = aws.client("s3")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="shop/parts.jar")
     part = {"Bucket": bucket, "Key": "shop/parts.jar", "UploadId": upload["UploadId"]}
@@ -169,7 +171,7 @@ def test_a_multipart_upload_is_one_event_with_its_own_reason(aws: Aws, bucket: s
     assert sum(b"shop/parts.jar" in each.payload for each in aws.invocations) == 1
 
 
-def test_sequencers_grow(aws: Aws, bucket: str) -> None:
+def test_sequencers_grow(aws: Account, bucket: str) -> None:
     s3 = aws.client("s3")
     versions = [s3.put_object(Bucket=bucket, Key="shop/same.jar", Body=b"x")["VersionId"] for _ in range(3)]
 
@@ -179,7 +181,7 @@ def test_sequencers_grow(aws: Aws, bucket: str) -> None:
     assert all(re.fullmatch(r"[0-9A-F]+", each) for each in sequencers)
 
 
-def test_what_no_rule_matches_invokes_nobody(aws: Aws, bucket: str) -> None:
+def test_what_no_rule_matches_invokes_nobody(aws: Account, bucket: str) -> None:
     s3 = aws.client("s3")
     s3.put_object(Bucket=bucket, Key="shop/notes.txt", Body=b"x")
     after = s3.put_object(Bucket=bucket, Key="shop/after.jar", Body=b"x")["VersionId"]
@@ -189,7 +191,7 @@ def test_what_no_rule_matches_invokes_nobody(aws: Aws, bucket: str) -> None:
     assert not any(b"notes.txt" in each.payload for each in aws.invocations)
 
 
-def test_what_fails_for_good_goes_where_the_template_says(aws: Aws, bucket: str) -> None:
+def test_what_fails_for_good_goes_where_the_template_says(aws: Account, bucket: str) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="shop/bad.jar", Body=b"x")
     sqs, queue = aws.client("sqs"), aws.stack.resources["Letters"].id
     queue_url = sqs.get_queue_url(QueueName=queue.rpartition("/")[2])["QueueUrl"]
@@ -207,7 +209,7 @@ def test_what_fails_for_good_goes_where_the_template_says(aws: Aws, bucket: str)
     assert letter["requestPayload"]["detail"]["object"]["key"] == "shop/bad.jar"
 
 
-def test_a_topic_invokes_its_function_and_is_heard(aws: Aws) -> None:
+def test_a_topic_invokes_its_function_and_is_heard(aws: Account) -> None:
     message = {"default": json.dumps({"mark": "m-1"}), "email": "for people"}
     aws.client("sns").publish(
         TopicArn=aws.stack.resources["Topic"].id,
@@ -225,7 +227,7 @@ def test_a_topic_invokes_its_function_and_is_heard(aws: Aws) -> None:
     assert (heard.subject, heard.text, heard.attributes) == ("subject", "for people", {"app": "shop"})
 
 
-def _publish_outcome(aws: Aws, outcome: str, mark: str) -> None:
+def _publish_outcome(aws: Account, outcome: str, mark: str) -> None:
     aws.client("sns").publish(
         TopicArn=aws.stack.resources["Filtered"].id,
         Message=json.dumps({"mark": mark}),
@@ -233,7 +235,7 @@ def _publish_outcome(aws: Aws, outcome: str, mark: str) -> None:
     )
 
 
-def test_a_function_hears_what_its_subscription_filters_for(aws: Aws) -> None:
+def test_a_function_hears_what_its_subscription_filters_for(aws: Account) -> None:
     _publish_outcome(aws, "FAILED", "not-wanted")
     _publish_outcome(aws, "LIVE", "wanted")
 
@@ -243,7 +245,7 @@ def test_a_function_hears_what_its_subscription_filters_for(aws: Aws) -> None:
 
 
 def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
+    aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws.bus, "may_invoke", lambda *_: False)
 
@@ -256,7 +258,7 @@ def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
     assert body["MessageAttributes"]["outcome"]["Value"] == "LIVE"
 
 
-def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Aws) -> None:
+def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Account) -> None:
     rule = next(each.id for each in aws.stack.of_kind("AWS::Events::Rule") if "Clock" in each.name)
     # One that is enabled ticks three times meanwhile.
     time.sleep(0.3)
@@ -270,14 +272,14 @@ def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: 
     assert event["resources"][0].endswith(rule)
 
 
-def test_nobody_can_forge_an_event_of_aws(aws: Aws) -> None:
+def test_nobody_can_forge_an_event_of_aws(aws: Account) -> None:
     entry = {"Source": "aws.ssm", "DetailType": "x", "Detail": "{}"}
 
     with pytest.raises(ClientError, match="NotAuthorizedForSource"):
         aws.client("events").put_events(Entries=[entry])
 
 
-def test_a_function_may_do_what_its_policy_says_and_no_more(aws: Aws, bucket: str) -> None:
+def test_a_function_may_do_what_its_policy_says_and_no_more(aws: Account, bucket: str) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="shop/mine.txt", Body=b"x")
     with LOCK:
         role = aws.principals.assume(aws.stack.resources["EchoRole"].id, "echo")
@@ -291,7 +293,7 @@ def test_a_function_may_do_what_its_policy_says_and_no_more(aws: Aws, bucket: st
         session.client("ec2", endpoint_url=aws.endpoint).describe_vpcs()
 
 
-def test_strangers_are_turned_away(aws: Aws) -> None:
+def test_strangers_are_turned_away(aws: Account) -> None:
     for key, secret in (("AKIASOMEBODY", "x"), (aws.principals.administrator.access_key, "guessed")):
         stranger = boto3.client(
             "s3",
@@ -304,7 +306,7 @@ def test_strangers_are_turned_away(aws: Aws) -> None:
             stranger.list_buckets()
 
 
-def test_a_function_can_be_invoked_and_its_error_is_told(aws: Aws) -> None:
+def test_a_function_can_be_invoked_and_its_error_is_told(aws: Account) -> None:
     functions = aws.client("lambda")
 
     answer = functions.invoke(FunctionName="echo", Payload=b'{"a": 1}')
@@ -328,14 +330,16 @@ def test_a_function_can_be_invoked_and_its_error_is_told(aws: Aws) -> None:
         ({}, "ValidationException"),
     ],
 )
-def test_a_command_that_ssm_would_refuse_is_refused(aws: Aws, request_: dict[str, Any], code: str) -> None:
+def test_a_command_that_ssm_would_refuse_is_refused(
+    aws: Account, request_: dict[str, Any], code: str
+) -> None:
     with pytest.raises(ClientError) as refused:
         aws.client("ssm").send_command(**({"DocumentName": "try", "Parameters": {"word": ["a"]}} | request_))
 
     assert refused.value.response["Error"]["Code"] == code
 
 
-def test_a_command_to_a_tag_goes_to_the_running_hosts_that_bear_it(aws: Aws) -> None:
+def test_a_command_to_a_tag_goes_to_the_running_hosts_that_bear_it(aws: Account) -> None:
     ec2, ssm = aws.client("ec2"), aws.client("ssm")
     made = ec2.run_instances(
         ImageId="ami-1",
@@ -381,7 +385,7 @@ def test_what_the_sandbox_does_not_know_is_an_error(
         resources.create("odd", translate(odd, REGION, {}), {})
 
 
-def test_a_transaction_leaves_no_copy_of_its_table_behind(aws: Aws) -> None:
+def test_a_transaction_leaves_no_copy_of_its_table_behind(aws: Account) -> None:
     def tables() -> int:
         gc.collect()
         return sum(isinstance(each, Table) for each in gc.get_objects())
@@ -401,7 +405,7 @@ def test_a_transaction_leaves_no_copy_of_its_table_behind(aws: Aws) -> None:
     assert tables() == before
 
 
-def test_of_many_invocations_the_newest_are_kept(aws: Aws) -> None:
+def test_of_many_invocations_the_newest_are_kept(aws: Account) -> None:
     class Idle:
         """A function that is quick, for once."""
 
