@@ -12,7 +12,7 @@ CHECKOV := .venv-checkov/bin/checkov
 REGION := eu-central-1
 TIERS := unit controller sandbox cli proof host e2e screenshots
 
-# The hosts are machines of their own: booting them takes root.
+# To boot the hosts, which are systemd-nspawn machines, takes root.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo -E,))
 
 .PHONY: help
@@ -22,7 +22,7 @@ help:  ## this list
 # ------------------------------------------------------------------------------------------------ set-up
 
 .PHONY: setup
-setup: build/setup/packages build/setup/jars build/setup/dynamodb-local/installed  ## installs everything that the rest needs (Debian 12, Ubuntu 24.04; root or sudo)
+setup: build/setup/packages build/setup/jars build/setup/dynamodb-local/installed  ## install all dependencies (Debian 12, Ubuntu 24.04; root or sudo)
 
 build/setup/packages: lab/setup.sh
 	@lab/setup.sh packages
@@ -46,27 +46,27 @@ $(VENV)/installed: requirements/dev.txt
 	@lab/setup.sh venv .venv-checkov $<
 	@touch $@
 
-# Known vulnerabilities of Python packages, where this machine reaches them.
+# Known vulnerabilities of Python packages, if they can be downloaded.
 build/setup/advisories:
 	@lab/setup.sh advisories $@
 
-# Maven fetches what the real Spring Boot application is made of; from then on nothing needs a network.
+# Maven downloads the dependencies of the Spring Boot application; later builds need no network.
 build/setup/jars: $(wildcard lab/samples/*.java lab/samples/*.py) $(shell find lab/samples/spring -type f 2>/dev/null) | $(VENV)/installed build/setup/java
 	@$(PY) -m lab.samples.build --label 1.0.0 build/jars >/dev/null
 	@$(PY) -m lab.samples.build --spring --label 1.0.0 build/jars >/dev/null
 	@mkdir -p $(@D) && touch $@
 
-# AWS's own engine, for the tests of the store; its licence forbids passing it on.
+# DynamoDB local, for the tests of the store; its licence forbids redistribution.
 build/setup/dynamodb-local/installed: tests/controller/dynamodb-local/pom.xml | build/setup/java
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@mvn -q -B -C -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D) 2>&1 \
 		| sed 's/\x1b\[[0-9;]*m//g'
 	@touch $@
 
-# -------------------------------------------------------------------------------------------- to look at
+# ---------------------------------------------------------------------------------------------- the lab
 
 .PHONY: demo
-demo: setup  ## deployments under load, on a real host, with a table at the end
+demo: setup  ## five deployments to a real host under load, with a table and a chart
 	@$(AS_ROOT) $(PY) -m lab.sandbox.demo
 
 .PHONY: sandbox
@@ -78,33 +78,33 @@ screenshots: setup  ## the pages' pictures, taken in Chromium during a real run;
 	@$(AS_ROOT) env PYTHONPATH=layers/twinslot $(PY) -m lab.screenshots $(if $(TO),--to $(TO)) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: chaos
-chaos: setup  ## every fault on real hosts under load, a row each; some of them: FAULT='nginx/ host/'
+chaos: setup  ## inject every fault into real hosts under load; some only: FAULT='nginx/ host/'
 	@$(AS_ROOT) $(PY) -m lab.chaos $(FAULT)
 
 .PHONY: model
-model: $(VENV)/installed  ## every interleaving of uploads, a rollback, crashes and races, to a stated depth
+model: $(VENV)/installed  ## check every interleaving of uploads, rollbacks, crashes and races, to a given depth
 	@PYTHONPATH=layers/twinslot $(PY) -m lab.model
 
 .PHONY: bench-cold
-bench-cold: $(VENV)/installed  ## how long a handler takes to import, against boto3 and its clients alone
+bench-cold: $(VENV)/installed  ## measure a handler's import time, against boto3 and its clients alone
 	@$(PY) -m lab.bench.cold_import
 
 .PHONY: bench-cost
-bench-cost: setup  ## the calls that a deployment makes, and what they cost
+bench-cost: setup  ## count the AWS calls of a deployment, and their cost
 	@$(AS_ROOT) $(PY) -m lab.bench.cost
 
 .PHONY: bench-flip
-bench-flip: setup  ## requests lost and delay of a flip, against nginx -s reload
+bench-flip: setup  ## measure a flip's lost requests and delay, against nginx -s reload
 	@$(AS_ROOT) $(PY) -m lab.bench.flip
 
 # ------------------------------------------------------------------------------------------------- tests
 
-# Each tier is a run of its own, so that what one leaves behind cannot help or harm another. Tiers that ran no test fail.
+# Each tier is a separate run, so that tiers cannot affect each other. A tier without a test fails.
 .PHONY: test
-test: setup  ## all tiers; one alone: test-unit, test-controller and so on
+test: setup  ## run all tiers; one only: test-unit, test-controller and so on
 	@rm -f build/test/*.log; failed=; \
 	for tier in $(TIERS); do $(MAKE) test-$$tier || failed="$$failed $$tier"; done; \
-	printf '\n%s\n' "how each tier ended:"; \
+	printf '\n%s\n' "results:"; \
 	for tier in $(TIERS); do echo "$$tier"; tail -n 1 build/test/$$tier.log || true; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
@@ -154,7 +154,7 @@ define TRANSLATE
 import json, pathlib
 from lab.sandbox.stack.template import translate
 document = translate(pathlib.Path("template.yaml"), "$(REGION)", {}).document
-# checkov looks only at what the defaults of the parameters make.
+# checkov checks only what the parameters' defaults create.
 document["Parameters"]["CreateHost"]["Default"] = "yes"
 print(json.dumps(document))
 endef
@@ -164,13 +164,13 @@ build/translated.json: template.yaml host/document.json lab/sandbox/stack/templa
 	@mkdir -p $(@D)
 	@AWS_DEFAULT_REGION=$(REGION) $(PY) -c "$$TRANSLATE" >$@
 
-# Circles show only in the translated form: the source is linted as it is, and as CloudFormation gets it.
+# The template is linted as it is, and as CloudFormation gets it: only that shows circular dependencies.
 .PHONY: check-template
 check-template: $(VENV)/installed build build/translated.json
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template template.yaml
 	@$(VENV)/bin/cfn-lint --regions $(REGION) --template build/translated.json
 	@AWS_DEFAULT_REGION=$(REGION) SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
-	@echo "the template is sound, as it is and translated"
+	@echo "the template is valid, as it is and translated"
 
 # A finding is fixed, or explained where it is: # noqa in the code, Metadata in the template, .checkov.yaml.
 .PHONY: check-security
@@ -180,7 +180,7 @@ check-security: $(VENV)/installed .venv-checkov/installed build/translated.json 
 	@$(PY) -m requirements.audit build/setup/advisories requirements/*.txt layers/twinslot/requirements.txt
 
 .PHONY: build
-build: .venv-sam/installed $(VENV)/installed  ## what `sam deploy` uploads
+build: .venv-sam/installed $(VENV)/installed  ## build what `sam deploy` uploads
 	@mkdir -p build
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build --region $(REGION) >build/sam-build.log 2>&1 \
 		|| { cat build/sam-build.log; exit 1; }
@@ -202,6 +202,6 @@ build/setup/uv/installed: | $(VENV)/installed
 	@$(PY) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check uv && touch $@
 
 .PHONY: clean
-clean:  ## removes what runs have made
+clean:  ## remove all results of runs
 	@$(AS_ROOT) rm -rf build .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -path './.venv*' -prune -o -name __pycache__ -type d -print0 | xargs -0 $(AS_ROOT) rm -rf

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what a bare Debian 12 or Ubuntu 24.04 lacks. Called by make, a part at a time; repeating a part is cheap.
+# Installs dependencies on a bare Debian 12 or Ubuntu 24.04. Called by make; each part is idempotent.
 #
 #   lab/setup.sh packages         all system packages, as root or with sudo
 #   lab/setup.sh java             a JDK and Maven, as root or with sudo, unless both are there
 #   lab/setup.sh venv DIR REQ     a virtual environment with exactly what the requirements file lists; as root or with
 #                                 sudo only where no Python of 3.11 or later is found. PYTHON names another one
-#   lab/setup.sh advisories DIR   the known vulnerabilities of Python packages, where they can be reached
+#   lab/setup.sh advisories DIR   the known vulnerabilities of Python packages, if they can be downloaded
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo -- "$@"
     else
-        echo "twinslot's set-up needs root or sudo to run: $*" >&2
+        echo "the set-up needs root or sudo for: $*" >&2
         exit 1
     fi
 }
@@ -58,10 +58,10 @@ install_browser() {
     if [ "$(apt-cache --names-only search '^chromium-driver$' | wc -l)" -gt 0 ]; then
         install chromium chromium-driver
     elif command -v snap >/dev/null && snap version 2>/dev/null | grep -q '^snapd *[0-9]'; then
-        echo "installing the snap chromium, since this system has no package of it"
+        echo "installing the snap chromium: this system has no package of it"
         as_root snap install chromium
     else
-        echo "no browser was installed: this system has neither a package chromium-driver nor a running snapd." >&2
+        echo "no browser was installed: there is neither a package chromium-driver nor a running snapd." >&2
         echo "The tests in a browser and make screenshots need Chrome or Chromium, with chromedriver in PATH." >&2
     fi
 }
@@ -88,10 +88,10 @@ make_venv() {
                 exit 1
             }
         }
-        echo "making $directory with $python"
+        echo "creating $directory with $python"
         "$python" -m venv "$directory"
     fi
-    # The file names everything, with hashes: nothing is left to resolve, so that pip's age does not matter.
+    # The file has every package with its hashes, so that nothing is resolved and pip's version does not matter.
     "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
         --requirement "$requirements"
 }
