@@ -41,7 +41,7 @@ class FaultInjector:
         self.shell(f"mkdir -p {HOME} && systemctl daemon-reload && systemctl restart amazon-ssm-agent")
 
     def clear(self) -> None:
-        """Remove the rule, the clock's offset and the places seen; needed after a reboot, too."""
+        """Remove the rule, the offset of the time and the places seen; needed after a reboot, too."""
         self.shell(f"mkdir -p {HOME} && cd {HOME} && rm -f rule.json injected.json seen clock")
 
     def inject(self, place: Place, *run: str, kill: bool = False) -> None:

@@ -108,7 +108,7 @@ def one_input_is_one_deployment(before: State, after: State) -> str:
 
 def announcements_are_true_and_idempotent(before: State, after: State) -> str:
     """All announcements of a deployment's end are the same message under its id, with its outcome; so are
-    those of its start, which only say that it was accepted."""
+    those of its start, which only announce the acceptance."""
     if before.announced is after.announced:
         return ""
     records = history(after)

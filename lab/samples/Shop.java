@@ -104,7 +104,7 @@ public final class Shop {
         // A thread for each request under way: /slow may hold many, and health must not queue behind them.
         Executor threads = Executors.newCachedThreadPool();
         List<HttpServer> servers = new CopyOnWriteArrayList<>();
-        // Before anything listens: whoever sees an open port may send SIGTERM.
+        // Before the port is opened: a process that finds it open may send SIGTERM at once.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(servers), "stop"));
         servers.add(listen(port, threads, management == port ? this::answer : this::answerUsers));
         if (management != port) {

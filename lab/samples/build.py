@@ -77,7 +77,7 @@ def build_spring(directory: Path, label: str) -> Path:
 
 def _check(label: str) -> None:
     if not LABEL.fullmatch(label):
-        raise ValueError(f"the label {label!r} may only have the characters A-Z a-z 0-9 . _ -")
+        raise ValueError(f"the label {label!r} is not a file name of up to 64 of A-Z a-z 0-9 . _ -")
 
 
 def _maven(target: Path, label: str) -> None:
@@ -118,7 +118,7 @@ def _digest(parts: list[bytes]) -> str:
 
 
 def _write(jar: Path, attributes: dict[str, str], classes: dict[str, bytes], padding: int | None) -> None:
-    """Write the jar to a temporary file and rename it, so that nobody uploads half a jar."""
+    """Write the jar to a temporary file and rename it, so that no incomplete jar is uploaded."""
     with tempfile.TemporaryDirectory(dir=jar.parent) as aside:
         path = Path(aside) / jar.name
         with zipfile.ZipFile(path, "w") as archive:

@@ -186,7 +186,7 @@ class Account:
         elif subscription_arn in self._redrive:
             self.send_to_queue(self._redrive[subscription_arn], redriven(message))
         else:
-            raise TemplateError(f"{message.topic_arn} may not invoke {function_arn}")
+            raise TemplateError(f"{message.topic_arn} has no permission to invoke {function_arn}")
 
     def _invoked(self, invocation: Invocation) -> None:
         self._invocations.append(invocation)

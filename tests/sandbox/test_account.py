@@ -260,7 +260,7 @@ def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
 
 def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Account) -> None:
     rule = next(each.id for each in aws.stack.of_kind("AWS::Events::Rule") if "Clock" in each.name)
-    # One that is enabled ticks three times meanwhile.
+    # One that is enabled runs three times meanwhile.
     time.sleep(0.3)
     assert not any(b"Scheduled Event" in each.payload for each in aws.invocations)
 
@@ -316,7 +316,7 @@ def test_a_function_can_be_invoked_and_its_error_is_told(aws: Account) -> None:
     failed = functions.invoke(FunctionName="echo", Payload=json.dumps(bad))
     assert failed["FunctionError"] == "Unhandled"
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        functions.invoke(FunctionName="nobody")
+        functions.invoke(FunctionName="unknown")
 
 
 @pytest.mark.parametrize(

@@ -63,5 +63,5 @@ def test_a_script_that_still_holds_braces_is_refused() -> None:
     step = DOCUMENT["mainSteps"][0]
     braced = DOCUMENT | {"mainSteps": [step | {"inputs": {"runCommand": ["echo {{ verb }}"]}}]}
 
-    with pytest.raises(ApiError, match="environment"):
+    with pytest.raises(ApiError, match="does not support"):
         documents.script(braced, {})

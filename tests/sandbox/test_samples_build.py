@@ -59,8 +59,8 @@ def test_a_size_too_small_for_the_program_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("label", ["", "../1", "a b", "1\n", "-1", "x" * 65])
-def test_a_label_that_is_no_file_name_is_refused(tmp_path: Path, label: str) -> None:
-    with pytest.raises(ValueError, match="no file name"):
+def test_a_label_that_is_not_a_file_name_is_refused(tmp_path: Path, label: str) -> None:
+    with pytest.raises(ValueError, match="not a file name"):
         build(tmp_path, label)
     assert list(tmp_path.iterdir()) == []
 

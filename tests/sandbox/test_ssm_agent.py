@@ -95,7 +95,7 @@ def test_no_script_is_left_behind(home: Path) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether the process ended; init may not have reaped it yet."""
+    """Whether the process ended; init might not have reaped it yet."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:

@@ -49,7 +49,7 @@ def jumped(name: str, seconds: float) -> Fault:
         target.must_serve(upload.label)
         return Ending(outcome)
 
-    what = f"the clock that the program reads jumps by {seconds / 3600:+.0f} h after staging"
+    what = f"the system clock of the program jumps by {seconds / 3600:+.0f} h after staging"
     return Fault(name, what, inject, frozenset({"LIVE"}))
 
 

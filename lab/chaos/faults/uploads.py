@@ -12,7 +12,7 @@ ALL_SECONDS = 150.0
 
 
 def all_in_a_second(target: HostUnderTest, same_key: bool) -> tuple[list[Upload], float]:
-    """Upload MANY jars within one second of the clock; return the uploads and the seconds that they took."""
+    """Upload MANY jars within one whole second; return the uploads and the seconds that they took."""
     labels = [f"{target.app[-3:]}-{next(NUMBERS)}" for _ in range(MANY)]
     jars = [build(JARS, label) for label in labels]
     keys = [f"{target.app}/shop-{labels[0] if same_key else label}.jar" for label in labels]

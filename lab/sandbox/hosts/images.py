@@ -314,9 +314,7 @@ def _download(repository: Path, work: Path, provided: Sequence[str]) -> None:
                 raise RuntimeError(f"image: {' '.join(argv)}: {done.stderr[-500:]}")
     packages = list(archives.glob("*.deb"))
     if not packages:
-        raise RuntimeError(
-            f"image: apt-get downloaded nothing for {provided}: its sources may not have the packages"
-        )
+        raise RuntimeError(f"image: apt-get downloaded nothing for {provided}: are they in its sources?")
     for package in packages:
         shutil.copy(package, repository)
     index = subprocess.run(

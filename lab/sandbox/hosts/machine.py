@@ -53,7 +53,7 @@ def unavailable() -> str | None:
     trial = ["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "true"]
     done = subprocess.run(trial, capture_output=True, text=True)
     if done.returncode:
-        return f"root may not make namespaces here: {done.stderr.strip()}"
+        return f"root cannot create namespaces here: {done.stderr.strip()}"
     return None
 
 
@@ -84,7 +84,7 @@ class Machine:
         threading.Thread(target=self._read_notices, name=f"notices-{name}", daemon=True).start()
 
     def _read_notices(self) -> None:
-        """Read the notices of the machine's systemd as long as there is a machine: it blocks when nobody
+        """Read the notices of the machine's systemd as long as there is a machine: it blocks when no thread
         does, since it sends one each second of a long job."""
         while True:
             try:

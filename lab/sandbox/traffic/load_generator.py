@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 10.0
 """A request without a complete answer after this time is lost."""
 
 POST_EVERY = 10
-"""Every tenth request is a POST: a proxy may not retry it, so that it shows losses that a retried GET
+"""Every tenth request is a POST: a proxy must not retry it, so that it shows losses that a retried GET
 hides."""
 
 MAX_HEAD_BYTES = 65_536
