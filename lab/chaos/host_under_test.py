@@ -42,8 +42,8 @@ class Upload:
 
 
 class HostUnderTest:
-    """An application of its own on a host of its own. `kind` "small-disks" keeps what the program writes on
-    filesystems of a few megabytes.
+    """One application on one host, for this purpose only. `kind` "small-disks" keeps what the program writes
+    on filesystems of a few megabytes.
 
     `live` is the label that users should get, according to the last good deployment.
     """
@@ -84,10 +84,10 @@ class HostUnderTest:
 
     def outcome(self, upload: Upload, seconds: float = GOOD_SECONDS) -> str:
         """Return how the deployment of an upload ended. Raises TimeoutError."""
-        told = self.announced(lambda each: _is_about(each, upload), seconds)
-        if told.data["outcome"] == "LIVE":
+        announcement = self.announced(lambda each: _is_about(each, upload), seconds)
+        if announcement.data["outcome"] == "LIVE":
             self.live = upload.label
-        return str(told.data["outcome"])
+        return str(announcement.data["outcome"])
 
     def announced(
         self, wanted: Callable[[Announcement], bool], seconds: float, after: int = 0
@@ -114,9 +114,9 @@ class HostUnderTest:
         upload = self.upload()
         outcome = self.outcome(upload)
         if outcome != "LIVE":
-            told = self.announced(lambda each: _is_about(each, upload), 1)
+            announcement = self.announced(lambda each: _is_about(each, upload), 1)
             raise InvariantViolated(
-                f"a good release ended {outcome}: {(told.data['failure'] or {}).get('reason')}"
+                f"a good release ended {outcome}: {(announcement.data['failure'] or {}).get('reason')}"
             )
         self.must_serve(upload.label)
         return upload

@@ -20,40 +20,40 @@ import java.util.jar.Attributes;
 import java.util.jar.Manifest;
 
 /**
- * A shop that sells nothing: the application that the demo and the tests deploy.
+ * The sample application that the demo and the tests deploy.
  *
- * <p>It keeps Spring Boot's conventions without being one: it listens on SERVER_PORT (8080 unless set), answers
- * /actuator/health (on MANAGEMENT_SERVER_PORT instead, where that is set), and on SIGTERM stops accepting, finishes
- * what runs and ends with 143. Each answer names its release in the body and in the header X-Release.
+ * <p>It follows Spring Boot's conventions without Spring: it listens on SERVER_PORT (default 8080), answers
+ * /actuator/health (on MANAGEMENT_SERVER_PORT, if set), and on SIGTERM stops accepting requests, finishes those that
+ * run and exits with 143. Each answer has its release in the body and in the header X-Release.
  *
  * <ul>
  *   <li>GET /echo-headers: the request's headers as JSON
  *   <li>GET /slow?ms=N: answers after N milliseconds, 30,000 at most
- *   <li>anything else: the release, and how many bytes of body arrived
+ *   <li>any other request: the release, and how many bytes of body were received
  * </ul>
  *
- * <p>Faults come from the manifest's attribute Sample-Faults or, before it, from the environment's SAMPLE_FAULTS: names
- * parted by commas. A time T is "N" (N seconds after this process started) or "live+N" (N seconds after the first
- * request to anything but health that a proxy passed on, known by X-Forwarded-For: the moment of going live).
+ * <p>Faults are in the environment variable SAMPLE_FAULTS, else in the manifest's attribute Sample-Faults: names
+ * separated by commas. A time T is "N" (N seconds after this process started) or "live+N" (N seconds after the first
+ * request, other than health, with X-Forwarded-For: it came through a proxy, so the release is live).
  *
  * <pre>
  *   slow-start=N     opens its port only N seconds after it started
- *   never-healthy    health answers 503 DOWN, all else works
- *   dies-at-start    ends with 1 before it opens its port
- *   dies-after=T     ends with 1 at that time
+ *   never-healthy    health answers 503 DOWN, all other requests work
+ *   dies-at-start    exits with 1 before it opens its port
+ *   dies-after=T     exits with 1 at that time
  *   errors-after=T   answers 500 from that time on, while health stays UP
- *   leaks-threads=T  from that time on makes threads that never end, until it can have no more
- *   ignores-sigterm  goes on serving after SIGTERM
- *   other-port=P     serves port P, whatever SERVER_PORT says
+ *   leaks-threads=T  from that time on starts threads that never end, as many as it can
+ *   ignores-sigterm  continues to serve after SIGTERM
+ *   other-port=P     listens on port P instead of SERVER_PORT
  * </pre>
  */
 public final class Shop {
     private static final long MAX_SLOW_MILLIS = 30_000;
 
-    /** What a stop waits for; Spring's spring.lifecycle.timeout-per-shutdown-phase has the same default. */
+    /** The longest wait of a stop; Spring's spring.lifecycle.timeout-per-shutdown-phase has the same default. */
     private static final long MAX_DRAIN_MILLIS = 30_000;
 
-    /** How long nothing may have been asked before a stop takes it that no request is on its way in. */
+    /** After so long without a request a stop assumes that none is on its way. */
     private static final long QUIET_MILLIS = 100;
 
     private static final String JSON = "application/json";
@@ -101,7 +101,7 @@ public final class Shop {
         }
         int port = faults.has("other-port") ? faults.number("other-port") : portNamed("SERVER_PORT", 8080);
         int management = portNamed("MANAGEMENT_SERVER_PORT", port);
-        // A thread for each request under way: /slow may hold many, and health must not queue behind them.
+        // A thread for each request: /slow may use many, and health must not queue behind them.
         Executor threads = Executors.newCachedThreadPool();
         List<HttpServer> servers = new CopyOnWriteArrayList<>();
         // Before the port is opened: a process that finds it open may send SIGTERM at once.
@@ -233,7 +233,7 @@ public final class Shop {
         }
     }
 
-    /** A JSON string: a header's value may hold quotes, backslashes and control characters. */
+    /** Returns a JSON string; a header's value may contain quotes, backslashes and control characters. */
     private static String quoted(String text) {
         StringBuilder json = new StringBuilder("\"");
         for (char c : text.toCharArray()) {
@@ -273,7 +273,7 @@ public final class Shop {
         }
     }
 
-    /** The JVM ends, with 143 after a SIGTERM, when this returns. */
+    /** When this returns, the JVM exits, with 143 after a SIGTERM. */
     private void stop(List<HttpServer> servers) {
         if (faults.has("ignores-sigterm")) {
             log("SIGTERM ignored");
@@ -282,7 +282,7 @@ public final class Shop {
         log("Commencing graceful shutdown");
         stopping = true;
         for (HttpServer server : servers) {
-            // Closes the listening socket at once, then waits out its whole delay even when nothing runs.
+            // Closes the listening socket at once, then waits for its whole delay even when no request runs.
             Thread closing = new Thread(() -> server.stop((int) (MAX_DRAIN_MILLIS / 1000)), "close");
             closing.setDaemon(true);
             closing.start();
@@ -315,7 +315,7 @@ public final class Shop {
         System.err.println(line);
     }
 
-    /** What shall go wrong, by name. */
+    /** The faults by name. */
     private static final class Faults {
         private static final List<String> NAMES = Arrays.asList("slow-start", "never-healthy", "dies-at-start",
                 "dies-after", "errors-after", "leaks-threads", "ignores-sigterm", "other-port");
@@ -348,7 +348,7 @@ public final class Shop {
             return Integer.parseInt(values.get(name));
         }
 
-        /** Whether the time of this fault has come; `live` is 0 while nothing went live. Both in nanoTime. */
+        /** Returns whether this fault is due; `live` is 0 until the release is live. Both are nanoTime. */
         boolean isDue(String name, long started, long live) {
             String value = values.get(name);
             if (value == null || value.startsWith(LIVE) && live == 0) {

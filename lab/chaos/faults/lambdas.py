@@ -116,8 +116,8 @@ def roll_back(target: HostUnderTest) -> Ending:
         target.sandbox.invoke("Rollback", {"app": target.app})
     except FunctionError:
         target.sandbox.invoke("Rollback", {"app": target.app})
-    told = target.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
-    target.live = told.data["live"]["label"]
+    announcement = target.announced(lambda each: each.data.get("outcome") == "LIVE", LEASE_SECONDS, after)
+    target.live = announcement.data["live"]["label"]
     return Ending("LIVE", deployments=len(target.sandbox.deployments(target.app)) - known)
 
 
