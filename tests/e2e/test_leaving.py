@@ -1,4 +1,4 @@
-"""`make sandbox` as a person runs it, and what is left when it ends, in good order or not."""
+"""`make sandbox` as a person runs it, and that nothing is left of it, however it ends."""
 
 import json
 import os
@@ -22,14 +22,14 @@ from tests.waiting import wait_until
 
 @dataclass
 class Started:
-    """A running `make sandbox`. `name` is what its bridge, mounts and control groups are called by."""
+    """A running `make sandbox`. `name` is part of the names of its bridge, mounts and control groups."""
 
     process: subprocess.Popen[str]
     welcome: str
     name: str
 
     def leftovers(self) -> list[str]:
-        """Everything of it that this machine still has."""
+        """Return everything of it that is left on this machine."""
         links = [link["ifname"] for link in _ip("link", "show") if self.name in link["ifname"]]
         mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if f"/{self.name}" in line]
         # Not by a glob, which fails when a group goes while it looks.
@@ -55,7 +55,7 @@ def started() -> Iterator[Started]:
         process.wait()
 
 
-def test_it_says_what_to_do_and_leaves_nothing_behind(started: Started) -> None:
+def test_it_prints_commands_and_leaves_nothing_behind(started: Started) -> None:
     assert "s3 cp" in started.welcome
     assert "lambda invoke" in started.welcome
     assert started.leftovers(), "a running sandbox is seen"
@@ -101,7 +101,7 @@ def test_its_host_has_a_shell_and_comes_back_from_a_reboot(started: Started) -> 
 
 
 def _welcomed(process: subprocess.Popen[str]) -> Started:
-    """Wait for the last line of its welcome."""
+    """Read until the last line of its first output."""
     assert process.stdout
     lines = []
     for line in process.stdout:
@@ -156,7 +156,7 @@ def _ip(*arguments: str) -> list[dict[str, Any]]:
 
 
 def _processes(*marks: bytes) -> list[str]:
-    """The processes that bear one of these in their control group, command line or environment."""
+    """Return the processes with one of these in their control group, command line or environment."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         if int(directory.name) == os.getpid():

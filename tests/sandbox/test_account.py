@@ -181,7 +181,7 @@ def test_sequencers_grow(aws: Account, bucket: str) -> None:
     assert all(re.fullmatch(r"[0-9A-F]+", each) for each in sequencers)
 
 
-def test_what_no_rule_matches_invokes_nobody(aws: Account, bucket: str) -> None:
+def test_an_event_that_no_rule_matches_invokes_no_function(aws: Account, bucket: str) -> None:
     s3 = aws.client("s3")
     s3.put_object(Bucket=bucket, Key="shop/notes.txt", Body=b"x")
     after = s3.put_object(Bucket=bucket, Key="shop/after.jar", Body=b"x")["VersionId"]
@@ -209,7 +209,7 @@ def test_what_fails_for_good_goes_where_the_template_says(aws: Account, bucket: 
     assert letter["requestPayload"]["detail"]["object"]["key"] == "shop/bad.jar"
 
 
-def test_a_topic_invokes_its_function_and_is_heard(aws: Account) -> None:
+def test_a_topic_invokes_its_function_and_its_messages_are_kept(aws: Account) -> None:
     message = {"default": json.dumps({"mark": "m-1"}), "email": "for people"}
     aws.client("sns").publish(
         TopicArn=aws.stack.resources["Topic"].id,
@@ -235,7 +235,7 @@ def _publish_outcome(aws: Account, outcome: str, mark: str) -> None:
     )
 
 
-def test_a_function_hears_what_its_subscription_filters_for(aws: Account) -> None:
+def test_a_function_gets_what_its_subscriptions_filter_matches(aws: Account) -> None:
     _publish_outcome(aws, "FAILED", "not-wanted")
     _publish_outcome(aws, "LIVE", "wanted")
 
@@ -244,7 +244,7 @@ def test_a_function_hears_what_its_subscription_filters_for(aws: Account) -> Non
     assert not any(b"not-wanted" in each.payload for each in aws.invocations)
 
 
-def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
+def test_what_a_topic_cannot_deliver_goes_to_the_subscriptions_dead_letter_queue(
     aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws.bus, "may_invoke", lambda *_: False)
@@ -258,7 +258,7 @@ def test_what_a_topic_may_not_deliver_goes_to_the_subscriptions_dead_letters(
     assert body["MessageAttributes"]["outcome"]["Value"] == "LIVE"
 
 
-def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: Account) -> None:
+def test_a_disabled_schedule_does_not_run_and_an_enabled_one_does(aws: Account) -> None:
     rule = next(each.id for each in aws.stack.of_kind("AWS::Events::Rule") if "Clock" in each.name)
     # One that is enabled runs three times meanwhile.
     time.sleep(0.3)
@@ -272,7 +272,7 @@ def test_a_schedule_that_is_disabled_does_not_tick_and_an_enabled_one_does(aws: 
     assert event["resources"][0].endswith(rule)
 
 
-def test_nobody_can_forge_an_event_of_aws(aws: Account) -> None:
+def test_an_event_of_aws_cannot_be_forged(aws: Account) -> None:
     entry = {"Source": "aws.ssm", "DetailType": "x", "Detail": "{}"}
 
     with pytest.raises(ClientError, match="NotAuthorizedForSource"):
@@ -293,7 +293,7 @@ def test_a_function_may_do_what_its_policy_says_and_no_more(aws: Account, bucket
         session.client("ec2", endpoint_url=aws.endpoint).describe_vpcs()
 
 
-def test_strangers_are_turned_away(aws: Account) -> None:
+def test_unknown_callers_are_refused(aws: Account) -> None:
     for key, secret in (("AKIASOMEBODY", "x"), (aws.principals.administrator.access_key, "guessed")):
         stranger = boto3.client(
             "s3",
@@ -306,7 +306,7 @@ def test_strangers_are_turned_away(aws: Account) -> None:
             stranger.list_buckets()
 
 
-def test_a_function_can_be_invoked_and_its_error_is_told(aws: Account) -> None:
+def test_a_function_can_be_invoked_and_its_error_is_returned(aws: Account) -> None:
     functions = aws.client("lambda")
 
     answer = functions.invoke(FunctionName="echo", Payload=b'{"a": 1}')
@@ -339,7 +339,7 @@ def test_a_command_that_ssm_would_refuse_is_refused(
     assert refused.value.response["Error"]["Code"] == code
 
 
-def test_a_command_to_a_tag_goes_to_the_running_hosts_that_bear_it(aws: Account) -> None:
+def test_a_command_to_a_tag_goes_to_the_running_hosts_with_it(aws: Account) -> None:
     ec2, ssm = aws.client("ec2"), aws.client("ssm")
     made = ec2.run_instances(
         ImageId="ami-1",
@@ -375,7 +375,7 @@ def test_a_command_to_a_tag_goes_to_the_running_hosts_that_bear_it(aws: Account)
         (("CodeUri: code", "CodeUri: nowhere"), "nowhere"),
     ],
 )
-def test_what_the_sandbox_does_not_know_is_an_error(
+def test_what_the_sandbox_does_not_support_is_an_error(
     project: Path, change: tuple[str, str], named: str
 ) -> None:
     odd = project / "odd.yaml"

@@ -84,7 +84,7 @@ def test_a_jars_start_the_bake_and_ssms_latency_are_not_twinslots() -> None:
     assert spent.controller_ms == 110
 
 
-def test_invocations_outside_of_the_deployment_and_the_clocks_do_not_count() -> None:
+def test_invocations_outside_of_the_deployment_and_the_schedules_do_not_count() -> None:
     tick = json.dumps({"detail-type": "Scheduled Event"}).encode()
     around = [
         invocation(999.0, 1),

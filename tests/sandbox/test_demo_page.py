@@ -100,7 +100,7 @@ def test_a_call_that_is_too_long_is_refused(page: Page, sandbox: FakeSandbox) ->
     assert sandbox.asked == []
 
 
-def test_a_function_that_fails_is_told_in_its_own_words(page: Page, sandbox: FakeSandbox) -> None:
+def test_a_functions_error_is_shown(page: Page, sandbox: FakeSandbox) -> None:
     sandbox.error = "no release was live before the present one"
     assert with_token(page, CALL) == {"error": sandbox.error}
 

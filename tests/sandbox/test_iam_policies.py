@@ -87,6 +87,6 @@ def test_a_resource_policy_forbids_to_everyone_what_it_names() -> None:
     "statement",
     [READ | {"NotAction": "s3:*"}, READ | {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}],
 )
-def test_what_is_not_understood_is_an_error_and_never_a_guess(statement: dict[str, object]) -> None:
+def test_what_is_not_supported_is_an_error(statement: dict[str, object]) -> None:
     with pytest.raises(UnknownPolicy):
         may([statement], Permission("s3:GetObject", "arn:aws:s3:::jars/shop/a.jar"))

@@ -204,7 +204,7 @@ def test_a_502_of_the_proxy_is_lost_and_the_bad_releases_500_is_not(tmp_path: Pa
     assert forgiving.reasons() == {"502 from nginx": 1}
 
 
-def test_nobody_listening_is_lost(tmp_path: Path) -> None:
+def test_a_refused_connection_is_lost(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     traffic = run(f"127.0.0.1:{port}", tmp_path)
@@ -212,7 +212,7 @@ def test_nobody_listening_is_lost(tmp_path: Path) -> None:
     assert traffic.lost == len(traffic) > 0
 
 
-def test_what_is_no_http_is_lost(tmp_path: Path) -> None:
+def test_an_answer_that_is_not_http_is_lost(tmp_path: Path) -> None:
     with serving(answer(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as server:
         traffic = run(server.address, tmp_path)
     assert set(traffic.reasons()) == {"answer is not HTTP"}
@@ -248,7 +248,7 @@ def test_a_load_that_ended_by_itself_is_an_error(tmp_path: Path) -> None:
             load.stop()
 
 
-def test_records_that_somebody_else_touched_are_an_error(tmp_path: Path) -> None:
+def test_changed_records_are_an_error(tmp_path: Path) -> None:
     records = tmp_path / "r.tsv"
     with serving(answer(OK)) as server, Load(server.address, records, rate=100, connections=1) as load:
         wait_until(lambda: load.requests >= 3)

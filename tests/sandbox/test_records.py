@@ -24,7 +24,7 @@ def test_a_last_line_cut_short_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 301, 404, 499, 500, 502])
-def test_whatever_is_no_2xx_is_lost(status: int) -> None:
+def test_any_answer_but_a_2xx_is_lost(status: int) -> None:
     assert Traffic([GOOD, Record(1.0, 0.1, status, "1.0.0")]).lost == 1
 
 

@@ -125,7 +125,7 @@ def test_a_cancellation_ends_what_has_not_begun_and_tells_the_agent_of_what_has(
     assert desk.poll("i-1")["cancel"] == []
 
 
-def test_a_command_to_no_host_is_a_success_of_nobody(desk: Desk) -> None:
+def test_a_command_to_no_host_succeeds(desk: Desk) -> None:
     command = desk.send()
 
     assert (command.status, command.details) == ("Success", "NoInstancesInTag")

@@ -109,7 +109,7 @@ def test_an_answer_names_its_release(healthy: Shop) -> None:
     assert healthy.get("/") == (200, {"release": "1.4.2", "received": 0}, "1.4.2")
 
 
-def test_headers_come_back_as_json_whatever_they_hold(healthy: Shop) -> None:
+def test_headers_are_returned_as_json(healthy: Shop) -> None:
     status, body, _ = healthy.get("/echo-headers", {"X-Odd": 'a\x07"b\\c'})
     headers = body["headers"]
     assert isinstance(headers, dict)

@@ -102,9 +102,7 @@ def poll(aws: Account, instance: str) -> list[dict[str, Any]]:
     return orders
 
 
-def test_a_tagged_instance_is_given_the_document_when_its_agent_first_asks(
-    aws: Account, launched: str
-) -> None:
+def test_a_tagged_instance_runs_the_document_when_its_agent_comes_online(aws: Account, launched: str) -> None:
     (order,) = poll(aws, launched)
 
     assert order["variables"] == {"SSM_word": "hello"}
@@ -117,7 +115,7 @@ def test_an_instance_without_the_tag_is_left_alone(aws: Account) -> None:
     assert poll(aws, stranger) == []
 
 
-def test_those_that_are_online_are_given_a_new_association_at_once(aws: Account, launched: str) -> None:
+def test_a_new_association_runs_at_once_on_online_instances(aws: Account, launched: str) -> None:
     poll(aws, launched)
 
     aws.state_manager.associate(
@@ -127,7 +125,7 @@ def test_those_that_are_online_are_given_a_new_association_at_once(aws: Account,
     assert [order["variables"]["SSM_word"] for order in poll(aws, launched)] == ["again"]
 
 
-def test_how_it_ended_is_told_by_events_of_the_documented_shape(
+def test_its_end_is_an_event_of_the_documented_shape(
     aws: Account, events: list[dict[str, Any]], launched: str
 ) -> None:
     for order in poll(aws, launched):
@@ -144,7 +142,7 @@ def test_how_it_ended_is_told_by_events_of_the_documented_shape(
     assert set(told[-1]["detail"]) == set(documented["detail"])
 
 
-def test_it_is_told_by_the_call_that_asks_for_it(aws: Account, launched: str) -> None:
+def test_the_newest_run_is_described(aws: Account, launched: str) -> None:
     ssm = aws.client("ssm")
     asked = ssm.describe_instance_associations_status(InstanceId=launched)
     assert asked["InstanceAssociationStatusInfos"] == []
@@ -156,7 +154,7 @@ def test_it_is_told_by_the_call_that_asks_for_it(aws: Account, launched: str) ->
     assert {(each["Name"], each["Status"]) for each in told} == {("try", "Failed")}
 
 
-def test_a_run_is_nobodys_command(aws: Account, launched: str) -> None:
+def test_a_run_is_not_listed_as_a_command(aws: Account, launched: str) -> None:
     (order, *_) = poll(aws, launched)
 
     assert aws.run_command.commands() == []
@@ -197,7 +195,7 @@ def test_an_instance_of_a_launch_template_has_its_image_role_and_tags(aws: Accou
         assert {"Key": "twinslot", "Value": "shop"} in described["Tags"]
 
 
-def test_the_outputs_tell_the_address_that_the_machine_got(aws: Account) -> None:
+def test_the_outputs_have_the_machines_address(aws: Account) -> None:
     aws.stack.address_given(aws.outputs["Instance"], "10.213.0.11")
 
     assert aws.outputs["Address"] == "10.213.0.11"
