@@ -168,7 +168,7 @@ def measure() -> dict[str, Spent]:
         spent = {}
         with counting(sandbox) as spent["deployment"]:
             _deploy(sandbox, "1.2.0")
-        for name, event in (("check", "schedule"), ("inspection", "inspect")):
+        for name, event in (("check", "schedule"), ("inspection", "report")):
             payload = json.loads((EVENTS / f"{event}.json").read_text())
             sandbox.invoke("SsmAndSchedule", payload)
             _wait_until_quiet(sandbox)

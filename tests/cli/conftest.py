@@ -17,7 +17,7 @@ import pytest
 from twinslot_cli import main
 from twinslot_cli.output import watch
 
-from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.account import Account, Listener, Pace
 from tests.proof.simulated_hosts import Hosts
 from tests.unit.jars import SPRING, zipped
 
@@ -42,7 +42,7 @@ class Run:
 class World:
     """The account and its hosts."""
 
-    def __init__(self, aws: Aws, jars: Path) -> None:
+    def __init__(self, aws: Account, jars: Path) -> None:
         self.aws = aws
         self.hosts = Hosts(aws)
         self._jars = jars
@@ -91,7 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     pace = Pace(schedule_factor=0.0001, retry_seconds=(0.2, 1.0), agent_latency=0.05, agent_silence=600)
     with pytest.MonkeyPatch.context() as patch:
-        aws = Aws("127.0.0.1", ROOT / "template.yaml", {}, folder, pace, Listener())
+        aws = Account("127.0.0.1", ROOT / "template.yaml", {}, folder, pace, Listener())
         made = World(aws, folder)
         try:
             patch.setenv("AWS_REGION", "eu-central-1")

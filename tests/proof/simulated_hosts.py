@@ -16,7 +16,7 @@ from twinslot_host.aws import s3
 from twinslot_host.command.request import Release, Request, read_request
 from twinslot_host.slot.environment import read_environment
 
-from lab.sandbox.account import Aws
+from lab.sandbox.account import Account
 from lab.sandbox.api.principals import Principal
 from lab.sandbox.hosts.ec2_host import ASSUMED_BY_EC2
 from lab.sandbox.services.imds import Identity
@@ -26,7 +26,7 @@ ADDRESS = "127.0.0.1"
 POLL_SECONDS = 0.05
 
 
-def instance(aws: Aws, tags: Mapping[str, str]) -> str:
+def instance(aws: Account, tags: Mapping[str, str]) -> str:
     """The id of a running instance with these tags."""
     borne = [{"Key": key, "Value": value} for key, value in tags.items()]
     specification = [{"ResourceType": "instance", "Tags": borne}] if borne else []
@@ -36,7 +36,7 @@ def instance(aws: Aws, tags: Mapping[str, str]) -> str:
     return str(made["Instances"][0]["InstanceId"])
 
 
-def host_role(aws: Aws, name: str, tags: Mapping[str, str]) -> Principal:
+def host_role(aws: Account, name: str, tags: Mapping[str, str]) -> Principal:
     """Credentials of a new role that has the template's HostPolicy and these tags."""
     iam = aws.client("iam")
     borne = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -49,7 +49,7 @@ def host_role(aws: Aws, name: str, tags: Mapping[str, str]) -> Principal:
 class Hosts:
     """All simulated hosts. What takes a command while they do not `work` answers once they do."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Account) -> None:
         self.aws = aws
         self.work = threading.Event()
         self.work.set()

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lab.sandbox.account import Aws, Listener, Pace
+from lab.sandbox.account import Account, Listener, Pace
 from lab.sandbox.api import iam_permissions
 from lab.sandbox.api.iam_policies import Permission, may
 from lab.sandbox.api.principals import Principal
@@ -98,7 +98,7 @@ CASES = [
 class Life:
     """The account after the whole flow. `calls` are the permissions that each role needed in it."""
 
-    aws: Aws
+    aws: Account
     flow: Flow
     judgements: Judgements
     calls: dict[str, tuple[Permission, ...]]
@@ -115,7 +115,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     pace = Pace(schedule_factor=0.0001, retry_seconds=(0.2, 1.0), agent_latency=0.1, agent_silence=600)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(iam_permissions, "check", judgements.check)
-        aws = Aws("127.0.0.1", ROOT / "template.yaml", PARAMETERS, logs, pace, Listener())
+        aws = Account("127.0.0.1", ROOT / "template.yaml", PARAMETERS, logs, pace, Listener())
         hosts = Hosts(aws)
         try:
             patch.setenv("AWS_REGION", REGION)
@@ -133,7 +133,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             aws.close()
 
 
-def _life(aws: Aws, flow: Flow, judgements: Judgements, shop: Host, hosts: Hosts) -> Life:
+def _life(aws: Account, flow: Flow, judgements: Judgements, shop: Host, hosts: Hosts) -> Life:
     with LOCK:
         ids = {function: aws.stack.resources[f"{function}Role"].id for function in ROLES}
         roles = {function: aws.principals.assume(id, "test") for function, id in ids.items()}

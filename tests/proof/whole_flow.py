@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.sandbox.account import Aws
+from lab.sandbox.account import Account
 from lab.sandbox.api import iam_permissions
 from lab.sandbox.api.gateway import Answer
 from lab.sandbox.api.iam_policies import Permission
@@ -68,7 +68,7 @@ class Judgements:
 class Flow:
     """The account's life. `outcomes` tells how each deployment ended, by what it is called here."""
 
-    def __init__(self, aws: Aws, hosts: Hosts) -> None:
+    def __init__(self, aws: Account, hosts: Hosts) -> None:
         self._aws = aws
         self._hosts = hosts
         self._bucket = aws.stack.resources["Artifacts"].id
