@@ -45,7 +45,7 @@ class Deployer:
 
 
 def given(sandbox: Sandbox) -> list[Command]:
-    """Return the commands that were sent for deployments, the newest first: without the schedule's `report`."""
+    """Return the commands that were sent for deployments, newest first, without the schedule's `report`."""
     return [each for each in sandbox.run_command.commands() if each.parameters["verb"] != ["report"]]
 
 
