@@ -29,7 +29,7 @@ DARK = '<body style="margin: 16px; background: #0e151d">{}</body>'
 
 def take_scenes(story: Story, browser: Browser, folder: Path) -> Iterator[Path]:
     """Deploy a release, then freeze the app; yield each picture's path when it is taken."""
-    with Page(story.sandbox) as page:
+    with Page(story.sandbox, story.records) as page:
         browser.open(page.address, WIDTH)
         key = story.upload("1.6.0")
         _until(lambda: bool(browser.driver.execute_script(HAS_MOVED, "1.6.0")))

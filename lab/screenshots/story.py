@@ -40,7 +40,8 @@ class Story:
         self.sandbox = sandbox
         sandbox.set(APP, SETTINGS)
         self.host: Host = sandbox.add_host(APP)
-        self._users = Load(self.host.address, JARS / "records.tsv", REQUESTS_PER_SECOND, CONNECTIONS)
+        self.records = JARS / "records.tsv"
+        self._users = Load(self.host.address, self.records, REQUESTS_PER_SECOND, CONNECTIONS)
 
     def __enter__(self) -> Self:
         self.deploy(FIRST)
