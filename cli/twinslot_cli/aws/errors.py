@@ -20,11 +20,12 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from twinslot.aws.calling import code, is_temporary
-from twinslot.errors import TwinslotError
+from twinslot.errors import OtherVersion, TwinslotError
 from twinslot.intake.sanitize import sanitize
 
 MAX_CHARACTERS = 600
 SIGN_IN = "sign in (for example with `aws sso login`), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret"
+OTHER_VERSION = "use the command line of the version that the stack has"
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 UNKNOWN_KEY = frozenset(
     {
@@ -76,6 +77,8 @@ def explain(error: BaseException) -> str:
         text = _explain_response(cause)
     elif isinstance(cause, BotoCoreError):
         text = _explain_client(cause)
+    elif isinstance(error, OtherVersion):
+        text = f"{error}: {OTHER_VERSION}"
     else:
         text = str(error)
     return sanitize(text, MAX_CHARACTERS)

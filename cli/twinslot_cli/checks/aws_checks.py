@@ -16,6 +16,7 @@ from twinslot.domain.model import Application
 from twinslot.errors import BadSettings
 from twinslot.intake import settings
 
+from twinslot_cli.aws.errors import OTHER_VERSION
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.checks.check import Check, collect
 from twinslot_cli.output.terminal import duration
@@ -136,7 +137,7 @@ class AwsChecks:
         application, now = self._application, time.time()
         current = application.current
         deadline = current.step.deadline if current and current.step else now
-        late = [act.id for act in application.outbox if now - act.at > OVERDUE_SECONDS]
+        late = [act.id for act in application.acts if now - act.at > OVERDUE_SECONDS]
         if current and now - deadline > OVERDUE_SECONDS:
             what = f"{current.id} is {current.phase.value}, {duration(now - deadline)} past its deadline"
             yield Check("deployments", False, what, SEE_LOG)
@@ -145,6 +146,8 @@ class AwsChecks:
             yield Check("deployments", False, what, SEE_LOG)
         else:
             yield Check("deployments", True, "nothing is stuck")
+        for note in application.unreadable:
+            yield Check("deployments", None, note, OTHER_VERSION)
         if freeze := application.freeze:
             since = duration(now - freeze.since)
             yield Check("freeze", True, f"frozen by {freeze.by} {since} ago: {freeze.why}")

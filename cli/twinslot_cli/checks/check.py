@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
-from twinslot.errors import TwinslotError
+from twinslot.errors import OtherVersion, TwinslotError
 
-from twinslot_cli.aws.errors import CannotWork, denied_action, explain, is_denied
+from twinslot_cli.aws.errors import OTHER_VERSION, CannotWork, denied_action, explain, is_denied
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class Check:
 def collect(name: str, checks: Callable[[], Iterator[Check]]) -> list[Check]:
     """Return the checks up to the first error, and that error as a check called `name`.
 
-    An error for lack of permission leaves `ok` unknown.
+    A lack of permission, or state of another version, leaves `ok` unknown.
     """
     found: list[Check] = []
     try:
         found.extend(checks())
+    except OtherVersion as error:
+        found.append(Check(name, None, str(error), OTHER_VERSION))
     except (CannotWork, TwinslotError, BotoCoreError, ClientError) as error:
         if is_denied(error):
             action = denied_action(error)

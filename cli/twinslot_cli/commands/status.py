@@ -9,7 +9,6 @@ from twinslot.aws.store import HostSnapshot, Unreadable
 from twinslot.domain.model import Application, plain
 from twinslot.errors import OtherVersion
 
-from twinslot_cli.aws.errors import CannotWork
 from twinslot_cli.aws.stack import Stack
 from twinslot_cli.output.json_output import deployment_json, live_json
 from twinslot_cli.output.terminal import Terminal, duration, line, styled, timestamp
@@ -22,8 +21,7 @@ FIRST_DEPLOYMENT = "No app was ever deployed here. To deploy one: twinslot deplo
 
 @dataclass(frozen=True)
 class AppStatus:
-    """An app's state, the last report of each of its hosts, and notes about what only another version of
-    twinslot can read or continue."""
+    """An app's state, the last report of each of its hosts, and what only another version can read."""
 
     application: Application
     reports: Sequence[HostSnapshot]
@@ -32,15 +30,7 @@ class AppStatus:
 
 def status(stack: Stack, terminal: Terminal, app: str | None) -> int:
     """Show one app, or all that are live, under way or frozen; return 0. Raises CannotWork."""
-    found: list[AppStatus] = []
-    unreadable: list[str] = []
-    for name in [app] if app else stack.apps():
-        try:
-            found.append(_read(stack, name))
-        except OtherVersion as error:
-            if app:
-                raise CannotWork(str(error)) from error
-            unreadable.append(str(error))
+    found, unreadable = ([_read(stack, app)], []) if app else _read_all(stack)
     if not found and not unreadable:
         terminal.print(FIRST_DEPLOYMENT)
     now = time.time()
@@ -77,10 +67,22 @@ def rows(status: AppStatus, now: float, columns: int) -> list[Text]:
 
 
 def _read(stack: Stack, app: str) -> AppStatus:
+    """Read an app's status. Raises CannotWork for an unknown app, OtherVersion for unreadable state."""
     application, hosts = stack.application(app), stack.store.host_snapshots(app)
-    notes = (f"host {each}" for each in hosts if isinstance(each, Unreadable))
     reports = [each for each in hosts if isinstance(each, HostSnapshot)]
-    return AppStatus(application, reports, [*application.unreadable, *notes])
+    unreadable = [f"host {each}" for each in hosts if isinstance(each, Unreadable)]
+    return AppStatus(application, reports, [*application.unreadable, *unreadable])
+
+
+def _read_all(stack: Stack) -> tuple[list[AppStatus], list[str]]:
+    """Return the apps whose state can be read, and a note for each of the others."""
+    found, unreadable = [], []
+    for app in stack.apps():
+        try:
+            found.append(_read(stack, app))
+        except OtherVersion as error:
+            unreadable.append(str(error))
+    return found, unreadable
 
 
 def _live(application: Application, now: float) -> Text:

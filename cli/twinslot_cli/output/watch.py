@@ -201,9 +201,11 @@ def outcome_rows(snapshot: Snapshot) -> list[Text]:
     if deployment is None or deployment.outcome is None:
         return []
     total = deployment.timeline[-1].at - deployment.timeline[0].at
+    outcome = styled(deployment.outcome.value, outcome_style(deployment.outcome))
+    if not deployment.known:
+        return [line(outcome, f" after {duration(total)}: {written_by(deployment.written_by)}")]
     view = view_of_end(deployment, application.live, application.previous)
     live = f"{view.live_is}: {view.live.label if view.live else 'nothing'}"
-    outcome = styled(deployment.outcome.value, outcome_style(deployment.outcome))
     rows = [line(outcome, f" after {duration(total)}. {view.meaning} {live}.")]
     if deployment.failure:
         rows += failure_rows(deployment.failure)
@@ -217,7 +219,7 @@ def outcome_rows(snapshot: Snapshot) -> list[Text]:
 
 
 def outcome_style(outcome: Outcome) -> str:
-    """Return the style of an outcome; of one that another version wrote, too."""
+    """Return the style of an outcome; that of another version has the neutral one."""
     return TONE_STYLES[TONES.get(outcome, Tone.NEUTRAL)]
 
 
