@@ -180,6 +180,24 @@ def test_the_page_for_on_call_has_each_announcement() -> None:
     assert set(explained) == {*Outcome, STARTED, FROZEN, UNFROZEN, DRIFT}
 
 
+def product_texts() -> str:
+    """The strings of the controller and the host program, with `…` for each value that is filled in."""
+    folders = (ROOT / "layers" / "twinslot" / "twinslot", ROOT / "host" / "twinslot_host")
+    source = "\n".join(path.read_text() for folder in folders for path in sorted(folder.rglob("*.py")))
+    joined = re.sub(r'"\s*\n\s*f?"', "", source)
+    return re.sub(r"\{[^{}]*\}", "…", joined)
+
+
+@pytest.mark.parametrize("title", ["What failed, by its reason", "DRIFT"])
+def test_the_page_for_on_call_quotes_reasons_as_the_program_words_them(title: str) -> None:
+    texts = product_texts()
+    quoted = first_code(OPERATIONS.section(title))
+    assert len(quoted) >= 5
+    for reason in quoted:
+        pattern = r".{0,20}".join(map(re.escape, reason.split("…")))
+        assert re.search(pattern, texts), f"{title}: the program has no reason like {reason!r}"
+
+
 def test_the_page_for_on_call_has_each_part_of_the_dashboard(resources: dict[str, dict[str, Any]]) -> None:
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
     titles = re.findall(r'"title": "([^"]+)"', body)
