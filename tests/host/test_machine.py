@@ -288,7 +288,7 @@ def keeper_of(name: str) -> int:
     """The process that is to clean up after a run."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if path.read_bytes().endswith(f"sandbox.leftovers\0{RUNS / name}\0".encode()):
+            if path.read_bytes().endswith(f"lab.sandbox.hosts.cleanup\0{RUNS / name}\0".encode()):
                 return int(path.parent.name)
     raise AssertionError(f"{name} has no keeper")
 
