@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -293,11 +294,13 @@ def test_ctrl_c_while_following_leaves_the_deployment_to_itself(world: World, tw
 
 def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> None:
     app, bucket, s3 = world.app(hosts=0), world.aws.outputs["ArtifactBucket"], world.aws.client("s3")
-    answer = world.aws.gateway.around
+    answer, signalled = world.aws.gateway.around, threading.Event()
 
     def slowly(request: Any, ask: Any) -> Any:
         if request.service == "s3" and "partNumber" in request.query:
-            time.sleep(3)  # longer than a signal takes
+            # No part arrives before the signal, which a busy machine may delay.
+            signalled.wait(timeout=60)
+            time.sleep(3)
         return answer(request, ask)
 
     world.aws.gateway.around = slowly
@@ -306,8 +309,10 @@ def test_ctrl_c_while_uploading_leaves_nothing_in_the_bucket(world: World) -> No
     try:
         wait_until(lambda: bool(s3.list_multipart_uploads(Bucket=bucket).get("Uploads")))
         process.send_signal(signal.SIGINT)
+        signalled.set()
         out, err = process.communicate(timeout=60)
     finally:
+        signalled.set()
         process.kill()
         process.wait()
         world.aws.gateway.around = answer
