@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.model.actions import Bounds
-from lab.model.controllers import Controllers, quiet
-from lab.model.explore import Report, Search, Violation
-from lab.model.random_walk import random_walk
-from lab.model.scenario import settled
+from lab.model.search.actions import Bounds
+from lab.model.search.explore import Report, Search, Violation
+from lab.model.search.random_walk import random_walk
+from lab.model.search.scenario import settled
+from lab.model.system.controllers import Controllers, quiet
 
 SUMMARY = Path("build/model/summary.json")
 

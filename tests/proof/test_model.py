@@ -12,16 +12,16 @@ from twinslot.domain.lifecycle import _Rules
 from twinslot.domain.model import Application, Deployment, Kind, UploadOrder
 from twinslot.domain.transition import Transition
 
-from lab.model import host
 from lab.model.__main__ import RENEWED
-from lab.model.actions import Bounds
-from lab.model.calls import Call
-from lab.model.controllers import Controllers, quiet
-from lab.model.explore import Report, Search
-from lab.model.fake_aws import DynamoDB
-from lab.model.host import Command
-from lab.model.random_walk import random_walk
-from lab.model.scenario import settled
+from lab.model.search.actions import Bounds
+from lab.model.search.explore import Report, Search
+from lab.model.search.random_walk import random_walk
+from lab.model.search.scenario import settled
+from lab.model.system import host
+from lab.model.system.calls import Call
+from lab.model.system.controllers import Controllers, quiet
+from lab.model.system.fake_aws import DynamoDB
+from lab.model.system.host import Command
 
 ALONE = Bounds(controllers=1)
 

@@ -7,9 +7,9 @@ from functools import cache
 from twinslot.aws.codec import decode_fields
 from twinslot.domain.model import Application, Deployment
 
-from lab.model.fake_aws import APP
-from lab.model.items import item
-from lab.model.state import State
+from lab.model.system.fake_aws import APP
+from lab.model.system.items import item
+from lab.model.system.state import State
 
 STATE = (f"APP#{APP}", "STATE")
 

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lab.model.calls import Call, Lost, Put, Sending
-from lab.model.host import SLOTS, Part, Report, Slot
-from lab.model.items import item, number
+from lab.model.system.calls import Call, Lost, Put, Sending
+from lab.model.system.host import SLOTS, Part, Report, Slot
+from lab.model.system.items import item, number
 
 HOSTS = ("i-0000000a", "i-0000000b", "i-0000000c")
 APP = "shop"

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from lab.model.calls import Call
-from lab.model.controllers import Controllers
-from lab.model.fake_aws import HOSTS, CallFailure
-from lab.model.host import Host, HostResult, Part, Slot, carry_out, results
-from lab.model.process import Process
-from lab.model.state import Input, State, serve
+from lab.model.system.calls import Call
+from lab.model.system.controllers import Controllers
+from lab.model.system.fake_aws import HOSTS, CallFailure
+from lab.model.system.host import Host, HostResult, Part, Slot, carry_out, results
+from lab.model.system.process import Process
+from lab.model.system.state import Input, State, serve
 
 MINUTE = 60.0
 SILENCE = 660.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lab.model.actions import MINUTE, SILENCE, Action, apply
-from lab.model.aggregate import application
-from lab.model.controllers import Controllers
-from lab.model.host import Host, HostResult
-from lab.model.state import State
+from lab.model.search.actions import MINUTE, SILENCE, Action, apply
+from lab.model.system.aggregate import application
+from lab.model.system.controllers import Controllers
+from lab.model.system.host import Host, HostResult
+from lab.model.system.state import State
 
 EPOCH = 1_790_000_000.0
 BEGIN = EPOCH + 10_000.0

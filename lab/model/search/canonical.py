@@ -28,11 +28,11 @@ from twinslot.domain.model import (
     PhaseEntry,
 )
 
-from lab.model.aggregate import STATE, application, application_of, deployment_of
-from lab.model.host import Command, Host, finished
-from lab.model.items import Key, item, number
-from lab.model.scenario import BEGIN, EPOCH
-from lab.model.state import State
+from lab.model.search.scenario import BEGIN, EPOCH
+from lab.model.system.aggregate import STATE, application, application_of, deployment_of
+from lab.model.system.host import Command, Host, finished
+from lab.model.system.items import Key, item, number
+from lab.model.system.state import State
 
 LEFT_SECONDS = 300.0
 """Seconds until a deadline that has not passed: it is not over after a minute, but after ten."""

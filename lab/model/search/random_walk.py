@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from lab.model.actions import Action, Bounds, actions, apply, words
-from lab.model.aggregate import application
-from lab.model.controllers import Controllers
-from lab.model.explore import ENOUGH_CHECKS, Violation, violated_end, violated_invariant
-from lab.model.scenario import quiesce, settled
+from lab.model.search.actions import Action, Bounds, actions, apply, words
+from lab.model.search.explore import ENOUGH_CHECKS, Violation, violated_end, violated_invariant
+from lab.model.search.scenario import quiesce, settled
+from lab.model.system.aggregate import application
+from lab.model.system.controllers import Controllers
 
 BOUNDS = Bounds(
     uploads=("u1", "u2", "x1", "u3", "u4", "u5", "x2", "u6"),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lab.model.actions import Action, Bounds, actions, apply, words
-from lab.model.aggregate import application
-from lab.model.canonical import Shape, canonical, shape
-from lab.model.controllers import Controllers
-from lab.model.invariants import ALWAYS, AT_THE_END
-from lab.model.scenario import quiesce
-from lab.model.state import State
+from lab.model.search.actions import Action, Bounds, actions, apply, words
+from lab.model.search.canonical import Shape, canonical, shape
+from lab.model.search.invariants import ALWAYS, AT_THE_END
+from lab.model.search.scenario import quiesce
+from lab.model.system.aggregate import application
+from lab.model.system.controllers import Controllers
+from lab.model.system.state import State
 
 ENOUGH_CHECKS = 60
 """Scheduled checks after which everything has ended, from any state."""

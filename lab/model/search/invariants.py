@@ -12,12 +12,12 @@ from twinslot.announce.wording import DRIFT, FROZEN, UNFROZEN
 from twinslot.domain.deployment_id import TIME_CHARACTERS
 from twinslot.domain.model import Deployment, Kind, Outcome
 
-from lab.model.actions import REPLACED
-from lab.model.aggregate import application
-from lab.model.aggregate import records as history
-from lab.model.fake_aws import HOSTS
-from lab.model.host import Command, Host, finished
-from lab.model.state import State
+from lab.model.search.actions import REPLACED
+from lab.model.system.aggregate import application
+from lab.model.system.aggregate import records as history
+from lab.model.system.fake_aws import HOSTS
+from lab.model.system.host import Command, Host, finished
+from lab.model.system.state import State
 
 
 def _changed(before: State, after: State) -> bool:

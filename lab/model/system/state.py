@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lab.model.calls import Call, Lost, Put, Sending
-from lab.model.host import ELSEWHERE, Command, Host, Part
-from lab.model.items import Key, item, version
-from lab.model.process import Process
+from lab.model.system.calls import Call, Lost, Put, Sending
+from lab.model.system.host import ELSEWHERE, Command, Host, Part
+from lab.model.system.items import Key, item, version
+from lab.model.system.process import Process
 
 
 class Input(NamedTuple):

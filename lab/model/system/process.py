@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lab.model.calls import Call
+from lab.model.system.calls import Call
 
 Start = tuple[str, ...]
 """What a controller is started with: ("upload", input), ("rollback", input), ("freeze", input),

@@ -25,11 +25,11 @@ from twinslot.domain.model import HostReport, Release, Settings, UploadOrder
 from twinslot.errors import NotAJar, TwinslotError
 from twinslot.intake.upload import Upload
 
-from lab.model.calls import Call
-from lab.model.fake_aws import APP, EC2, HOSTS, SNS, SSM, DynamoDB
-from lab.model.items import Item
-from lab.model.process import Node, Process, Root, Start
-from lab.model.state import State, serve
+from lab.model.system.calls import Call
+from lab.model.system.fake_aws import APP, EC2, HOSTS, SNS, SSM, DynamoDB
+from lab.model.system.items import Item
+from lab.model.system.process import Node, Process, Root, Start
+from lab.model.system.state import State, serve
 
 BUCKET = "artifacts"
 HALF_A_SECOND = 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lab.model.items import Key
+from lab.model.system.items import Key
 
 
 class Put(NamedTuple):
