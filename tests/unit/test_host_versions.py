@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twinslot.shared.constants import VERSION
 from twinslot.shared.settings_schema import Settings
@@ -25,7 +25,6 @@ from twinslot_host.slot.state import (
     unreadable,
     write_content,
 )
-from twinslot_host.system.files import write_file
 from twinslot_host.system.paths import Paths
 from twinslot_host.system.systemd import Unit
 from twinslot_host.verbs import bake, flip
@@ -52,7 +51,11 @@ def stored(path: str) -> dict[str, Any]:
 
 
 def store(path: str, value: object) -> None:
-    write_file(path, value if isinstance(value, str) else json.dumps(value))
+    """Write a text as it is, also where it is not UTF-8 (a lone surrogate), and anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def test_what_a_host_keeps_carries_the_version_that_wrote_it(paths: Paths) -> None:
@@ -116,6 +119,7 @@ def test_a_slot_that_cannot_be_read_is_named_and_keeps_what_it_may_need(
 
 @settings(max_examples=300)
 @given(value=JSON)
+@example(value="\ud800")
 def test_no_content_of_a_file_stops_what_reads_it(
     tmp_path_factory: pytest.TempPathFactory, value: object
 ) -> None:

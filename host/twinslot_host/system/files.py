@@ -22,6 +22,15 @@ def read_text(path: str) -> str | None:
         return None
 
 
+def has_text(path: str, text: str) -> bool:
+    """Return whether a file has exactly this text; what is there need not be UTF-8."""
+    try:
+        with open(path, "rb") as file:
+            return file.read() == text.encode()
+    except FileNotFoundError:
+        return False
+
+
 def read_json(path: str) -> Any:
     """Return the JSON in a file, None when there is no file or no JSON in it."""
     try:
@@ -50,7 +59,7 @@ def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> bool
 
     On a full disk a file of the ballast is removed first. Raises OSError when there is none left.
     """
-    if read_text(path) == text:
+    if has_text(path, text):
         return False
     folder, name = os.path.split(path)
     os.makedirs(folder, mode=0o755, exist_ok=True)
