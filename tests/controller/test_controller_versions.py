@@ -207,3 +207,17 @@ def test_a_rollback_of_an_app_that_was_never_deployed_names_the_apps(fixture: Co
     fixture.deploy("1.0.0")
     with pytest.raises(UnknownApp, match="nope was never deployed here; there are: shop"):
         fixture.controller.rollback("nope", "1.0.0", "ann", "request-2")
+
+
+def test_a_setting_of_another_version_refuses_an_upload_but_no_rollback(fixture: ControllerFixture) -> None:
+    fixture.deploy("1.0.0")
+    fixture.deploy("1.1.0")
+    value = '{"bake_seconds": 7, "steps": ["10%", "all"]}'
+    fixture.ssm.put_parameter(Name="/twinslot/apps/shop", Value=value, Type="String")
+
+    fixture.upload("1.2.0")
+    assert fixture.heard()[-1] == ("1.2.0", "REFUSED")
+
+    fixture.controller.rollback("shop", None, "ann", "request-1")
+    current = fixture.store.load("shop").current
+    assert current and current.settings.bake_seconds == 7

@@ -116,7 +116,7 @@ class _Jars:
 class _Defaults:
     """The default settings."""
 
-    def read(self, app: str) -> Settings:
+    def read(self, app: str, ignore_unknown: bool = False) -> Settings:
         return Settings()
 
 

@@ -40,6 +40,7 @@ from twinslot.domain.model import (
     Application,
     Deployment,
     HostResult,
+    Kind,
     Live,
     SendCommand,
     Settings,
@@ -327,7 +328,7 @@ class Controller:
             case Survey() | SendCommand() if current and not current.known:
                 return None
             case Survey():
-                return self._survey(application.name, act)
+                return self._survey(application, act)
             case SendCommand():
                 if (
                     not current
@@ -344,9 +345,12 @@ class Controller:
             case _:
                 assert_never(act)
 
-    def _survey(self, app: str, act: Survey) -> Surveyed:
+    def _survey(self, application: Application, act: Survey) -> Surveyed:
+        app, current = application.name, application.current
+        is_upload = current is not None and current.kind is Kind.UPLOAD
         try:
-            settings = self._settings.read(app)
+            # The way back must not depend on a setting that only a later version knows.
+            settings = self._settings.read(app, ignore_unknown=not is_upload)
         except BadSettings as error:
             return Surveyed(act.id, act.deployment, (), Settings(), refusal=str(error))
         hosts, offline = self._fleet.hosts(app)

@@ -20,8 +20,10 @@ class SettingsReader:
     def __init__(self, ssm: "SSMClient") -> None:
         self._ssm = ssm
 
-    def read(self, app: str) -> Settings:
+    def read(self, app: str, ignore_unknown: bool = False) -> Settings:
         """Return the settings of an app, the defaults when it has no parameter.
+
+        With `ignore_unknown`, settings of another version of twinslot are no error.
 
         Raises BadSettings, also when reading the parameter is not allowed, and TryAgain.
         """
@@ -32,6 +34,6 @@ class SettingsReader:
             except self._ssm.exceptions.ParameterNotFound:
                 return Settings()
         try:
-            return parse(text)
+            return parse(text, ignore_unknown)
         except BadSettings as error:
             raise BadSettings(f"the parameter {name} cannot be used: {error}") from error

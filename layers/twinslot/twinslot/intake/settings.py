@@ -13,10 +13,11 @@ from twinslot.shared.quoting import quoted
 from twinslot.shared.settings_schema import SETTINGS, SettingNotAllowed, Settings, validate
 
 
-def parse(text: str | None) -> Settings:
+def parse(text: str | None, ignore_unknown: bool = False) -> Settings:
     """Return the settings in a parameter's value; None (no parameter) means the defaults.
 
-    Raises BadSettings, which names the key, its value and what is allowed.
+    An unknown key is an error, since it can be a typo, unless it is to be ignored. Raises BadSettings, which
+    names the key, its value and what is allowed.
     """
     if text is None:
         return Settings()
@@ -26,6 +27,8 @@ def parse(text: str | None) -> Settings:
         raise BadSettings(f"the settings are not JSON: {quoted(text)}") from error
     if not isinstance(given, dict):
         raise BadSettings(f"the settings are {quoted(text)}, not a JSON object")
+    if ignore_unknown:
+        given = {name: value for name, value in given.items() if name in SETTINGS}
     try:
         return validate(given)
     except SettingNotAllowed as error:
@@ -52,8 +55,9 @@ aws ssm put-parameter --type String --overwrite --name /twinslot/apps/shop \\
     --value '{{"health_path": "/actuator/health/readiness", "bake_seconds": 60}}'
 ```
 
-A deployment with an unknown key, or with a value that is not allowed, is REFUSED; the announcement
-names the key and the value.
+An upload with an unknown key, or with a value that is not allowed, is REFUSED; the announcement
+names the key and the value. A rollback and a join ignore unknown keys, which a later version of
+twinslot may have needed.
 
 | key | default | meaning | allowed |
 | --- | --- | --- | --- |
