@@ -1,6 +1,6 @@
 """State that a newer version wrote: what can be read is shown, and the rest is named with its version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,24 +13,37 @@ NEWER = "9.1.0"
 NOTE = f"written by twinslot {NEWER}, this is {VERSION}"
 
 
-@pytest.fixture
-def app(world: World, twinslot: Twinslot) -> str:
+@pytest.fixture(scope="module")
+def deployed(world: World) -> str:
     """An app whose releases 1.0.0 and 1.1.0 went live."""
     app = world.app()
     for label in ("1.0.0", "1.1.0"):
-        assert twinslot("deploy", str(world.jar(label)), "--app", app).code == 0
+        with world.process("deploy", str(world.jar(label)), "--app", app) as process:
+            assert process.wait(30) == 0
     return app
+
+
+@pytest.fixture
+def app(world: World, deployed: str) -> Iterator[str]:
+    """The same app for each test: what one wrote to the table is taken back."""
+    before = items(world, deployed, "")
+    yield deployed
+    client, table = world.aws.client("dynamodb"), world.aws.outputs["StateTable"]
+    for item in before:
+        client.put_item(TableName=table, Item=item)
 
 
 def items(world: World, app: str, kind: str) -> list[dict[str, Any]]:
     """Return the items of an app whose sort key begins so."""
-    return list(
-        world.aws.client("dynamodb").query(
+    return [
+        item
+        for item in world.aws.client("dynamodb").query(
             TableName=world.aws.outputs["StateTable"],
-            KeyConditionExpression="pk = :app AND begins_with(sk, :kind)",
-            ExpressionAttributeValues={":app": {"S": f"APP#{app}"}, ":kind": {"S": kind}},
+            KeyConditionExpression="pk = :app",
+            ExpressionAttributeValues={":app": {"S": f"APP#{app}"}},
         )["Items"]
-    )
+        if item["sk"]["S"].startswith(kind)
+    ]
 
 
 def deployment(world: World, app: str, label: str) -> dict[str, Any]:
@@ -43,28 +56,6 @@ def rewrite(world: World, item: dict[str, Any], **changes: dict[str, Any]) -> No
     """Write the item again, with these changes, as the newer version."""
     newer = {**item, **changes, "written_by": {"S": NEWER}}
     world.aws.client("dynamodb").put_item(TableName=world.aws.outputs["StateTable"], Item=newer)
-
-
-def test_fields_and_acts_of_a_newer_version_stop_no_command(
-    world: World, twinslot: Twinslot, app: str
-) -> None:
-    (state,) = items(world, app, "STATE")
-    act = {"act": {"S": "Explode"}, "id": {"S": "x1"}, "at": {"N": "1"}, "written_by": {"S": NEWER}}
-    rewrite(world, state, canary={"M": {"percent": {"N": "5"}}}, outbox={"L": [{"M": act}]})
-
-    status = twinslot("status", app)
-    doctor = twinslot("doctor", app)
-    frozen = twinslot("freeze", app, "--why", "a test")
-    rolled_back = twinslot("rollback", app)
-
-    assert (status.code, status.err) == (0, "")
-    assert "1.1.0  live since" in status.out
-    assert NOTE in status.out
-    assert NOTE in doctor.out
-    assert "✗ deployments" not in doctor.out
-    assert (frozen.code, rolled_back.code) == (0, 0), frozen.err + rolled_back.err
-    (kept,) = items(world, app, "STATE")
-    assert kept["canary"] == {"M": {"percent": {"N": "5"}}}
 
 
 def test_an_outcome_of_a_newer_version_is_shown_in_the_history(
@@ -121,3 +112,25 @@ def test_an_app_whose_state_cannot_be_read_is_an_error_of_one_line(
     assert f"? table               {app}: the state cannot be read: {NOTE}" in doctor.out
     assert (history.code, logs.code) == (0, 0), history.err + logs.err
     assert "LIVE        1.1.0" in history.out
+
+
+def test_fields_and_acts_of_a_newer_version_stop_no_command(
+    world: World, twinslot: Twinslot, app: str
+) -> None:
+    (state,) = items(world, app, "STATE")
+    act = {"act": {"S": "Explode"}, "id": {"S": "x1"}, "at": {"N": "1"}, "written_by": {"S": NEWER}}
+    rewrite(world, state, canary={"M": {"percent": {"N": "5"}}}, outbox={"L": [{"M": act}]})
+
+    status = twinslot("status", app)
+    doctor = twinslot("doctor", app)
+    frozen = twinslot("freeze", app, "--why", "a test")
+    rolled_back = twinslot("rollback", app)
+
+    assert (status.code, status.err) == (0, "")
+    assert "1.1.0  live since" in status.out
+    assert NOTE in status.out
+    assert NOTE in doctor.out
+    assert "✗ deployments" not in doctor.out
+    assert (frozen.code, rolled_back.code) == (0, 0), frozen.err + rolled_back.err
+    (kept,) = items(world, app, "STATE")
+    assert kept["canary"] == {"M": {"percent": {"N": "5"}}}

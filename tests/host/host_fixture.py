@@ -81,17 +81,20 @@ class HostFixture:
         return report
 
     def deploy(self, release: Release, previous: Release | None = None, **given: Any) -> Report:
-        """A deployment that has to go live; returns the report of its bake."""
+        """Make a whole deployment, which has to succeed; return the report of its bake."""
+        return self._run(("stage", "flip", "bake"), release, previous, **given)
+
+    def make_live(self, release: Release, previous: Release | None = None, **given: Any) -> Report:
+        """Stage and flip a release, where a test only needs one that is live; return the report."""
+        return self._run(("stage", "flip"), release, previous, **given)
+
+    def _run(
+        self, verbs: tuple[str, ...], release: Release, previous: Release | None, **given: Any
+    ) -> Report:
         deployment = self.deployment()
-        for verb in ("stage", "flip", "bake"):
+        for verb in verbs:
             report = self.go(verb, deployment=deployment, release=release, previous=previous, **given)
         return report
-
-    def make_live(self, release: Release) -> None:
-        """Stage and flip a release, without a bake."""
-        deployment = self.deployment()
-        for verb in ("stage", "flip"):
-            self.go(verb, deployment=deployment, release=release)
 
     def shell(self, text: str) -> str:
         """What a shell says in the machine; it has to succeed."""

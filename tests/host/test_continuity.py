@@ -24,8 +24,8 @@ def host(rack: Rack) -> Iterator[HostFixture]:
 @pytest.fixture
 def warm(host: HostFixture, v1: Release, v2: Release) -> tuple[Release, Release]:
     """1.0 is warm in one slot and 2.0 live in the other."""
-    host.deploy(v1)
-    host.deploy(v2)
+    host.make_live(v1)
+    host.make_live(v2)
     return v1, v2
 
 
@@ -109,7 +109,7 @@ def test_power_loss_right_after_a_flip_keeps_the_flip(
 def test_the_old_slot_ends_when_its_time_is_over_and_its_last_request_answered(
     host: HostFixture, v1: Release, v2: Release, tmp_path: Path
 ) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     host.go("stage", deployment=(deployment := host.deployment()), release=v2)
     with Load(host.machine.address, tmp_path / "slow", rate=1, connections=1, path="/slow?ms=8000") as slow:
         host.until(lambda: host.shell("ss -Htn state established '( dport = :8081 or dport = :8082 )'") != "")

@@ -70,15 +70,15 @@ def test_staging_leaves_users_alone_and_a_flip_moves_them(
 
 
 def test_going_back_to_a_warm_slot_starts_nothing(host: HostFixture, v1: Release, v2: Release) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     before = host.go("report", fence=0)["slots"]
-    host.deploy(v2)
+    host.make_live(v2)
     reads = len(host.bucket.requests)
     staged = host.go("stage", deployment=host.deployment(), release=v1)
     assert staged["slots"] == {**staged["slots"], "green": before["green"]}
     assert "start" not in staged["seconds"]
     assert len(host.bucket.requests) == reads
-    host.deploy(v1)
+    host.make_live(v1)
     assert standing(host)[2]["green"] == ("1.0", True)
 
 
@@ -87,7 +87,7 @@ def test_a_step_that_was_done_is_not_done_again(host: HostFixture, v1: Release, 
     first = host.go("stage", deployment=deployment, release=v2)
     host.go("flip", deployment=deployment, release=v2)
     assert host.go("stage", deployment=deployment, release=v2) == first
-    host.deploy(v1)
+    host.make_live(v1)
     assert host.go("flip", deployment=deployment, release=v2, fence=0)["live"] == "blue"
     assert host.release() == "1.0"
 
@@ -218,8 +218,8 @@ def test_a_release_that_dies_in_its_bake_is_taken_back_at_once(host: HostFixture
 def test_a_host_that_somebody_flipped_by_hand_goes_back_to_what_its_users_had(
     host: HostFixture, v1: Release, v2: Release
 ) -> None:
-    host.deploy(v1)
-    host.deploy(v2, previous=v1)
+    host.make_live(v1)
+    host.make_live(v2, previous=v1)
     deployment = host.deployment()
     host.go("flip", step="revert", deployment=deployment, release=v1)
     bad = host.bucket.put(jar("6.8", "dies-after=live+0"))
@@ -251,8 +251,8 @@ def test_a_first_release_that_fails_its_bake_has_nothing_to_go_back_to(
 def test_a_warm_slot_that_died_is_started_by_the_flip_back(
     host: HostFixture, v1: Release, v2: Release
 ) -> None:
-    host.deploy(v1)
-    host.deploy(v2, previous=v1)
+    host.make_live(v1)
+    host.make_live(v2, previous=v1)
     warm = "blue" if standing(host)[0] == "green" else "green"
     host.shell(f"systemctl stop twinslot-shop@{warm}")
     assert standing(host)[1] is False
@@ -262,7 +262,7 @@ def test_a_warm_slot_that_died_is_started_by_the_flip_back(
 
 
 def test_a_jar_uploaded_again_with_other_options_is_started_anew(host: HostFixture, v1: Release) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     again = host.bucket.put(jar("1.0"))
     options = {"java_options": ['-Dgreeting=good "day" \\o/', "-Xmx64m"], "management_port": 9100}
     report = host.deploy(again, settings=options)
@@ -281,7 +281,7 @@ def test_a_release_that_no_slot_holds_cannot_be_flipped_to(host: HostFixture, li
 
 
 def test_only_the_newest_releases_stay_on_the_disk(host: HostFixture, v1: Release) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     for number in range(6):
         bad = host.bucket.put(jar(f"7.{number}", "dies-at-start"))
         host.command("stage", deployment=host.deployment(), release=bad)

@@ -103,7 +103,7 @@ def test_a_warm_slot_that_died_is_started_with_what_it_was_staged_with(host: Hos
     one = upload(host, "1.0")
     warm = host.deploy(one)["live"]
     give(host, PASSWORD="second")
-    host.deploy(upload(host, "2.0"))
+    host.make_live(upload(host, "2.0"))
     host.shell(f"systemctl stop twinslot-shop@{warm}")
     asked = len(host.bucket.requests)
     report = host.go("flip", step="revert", deployment=host.deployment(), release=one)
@@ -114,9 +114,9 @@ def test_a_warm_slot_that_died_is_started_with_what_it_was_staged_with(host: Hos
 def test_a_retired_slot_leaves_no_secret_and_is_started_with_those_of_today(host: HostFixture) -> None:
     give(host, PASSWORD="first")
     one = upload(host, "1.0")
-    host.deploy(one)
+    host.make_live(one)
     give(host, PASSWORD="second")
-    host.deploy(upload(host, "2.0"))
+    host.make_live(upload(host, "2.0"))
     assert '"first"' in host.shell(f"cat {SECRETS}/*")
     host.shell(
         f"{NO_TIMER}; echo 0 > /var/lib/twinslot/shop/retire_at;"

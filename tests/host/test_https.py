@@ -78,7 +78,7 @@ def listens(host: HostFixture, port: int) -> bool:
 
 
 def test_a_challenge_is_answered_before_there_is_a_certificate(host: HostFixture, v1: Release) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     assert not listens(host, 443)
     assert host.get(CHALLENGE)[1]["x-release"] == "1.0"  # where certbot put nothing, the app is asked
     host.machine.write(f"/var/lib/twinslot/shop/acme{CHALLENGE}", "token-1.proof")
@@ -267,7 +267,7 @@ def test_a_certificate_that_was_renewed_counts_from_the_reload(host: HostFixture
 
 
 def test_without_the_settings_it_is_plain_http_again(host: HostFixture, v1: Release) -> None:
-    host.deploy(v1)
+    host.make_live(v1)
     host.until(lambda: not listens(host, 443))
     assert host.get()[::2][0] == 200
     assert host.release() == "1.0"

@@ -89,7 +89,7 @@ def twenty_one(host: HostFixture) -> Release:
 
 
 def test_a_jar_for_the_java_that_is_there_runs_with_it(host: HostFixture, seventeen: Release) -> None:
-    host.deploy(seventeen)
+    host.make_live(seventeen)
     assert host.release() == "7.1"
     assert home_of(host, "green").startswith(f"{HOMES}/java-17-openjdk")
 
@@ -97,7 +97,7 @@ def test_a_jar_for_the_java_that_is_there_runs_with_it(host: HostFixture, sevent
 def test_a_java_that_cannot_be_installed_refuses_the_release_and_nothing_else_changes(
     host: HostFixture, seventeen: Release, twenty_one: Release
 ) -> None:
-    host.deploy(seventeen)
+    host.make_live(seventeen)
     paths = "/etc/nginx /etc/systemd /opt/twinslot/shop/slots /run/twinslot/shop/*/"
     look = f"cd /var/lib/twinslot/shop; find live *e*n.json {paths} -printf '%p %C@ %i\\n'"
     before = host.shell(look)
@@ -115,7 +115,7 @@ def test_a_java_that_cannot_be_installed_refuses_the_release_and_nothing_else_ch
 def test_the_setting_runs_a_jar_by_another_version_than_it_was_built_for(
     host: HostFixture, twenty_one: Release
 ) -> None:
-    host.deploy(twenty_one, settings={"java": 17})
+    host.make_live(twenty_one, settings={"java": 17})
     assert host.release() == "7.2"
     assert home_of(host, host.go("report", fence=0)["live"]).startswith(f"{HOMES}/java-17-openjdk")
 
@@ -123,7 +123,7 @@ def test_the_setting_runs_a_jar_by_another_version_than_it_was_built_for(
 def test_two_slots_run_two_versions_and_each_keeps_its_own(
     host: HostFixture, seventeen: Release, twenty_one: Release
 ) -> None:
-    host.deploy(seventeen)
+    host.make_live(seventeen)
     old = host.go("report", fence=0)["live"]
     new = {"blue": "green", "green": "blue"}[old]
     launcher = f'#!/bin/sh\nSTARTED_BY=corretto-21 exec {home_of(host, old)}/bin/java "$@"\n'
@@ -133,7 +133,7 @@ def test_two_slots_run_two_versions_and_each_keeps_its_own(
     report = host.go("stage", deployment=host.deployment(), release=again)
     assert (report["slots"][old]["verified"], report["slots"][new]["verified"]) == (True, True)
     assert (runs_by(host, old), runs_by(host, new)) == ("", "corretto-21")
-    host.deploy(again)
+    host.make_live(again)
     assert host.release() == "7.3"
     for slot, by in ((old, ""), (new, "corretto-21")):
         host.shell(f"systemctl restart twinslot-shop@{slot}")

@@ -22,7 +22,7 @@ def expendable(host: HostFixture) -> dict[str, int]:
 
 def test_the_live_process_is_spared_and_every_other_one_is_not(host: HostFixture) -> None:
     first, second = (host.bucket.put(jar(label)) for label in ("1.0", "2.0"))
-    host.deploy(first)
+    host.make_live(first)
     deployment = host.deployment()
     host.go("stage", deployment=deployment, release=second)
     assert expendable(host) == {"1.0": 0, "2.0": 500}

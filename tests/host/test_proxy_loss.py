@@ -24,7 +24,7 @@ def releases(host: HostFixture) -> tuple[Release, Release]:
 def test_nginx_that_was_killed_is_back_by_itself(
     host: HostFixture, releases: tuple[Release, Release]
 ) -> None:
-    host.deploy(releases[0])
+    host.make_live(releases[0])
     host.shell("pkill -KILL nginx")
     host.until(lambda: host.succeeds("systemctl", "--quiet", "is-active", "nginx"), BACK_SECONDS)
     assert host.release() == "1.0"
@@ -33,7 +33,7 @@ def test_nginx_that_was_killed_is_back_by_itself(
 def test_a_flip_starts_nginx_that_somebody_stopped(
     host: HostFixture, releases: tuple[Release, Release]
 ) -> None:
-    host.deploy(releases[0])
+    host.make_live(releases[0])
     deployment = host.deployment()
     host.go("stage", deployment=deployment, release=releases[1])
     host.shell("systemctl stop nginx")
@@ -44,7 +44,7 @@ def test_a_flip_starts_nginx_that_somebody_stopped(
 def test_a_bake_starts_nginx_that_somebody_stopped(
     host: HostFixture, releases: tuple[Release, Release]
 ) -> None:
-    host.deploy(releases[0])
+    host.make_live(releases[0])
     given = {"deployment": host.deployment(), "release": releases[1], "settings": {"bake_seconds": 1}}
     host.go("stage", **given)
     host.go("flip", **given)

@@ -57,7 +57,7 @@ def test_a_bare_host_lacks_what_provision_brings(host: HostFixture) -> None:
 
 
 def test_a_host_that_serves_is_sound_and_tells_what_its_app_said(host: HostFixture) -> None:
-    host.deploy(host.bucket.put(jar("1.0")))
+    host.make_live(host.bucket.put(jar("1.0")))
     assert faults(host) == set()
     code, text = ask(host, "logs")
     assert code == 0
