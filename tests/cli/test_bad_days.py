@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from twinslot.shared.constants import VERSION
 
 from lab.sandbox.api.requests import ApiError, ApiRequest
 from tests.cli.conftest import Run, World
-from tests.waiting import wait_until
 
 Twinslot = Callable[..., Run]
 
@@ -164,37 +162,3 @@ def until(process: "subprocess.Popen[str]", mark: str) -> str:
     """Return the first line of its output that contains the mark."""
     assert process.stdout
     return next(line for line in process.stdout if mark in line)
-
-
-def test_what_another_version_wrote_is_named_and_the_rest_is_shown(
-    world: World, twinslot: Twinslot, app: str
-) -> None:
-    """One app whose state, and one deployment whose record, this version cannot read."""
-    client, table = world.aws.client("dynamodb"), world.aws.outputs["StateTable"]
-    (first,) = twinslot("history", app, "--json").json["deployments"]
-    assert twinslot("deploy", str(world.jar("1.1.0")), "--app", app).code == 0
-
-    def change(sk: str, **changed: Any) -> None:
-        key = {"pk": {"S": f"APP#{app}"}, "sk": {"S": sk}}
-        item = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-        client.put_item(TableName=table, Item={**item, "written_by": {"S": "0.2.0"}, **changed})
-
-    change(f"DEPLOYMENT#{first['deployment']}", order={"L": []})
-    note = rf"written by twinslot 0\.2\.0, this is {re.escape(VERSION)}"
-    history = twinslot("history", app)
-    assert re.search(rf"^deployment {first['deployment']} cannot be read: {note}", history.out, re.MULTILINE)
-    assert "1.1.0" in history.out
-
-    wait_until(lambda: twinslot("status", app, "--json").json["apps"][0]["current"] is None)
-    other = world.app()
-    assert twinslot("deploy", str(world.jar("1.0.0")), "--app", other).code == 0
-    change("STATE", live={"L": []})
-    try:
-        one, every = twinslot("status", app), twinslot("status")
-        assert (one.code, one.out) == (2, "")
-        assert re.search(rf"{app}: the state cannot be read: {note}", one.err)
-        assert every.code == 0
-        assert re.search(rf"^{app}: the state cannot be read: {note}", every.out, re.MULTILINE)
-        assert re.search(rf"^{other} +1\.0\.0 ", every.out, re.MULTILINE)
-    finally:
-        client.delete_item(TableName=table, Key={"pk": {"S": f"APP#{app}"}, "sk": {"S": "STATE"}})
