@@ -25,7 +25,7 @@ def deployed(world: World) -> str:
 
 @pytest.fixture
 def app(world: World, deployed: str) -> Iterator[str]:
-    """The same app for each test: what one wrote to the table is taken back."""
+    """The same app for each test: what one wrote to the table is undone."""
     before = items(world, deployed, "")
     yield deployed
     client, table = world.aws.client("dynamodb"), world.aws.outputs["StateTable"]
