@@ -11,8 +11,9 @@ class LossBudget(Enum):
     """Which requests a fault may cost. Once the deployment has ended well, none may be lost."""
 
     NOTHING = "no request"
-    NOTHING_REPEATABLE = "no request that a proxy may retry; the load sends only such requests"
-    ANSWERS_BEGUN = "no request that a proxy may retry, except answers that the dying process had begun"
+    ANSWERS_BEGUN = (
+        "no request that a proxy may retry, of which alone the load consists, except answers that had begun"
+    )
     WHILE_DOWN = "requests sent while nginx or the host is down, which is the fault itself"
 
 

@@ -48,7 +48,7 @@ GROUPS = (
                 "SIGKILL of the live process while the other slot is a standby",
                 live_killed_with_warm_standby,
                 frozenset({"failed over"}),
-                LossBudget.NOTHING_REPEATABLE,
+                LossBudget.ANSWERS_BEGUN,
                 deployments=0,
                 drift_announcements=GONE_AND_BACK,
             ),
